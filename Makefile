@@ -1,0 +1,114 @@
+# Bootferry.  `make help` lists the targets.
+#
+# Output goes below $(B).  SAN=address,undefined builds beside the plain build, not over it;
+# so does CC=clang.
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+Q        := $(if $(V),,@)
+CFLAGS   ?= -O2 -g
+SAN      ?=
+DESTDIR  ?=
+PREFIX   ?= /usr
+LIBEXEC  ?= $(PREFIX)/libexec/bootferry
+SYSCONF  ?= /etc
+UNITDIR  ?= /lib/systemd/system
+MANDOC   ?= $(PREFIX)/share/doc/bootferry
+NNG_LIBS ?= -lnng
+
+comma := ,
+B := build$(if $(filter clang%,$(notdir $(firstword $(CC)))),/clang)$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
+
+PKGS := jansson libmicrohttpd openssl sqlite3 libsystemd
+ifeq ($(filter clean help,$(MAKECMDGOALS)),)
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS))
+endif
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	-Wformat=2 -Wpointer-arith -Wundef -Werror
+HARDEN := -fstack-protector-strong -fPIE $(if $(SAN),,-D_FORTIFY_SOURCE=2)
+ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -I. $(WARN) $(HARDEN) $(PKG_CFLAGS) $(CFLAGS) \
+	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS) $(if $(SAN),-fsanitize=$(SAN))
+LIBS := $(NNG_LIBS) $(PKG_LIBS) -lpthread
+
+# --- what each room holds; pure files first -------------------------------------------------
+
+common_PURE  := wire ident arch
+common_EDGE  := 
+
+DAEMONS := 
+
+# --------------------------------------------------------------------------------------------
+
+ROOMS := common $(DAEMONS)
+OBJS = $(foreach f,$($(1)_PURE) $($(1)_EDGE),$(B)/$(1)/$(f).o)
+PURE_OBJS := $(foreach r,$(ROOMS),$(foreach f,$($(r)_PURE),$(B)/$(r)/$(f).o))
+BINS := $(foreach d,$(DAEMONS),$(B)/bin/$(d))
+TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(foreach r,$(ROOMS),$(wildcard tests/$(r)/test_*.c)))
+
+.PHONY: all check pure format format-check lint clean help
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: $(BINS) $(foreach r,$(ROOMS),$(B)/lib/lib$(r).a)
+
+help:
+	@echo "all check clean format lint pure help"
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  CC    $@")
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+define room
+$(B)/lib/lib$(1).a: $(call OBJS,$(1))
+	@mkdir -p $$(@D)
+	$(Q)rm -f $$@
+	$(if $(V),,@echo "  AR    $$@")
+	$(Q)$(AR) rcs $$@ $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call room,$(r))))
+
+define program
+$(B)/bin/$(1): $(B)/$(1)/main.o $(B)/lib/lib$(1).a $(B)/lib/libcommon.a
+	@mkdir -p $$(@D)
+	$(if $(V),,@echo "  LD    $$@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $$@ $$^ $(LIBS)
+endef
+$(foreach d,$(DAEMONS),$(eval $(call program,$(d))))
+
+# a test links the library of its room
+$(B)/tests/common/%: $(B)/tests/common/%.o $(B)/tests/test.o $(B)/lib/libcommon.a
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+define room_tests
+$(B)/tests/$(1)/%: $(B)/tests/$(1)/%.o $(B)/tests/test.o $(B)/lib/lib$(1).a $(B)/lib/libcommon.a
+	$(if $(V),,@echo "  LD    $$@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $$@ $$^ $(LIBS)
+endef
+$(foreach d,$(DAEMONS),$(eval $(call room_tests,$(d))))
+
+check: $(BINS) $(TESTS) pure
+	@tests/run $(B) $(TESTS)
+
+# Codecs and decisions must not reach for sockets, files, the clock, the log or the bus.
+pure: $(PURE_OBJS)
+	@tests/pure $(PURE_OBJS)
+
+FORMATTED := $(wildcard common/*.[ch] dhcpproxyd/*.[ch] tftpd/*.[ch] httpsbootd/*.[ch] \
+	handlerd/*.[ch] ferryctl/*.[ch] tests/*.[ch] tests/*/*.[ch])
+
+format:
+	clang-format -i $(FORMATTED)
+
+format-check:
+	clang-format --dry-run -Werror $(FORMATTED)
+
+clean:
+	rm -rf build
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
