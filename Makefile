@@ -36,7 +36,7 @@ LIBS := $(NNG_LIBS) $(PKG_LIBS) -lpthread
 
 # --- what each room holds; pure files first -------------------------------------------------
 
-common_PURE  := wire ident arch fields msg
+common_PURE  := wire ident arch fields msg config path
 common_EDGE  := 
 
 DAEMONS := 

@@ -1,0 +1,536 @@
+/* Configuration tables; see config.h. */
+#include "common/config.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PATH_BYTES 256
+
+/* The daemons that may have a block in a shared file. */
+static const char *const daemons[] = { "dhcpproxyd", "tftpd", "httpsbootd", "handlerd" };
+
+struct load {
+	const struct config_table *table;
+	uint8_t *conf;
+	config_error_fn *error;
+	void *arg;
+	size_t errors;
+};
+
+static void __attribute__((format(printf, 3, 4)))
+complain(struct load *l, const char *path, const char *fmt, ...)
+{
+	char what[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(what, sizeof(what), fmt, ap); /* a cut message is still one */
+	va_end(ap);
+	l->errors++;
+	l->error(l->arg, path, what);
+}
+
+/* The value as it stands in the file, for an error message. */
+static void
+describe(const json_t *v, char buf[static 80])
+{
+	char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+
+	(void)snprintf(buf, 80, "%s", text != NULL ? text : "?");
+	free(text);
+}
+
+static void
+set_int(struct load *l, const struct config_key *k, const char *path, const json_t *v)
+{
+	int64_t n = json_integer_value(v);
+	char got[80];
+
+	if (json_is_integer(v) && n >= k->min && n <= k->max) {
+		*(int64_t *)(l->conf + k->off) = n;
+		return;
+	}
+	describe(v, got);
+	complain(l, path, "%s is not a whole number from %lld to %lld", got, (long long)k->min,
+	    (long long)k->max);
+}
+
+static void
+set_string(struct load *l, const struct config_key *k, const char *path, const json_t *v)
+{
+	char **at = (char **)(l->conf + k->off);
+	char got[80];
+
+	describe(v, got);
+	if (!json_is_string(v)) {
+		complain(l, path, "%s is not a string", got);
+	} else if (json_string_length(v) > (size_t)k->max) {
+		complain(l, path, "%s is longer than %lld bytes", got, (long long)k->max);
+	} else if (strlen(json_string_value(v)) != json_string_length(v)) {
+		complain(l, path, "%s holds a NUL", got);
+	} else {
+		free(*at);
+		*at = strdup(json_string_value(v));
+		if (*at == NULL)
+			complain(l, path, "out of memory");
+	}
+}
+
+static void
+set_enum(struct load *l, const struct config_key *k, const char *path, const json_t *v)
+{
+	char got[80], list[256] = "";
+
+	for (int i = 0; k->names[i] != NULL; i++) {
+		size_t used = strlen(list);
+
+		if (json_is_string(v) && strcmp(json_string_value(v), k->names[i]) == 0) {
+			*(int *)(l->conf + k->off) = i;
+			return;
+		}
+		(void)snprintf(
+		    list + used, sizeof(list) - used, "%s\"%s\"", i == 0 ? "" : ", ", k->names[i]);
+	}
+	describe(v, got);
+	complain(l, path, "%s is none of %s", got, list);
+}
+
+static void
+set_ip(struct load *l, const struct config_key *k, const char *path, const json_t *v)
+{
+	struct ipaddr *at = (struct ipaddr *)(l->conf + k->off);
+	char got[80];
+
+	if (json_is_string(v) && json_string_length(v) == 0) {
+		*at = (struct ipaddr){ 0 };
+		return;
+	}
+	if (json_is_string(v) && ip_parse(slice_str(json_string_value(v)), at) == 0)
+		return;
+	describe(v, got);
+	complain(l, path, "%s is not an IP address", got);
+}
+
+static void
+free_strings(struct config_strings *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		free(list->v[i]);
+	free(list->v);
+	*list = (struct config_strings){ 0 };
+}
+
+static void
+set_strings(struct load *l, const struct config_key *k, const char *path, const json_t *v)
+{
+	struct config_strings *at = (struct config_strings *)(l->conf + k->off);
+	size_t n = json_array_size(v);
+	char got[80];
+
+	if (!json_is_array(v) || n < (size_t)k->min || n > (size_t)k->max) {
+		describe(v, got);
+		complain(l, path, "%s is not a list of %lld to %lld strings", got,
+		    (long long)k->min, (long long)k->max);
+		return;
+	}
+	free_strings(at);
+	at->v = calloc(n + 1, sizeof(*at->v));
+	for (size_t i = 0; i < n; i++) {
+		const json_t *item = json_array_get(v, i);
+
+		if (!json_is_string(item) ||
+		    strlen(json_string_value(item)) != json_string_length(item)) {
+			describe(item, got);
+			complain(l, path, "item %zu, %s, is not a string", i + 1, got);
+			continue;
+		}
+		if (at->v == NULL || (at->v[at->n] = strdup(json_string_value(item))) == NULL) {
+			complain(l, path, "out of memory");
+			return;
+		}
+		at->n++;
+	}
+}
+
+static bool
+is_port(const json_t *v, int64_t min)
+{
+	return json_is_integer(v) && json_integer_value(v) >= min && json_integer_value(v) <= 65535;
+}
+
+static void
+set_ports(struct load *l, const struct config_key *k, const char *path, const json_t *v)
+{
+	struct config_ports *at = (struct config_ports *)(l->conf + k->off);
+	const json_t *first = json_array_get(v, 0), *last = json_array_get(v, 1);
+	char got[80];
+
+	if (is_port(v, 0)) {
+		at->first = at->last = (uint16_t)json_integer_value(v);
+	} else if (json_array_size(v) == 2 && is_port(first, 1) && is_port(last, 1) &&
+		   json_integer_value(first) <= json_integer_value(last)) {
+		at->first = (uint16_t)json_integer_value(first);
+		at->last = (uint16_t)json_integer_value(last);
+	} else {
+		describe(v, got);
+		complain(l, path, "%s is neither a port, [first, last] nor 0 for any port", got);
+	}
+}
+
+static const struct config_key *
+find_key(const struct config_key *keys, const char *name)
+{
+	for (const struct config_key *k = keys; k->name != NULL; k++) {
+		if (strcmp(k->name, name) == 0)
+			return k;
+	}
+	return NULL;
+}
+
+static void set_block(struct load *l, const struct config_key *keys, const char *path, json_t *v);
+
+static void
+set_value(struct load *l, const struct config_key *k, const char *path, json_t *v)
+{
+	char got[80];
+
+	switch (k->type) {
+	case CONFIG_BOOL:
+		if (json_is_boolean(v)) {
+			*(bool *)(l->conf + k->off) = json_is_true(v);
+			break;
+		}
+		describe(v, got);
+		complain(l, path, "%s is neither true nor false", got);
+		break;
+	case CONFIG_INT: set_int(l, k, path, v); break;
+	case CONFIG_STRING: set_string(l, k, path, v); break;
+	case CONFIG_ENUM: set_enum(l, k, path, v); break;
+	case CONFIG_IP: set_ip(l, k, path, v); break;
+	case CONFIG_STRINGS: set_strings(l, k, path, v); break;
+	case CONFIG_PORTS: set_ports(l, k, path, v); break;
+	case CONFIG_BLOCK: set_block(l, k->sub, path, v); break;
+	}
+}
+
+static void
+join(char path[static PATH_BYTES], const char *parent, const char *name)
+{
+	(void)snprintf(path, PATH_BYTES, "%s%s%s", parent, parent[0] == '\0' ? "" : ".", name);
+}
+
+static void
+set_block(struct load *l, const struct config_key *keys, const char *path, json_t *v)
+{
+	const char *name;
+	json_t *value;
+	char got[80];
+
+	if (!json_is_object(v)) {
+		describe(v, got);
+		complain(l, path, "%s is not a block", got);
+		return;
+	}
+	json_object_foreach(v, name, value)
+	{
+		const struct config_key *k = find_key(keys, name);
+		char sub[PATH_BYTES];
+
+		join(sub, path, name);
+		if (k == NULL)
+			complain(l, sub, "unknown key");
+		else
+			set_value(l, k, sub, value);
+	}
+}
+
+static bool
+is_daemon(const char *name)
+{
+	for (size_t i = 0; i < NITEMS(daemons); i++) {
+		if (strcmp(daemons[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+has_blocks(json_t *root)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(root, name, value)
+	{
+		if (is_daemon(name))
+			return true;
+	}
+	return false;
+}
+
+/* A file that several daemons share: the shared keys, then this daemon's own block. */
+static void
+set_shared(struct load *l, json_t *root)
+{
+	json_t *own = json_object_get(root, l->table->daemon);
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(root, name, value)
+	{
+		const struct config_key *k = find_key(l->table->keys, name);
+
+		if (is_daemon(name))
+			continue;
+		if (k == NULL)
+			complain(l, name, "unknown key");
+		else if ((k->flags & CONFIG_SHARED) == 0)
+			complain(l, name, "belongs into the block \"%s\"", l->table->daemon);
+		else
+			set_value(l, k, name, value);
+	}
+	if (own != NULL)
+		set_block(l, l->table->keys, l->table->daemon, own);
+}
+
+static void
+set_defaults(struct load *l, const struct config_key *keys)
+{
+	for (const struct config_key *k = keys; k->name != NULL; k++) {
+		json_t *v;
+
+		if (k->type == CONFIG_BLOCK) {
+			set_defaults(l, k->sub);
+			continue;
+		}
+		v = json_loads(k->def, JSON_DECODE_ANY, NULL);
+		assert(v != NULL); /* a default that is no JSON is a mistake in the table */
+		set_value(l, k, k->name, v);
+		json_decref(v);
+	}
+}
+
+int
+config_parse(const struct config_table *table, const char *text, size_t n, void *conf,
+    config_error_fn *error, void *arg)
+{
+	struct load l = { .table = table, .conf = conf, .error = error, .arg = arg };
+	json_error_t je;
+	json_t *root;
+
+	memset(conf, 0, table->size);
+	set_defaults(&l, table->keys);
+	assert(l.errors == 0);
+	if (text == NULL)
+		return 0;
+	root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &je);
+	if (root == NULL) {
+		char where[32];
+
+		(void)snprintf(where, sizeof(where), "line %d, column %d", je.line, je.column);
+		complain(&l, where, "%s", je.text);
+	} else if (has_blocks(root)) {
+		set_shared(&l, root);
+	} else {
+		set_block(&l, table->keys, "", root);
+	}
+	json_decref(root);
+	if (l.errors > 0) {
+		config_free(table, conf);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static void
+free_keys(const struct config_key *keys, uint8_t *conf)
+{
+	for (const struct config_key *k = keys; k->name != NULL; k++) {
+		if (k->type == CONFIG_STRING) {
+			free(*(char **)(conf + k->off));
+			*(char **)(conf + k->off) = NULL;
+		} else if (k->type == CONFIG_STRINGS) {
+			free_strings((struct config_strings *)(conf + k->off));
+		} else if (k->type == CONFIG_BLOCK) {
+			free_keys(k->sub, conf);
+		}
+	}
+}
+
+void
+config_free(const struct config_table *table, void *conf)
+{
+	if (conf != NULL)
+		free_keys(table->keys, conf);
+}
+
+static json_t *
+dump_value(const struct config_key *k, const uint8_t *conf)
+{
+	const uint8_t *at = conf + k->off;
+	char text[IP_STRLEN];
+	json_t *list;
+
+	switch (k->type) {
+	case CONFIG_BOOL: return json_boolean(*(const bool *)at);
+	case CONFIG_INT: return json_integer(*(const int64_t *)at);
+	case CONFIG_STRING: return json_string(*(char *const *)at);
+	case CONFIG_ENUM: return json_string(k->names[*(const int *)at]);
+	case CONFIG_IP: return json_string(ip_format((const struct ipaddr *)at, text));
+	case CONFIG_STRINGS:
+		list = json_array();
+		for (size_t i = 0; i < ((const struct config_strings *)at)->n; i++)
+			json_array_append_new(
+			    list, json_string(((const struct config_strings *)at)->v[i]));
+		return list;
+	case CONFIG_PORTS: {
+		const struct config_ports *p = (const struct config_ports *)at;
+
+		if (p->first == p->last)
+			return json_integer(p->first);
+		return json_pack("[i,i]", p->first, p->last);
+	}
+	case CONFIG_BLOCK: break;
+	}
+	return json_null();
+}
+
+static json_t *
+dump_keys(const struct config_key *keys, const uint8_t *conf)
+{
+	json_t *block = json_object();
+
+	for (const struct config_key *k = keys; k->name != NULL; k++) {
+		json_t *v = k->type == CONFIG_BLOCK ? dump_keys(k->sub, conf) : dump_value(k, conf);
+
+		json_object_set_new(block, k->name, v);
+	}
+	return block;
+}
+
+json_t *
+config_dump(const struct config_table *table, const void *conf)
+{
+	return dump_keys(table->keys, conf);
+}
+
+/* Exchanges one value between two structs. */
+static void
+swap_value(const struct config_key *k, uint8_t *a, uint8_t *b)
+{
+	static const size_t sizes[] = {
+		[CONFIG_BOOL] = sizeof(bool),
+		[CONFIG_INT] = sizeof(int64_t),
+		[CONFIG_STRING] = sizeof(char *),
+		[CONFIG_ENUM] = sizeof(int),
+		[CONFIG_IP] = sizeof(struct ipaddr),
+		[CONFIG_STRINGS] = sizeof(struct config_strings),
+		[CONFIG_PORTS] = sizeof(struct config_ports),
+	};
+	uint8_t tmp[sizeof(struct ipaddr)];
+	size_t n = sizes[k->type];
+
+	_Static_assert(sizeof(struct ipaddr) >= sizeof(struct config_strings), "the largest");
+	memcpy(tmp, a + k->off, n);
+	memcpy(a + k->off, b + k->off, n);
+	memcpy(b + k->off, tmp, n);
+}
+
+static void
+apply_keys(const struct config_key *keys, const char *parent, uint8_t *conf, uint8_t *next,
+    json_t *changed, json_t *restart)
+{
+	for (const struct config_key *k = keys; k->name != NULL; k++) {
+		char path[PATH_BYTES];
+		json_t *was, *is;
+
+		join(path, parent, k->name);
+		if (k->type == CONFIG_BLOCK) {
+			apply_keys(k->sub, path, conf, next, changed, restart);
+			continue;
+		}
+		was = dump_value(k, conf);
+		is = dump_value(k, next);
+		if (json_equal(was, is)) {
+			json_decref(was);
+			json_decref(is);
+			continue;
+		}
+		if ((k->flags & CONFIG_RESTART) != 0) {
+			json_array_append_new(restart, json_string(path));
+			json_decref(was);
+			json_decref(is);
+			continue;
+		}
+		swap_value(k, conf, next);
+		json_object_set_new(changed, path, json_pack("[o,o]", was, is));
+	}
+}
+
+json_t *
+config_apply(const struct config_table *table, void *conf, void *next)
+{
+	json_t *changed = json_object(), *restart = json_array();
+
+	apply_keys(table->keys, "", conf, next, changed, restart);
+	return json_pack("{s:o,s:o}", "changed", changed, "restart", restart);
+}
+
+static void
+document_bounds(const struct config_key *k, char buf[static 256])
+{
+	size_t used = 0;
+
+	buf[0] = '\0';
+	switch (k->type) {
+	case CONFIG_BOOL: (void)snprintf(buf, 256, "true, false"); break;
+	case CONFIG_INT:
+		(void)snprintf(buf, 256, "%lld to %lld%s%s", (long long)k->min, (long long)k->max,
+		    k->unit != NULL ? " " : "", k->unit != NULL ? k->unit : "");
+		break;
+	case CONFIG_STRING: (void)snprintf(buf, 256, "text"); break;
+	case CONFIG_ENUM:
+		for (int i = 0; k->names[i] != NULL && used < 256; i++)
+			used += (size_t)snprintf(
+			    buf + used, 256 - used, "%s`\"%s\"`", i == 0 ? "" : ", ", k->names[i]);
+		break;
+	case CONFIG_IP: (void)snprintf(buf, 256, "IP address, or empty"); break;
+	case CONFIG_STRINGS:
+		(void)snprintf(
+		    buf, 256, "list of %lld to %lld strings", (long long)k->min, (long long)k->max);
+		break;
+	case CONFIG_PORTS: (void)snprintf(buf, 256, "port, `[first, last]`, or 0"); break;
+	case CONFIG_BLOCK: break;
+	}
+}
+
+static void
+document_keys(const struct config_key *keys, const char *parent,
+    void (*put)(void *arg, const char *text), void *arg)
+{
+	for (const struct config_key *k = keys; k->name != NULL; k++) {
+		char path[PATH_BYTES], bounds[256], line[1024];
+
+		join(path, parent, k->name);
+		if (k->type == CONFIG_BLOCK) {
+			document_keys(k->sub, path, put, arg);
+			continue;
+		}
+		document_bounds(k, bounds);
+		(void)snprintf(line, sizeof(line), "| `%s` | `%s` | %s | %s | %s |\n", path, k->def,
+		    bounds, (k->flags & CONFIG_RESTART) != 0 ? "restart" : "reload", k->help);
+		put(arg, line);
+	}
+}
+
+void
+config_document(
+    const struct config_table *table, void (*put)(void *arg, const char *text), void *arg)
+{
+	put(arg, "| key | default | values | a change needs | meaning |\n|---|---|---|---|---|\n");
+	document_keys(table->keys, "", put, arg);
+}

@@ -1,0 +1,86 @@
+/*
+ * Configuration tables.  One array a daemon states each key's name, type, default, bounds, place
+ * and one line of help; loading, printing, comparing and documenting are loops over it.
+ *
+ * A file is one JSON object of a daemon's keys.  A file that several daemons share holds a block
+ * named after each of them; keys outside the blocks must then be ones that all have (flag
+ * CONFIG_SHARED), and a block's own value wins.
+ *
+ * Pure: text in, struct out; reading the file is up to common/start.
+ */
+#ifndef COMMON_CONFIG_H
+#define COMMON_CONFIG_H
+
+#include "common/ident.h"
+
+#include <jansson.h>
+
+enum config_type {
+	CONFIG_BOOL,    /* bool */
+	CONFIG_INT,     /* int64_t within min..max */
+	CONFIG_STRING,  /* char *, at most max bytes; owned by the struct */
+	CONFIG_ENUM,    /* int: the place of the value in `names` */
+	CONFIG_IP,      /* struct ipaddr; "" gives none */
+	CONFIG_STRINGS, /* struct config_strings, at most max of them */
+	CONFIG_PORTS,   /* struct config_ports: a port, [first, last], or 0 for any */
+	CONFIG_BLOCK,   /* the keys of `sub`, their places in the same struct */
+};
+
+#define CONFIG_SHARED  1u /* may stand outside the blocks of a file shared by daemons */
+#define CONFIG_RESTART 2u /* a change takes effect only after a restart */
+
+struct config_strings {
+	char **v;
+	size_t n;
+};
+
+struct config_ports {
+	uint16_t first, last; /* both 0: any */
+};
+
+struct config_key {
+	const char *name; /* NULL ends an array of keys */
+	enum config_type type;
+	const char *def; /* the default, as JSON */
+	int64_t min, max;
+	size_t off;
+	unsigned flags;
+	const char *const *names; /* CONFIG_ENUM, ended by NULL */
+	const struct config_key *sub;
+	const char *unit; /* for the documentation, or NULL */
+	const char *help;
+};
+
+struct config_table {
+	const char *daemon;
+	const struct config_key *keys;
+	size_t size; /* of the struct that the keys' places are in */
+};
+
+/* Takes one error: the key's path ("script.timeout_ms", "line 3" for bad JSON) and what is wrong.
+ */
+typedef void config_error_fn(void *arg, const char *path, const char *what);
+
+/*
+ * Fills `conf` (table->size bytes, uninitialised) from `text`; NULL means defaults only.  0, or
+ * -EINVAL after every error was handed to `error`; `conf` then holds nothing.
+ */
+int config_parse(const struct config_table *table, const char *text, size_t n, void *conf,
+    config_error_fn *error, void *arg);
+/* Releases what the struct owns.  NULL is allowed. */
+void config_free(const struct config_table *table, void *conf);
+/* The effective settings as a new JSON object, in the table's order. */
+json_t *config_dump(const struct config_table *table, const void *conf);
+
+/*
+ * Takes over from `next` what may change while running; keys flagged CONFIG_RESTART stay as they
+ * are.  Ends with `next` holding what was replaced: config_free() it.  Returns a new object
+ * {"changed": {path: [old, new]}, "restart": [path, ...]}.
+ */
+json_t *config_apply(const struct config_table *table, void *conf, void *next);
+
+/* Appends the keys of a table to a document: a Markdown table a block. */
+void config_document(
+    const struct config_table *table, void (*put)(void *arg, const char *text), void *arg);
+
+#endif
