@@ -1,0 +1,139 @@
+/* See content.h. */
+#include "common/content.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int
+open_beneath(int root_fd, const char *path, uint64_t flags)
+{
+	/* O_NONBLOCK: opening a FIFO must not wait for a writer */
+	struct open_how how = {
+		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd;
+
+	do
+		fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+	while (fd < 0 && errno == EAGAIN); /* a rename raced with the look-up */
+	if (fd < 0)
+		return errno == EXDEV || errno == ELOOP ? -EACCES : -errno;
+	return (int)fd;
+}
+
+int
+content_root_open(const char *path)
+{
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Finds the entry of a folder that is `name` but for case.  0, or a negative errno. */
+static int
+find_entry(int dir_fd, const char *name, size_t n, char ret[static 256])
+{
+	const struct dirent *e;
+	bool found = false;
+	DIR *dir;
+
+	dir = fdopendir(dir_fd);
+	if (dir == NULL) {
+		int rc = -errno;
+
+		close(dir_fd);
+		return rc;
+	}
+	while ((e = readdir(dir)) != NULL) {
+		if (strlen(e->d_name) != n || strncasecmp(e->d_name, name, n) != 0)
+			continue;
+		if (!found || strcmp(e->d_name, ret) < 0)
+			memcpy(ret, e->d_name, n + 1);
+		found = true;
+	}
+	closedir(dir);
+	return found ? 0 : -ENOENT;
+}
+
+/* Replaces each component of `path` by the name on the disk that matches but for case. */
+static int
+fold_case(int root_fd, const char *path, char ret[static CONTENT_PATH_MAX])
+{
+	char entry[256];
+	size_t used = 0;
+
+	while (*path != '\0') {
+		size_t n = strcspn(path, "/");
+		int dir_fd, rc;
+
+		if (n >= sizeof(entry))
+			return -ENAMETOOLONG;
+		ret[used] = '\0';
+		dir_fd = open_beneath(root_fd, used > 0 ? ret : ".", O_DIRECTORY);
+		if (dir_fd < 0)
+			return dir_fd;
+		rc = find_entry(dir_fd, path, n, entry);
+		if (rc < 0)
+			return rc;
+		if (used > 0)
+			ret[used++] = '/';
+		/* fits: the names differ from those of `path` only in case */
+		memcpy(ret + used, entry, n);
+		used += n;
+		path += n;
+		path += *path == '/';
+	}
+	ret[used] = '\0';
+	return 0;
+}
+
+int
+content_open(int root_fd, const char *path, struct content_file *ret)
+{
+	struct content_file f;
+	struct stat st;
+	int rc;
+
+	assert(strlen(path) < sizeof(f.path));
+	strcpy(f.path, path);
+	f.fd = open_beneath(root_fd, f.path, 0);
+	if (f.fd == -ENOENT || f.fd == -ENOTDIR) {
+		rc = fold_case(root_fd, path, f.path);
+		if (rc < 0)
+			return rc == -ENOTDIR ? -ENOENT : rc;
+		f.fd = open_beneath(root_fd, f.path, 0);
+	}
+	if (f.fd < 0)
+		return f.fd == -ENXIO ? -EISDIR : f.fd; /* ENXIO: a socket */
+	rc = fstat(f.fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EISDIR;
+	if (rc < 0) {
+		close(f.fd);
+		return rc;
+	}
+	f.size = (uint64_t)st.st_size;
+	f.inode = st.st_ino;
+	f.device = st.st_dev;
+	f.mtime = st.st_mtim;
+	*ret = f;
+	return 0;
+}
+
+int
+content_stat(int root_fd, const char *path, struct content_file *ret)
+{
+	int rc = content_open(root_fd, path, ret);
+
+	if (rc == 0) {
+		close(ret->fd);
+		ret->fd = -1;
+	}
+	return rc;
+}

@@ -1,0 +1,81 @@
+/*
+ * The log: to standard error in the foreground (with the journal's priority prefix when systemd
+ * reads it), to syslog otherwise.  One line a call.  Text that came from the network goes through
+ * log_quote() first.
+ */
+#ifndef COMMON_LOG_H
+#define COMMON_LOG_H
+
+#include "common/wire.h"
+
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARNING,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG,
+	LOG_LEVELS,
+};
+
+/* "error", "warning", "info", "debug": the values of the key log_level. */
+extern const char *const log_level_names[LOG_LEVELS];
+
+/* `ident` must stay valid.  The level starts at info. */
+void log_init(const char *ident, bool foreground);
+void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
+
+void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_warnx(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Appends ": " and the text of errno. */
+void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_errx(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Start-up only: log as an error and exit(1); fatal() appends the text of errno. */
+_Noreturn void fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void fatalx(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * For lines that a stranger on the network can cause: at most LOG_LIMIT_BURST of them at once and
+ * LOG_LIMIT_PER_S a second for each place in the code; what was left out is counted in the next
+ * line that passes.
+ */
+#define LOG_LIMIT_BURST 200
+#define LOG_LIMIT_PER_S 50
+
+struct log_limit {
+	uint64_t at_ms;
+	uint32_t tokens;
+	uint32_t dropped;
+};
+
+/* True if a line may be written now; *dropped is then the number left out since the last one. */
+bool log_limit_pass(struct log_limit *limit, uint64_t now_ms, uint32_t *dropped);
+void log_limited(struct log_limit *limit, enum log_level level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* One bucket a place and thread. */
+#define log_peer_info(...)                                                                         \
+	do {                                                                                       \
+		static _Thread_local struct log_limit limit_;                                      \
+		log_limited(&limit_, LOG_LEVEL_INFO, __VA_ARGS__);                                 \
+	} while (0)
+#define log_peer_warn(...)                                                                         \
+	do {                                                                                       \
+		static _Thread_local struct log_limit limit_;                                      \
+		log_limited(&limit_, LOG_LEVEL_WARNING, __VA_ARGS__);                              \
+	} while (0)
+#define log_peer_debug(...)                                                                        \
+	do {                                                                                       \
+		static _Thread_local struct log_limit limit_;                                      \
+		if (log_get_level() >= LOG_LEVEL_DEBUG)                                            \
+			log_limited(&limit_, LOG_LEVEL_DEBUG, __VA_ARGS__);                        \
+	} while (0)
+
+/*
+ * `s` made fit for a log line: quoted when it is empty or holds a blank, with \xNN for what does
+ * not print, cut with "..." when it does not fit.  Returns buf.
+ */
+#define LOG_QUOTE_SIZE 160
+const char *log_quote(struct slice s, char buf[static LOG_QUOTE_SIZE]);
+
+#endif
