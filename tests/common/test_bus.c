@@ -1,0 +1,425 @@
+/*
+ * Tests of common/bus_client.c and common/bus_server.c: a client in this process, handlerds in
+ * processes of their own (this program again, called with "serve"), which get stopped and killed.
+ */
+#include "common/bus_client.h"
+#include "common/bus_server.h"
+
+#include "common/log.h"
+#include "tests/test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct loop *loop;
+
+/* --- the handlerd ------------------------------------------------------------------------ */
+
+static struct bus_server *server;
+static const char *server_name;
+static int server_log;
+
+struct delayed {
+	struct loop_timer timer;
+	struct bus_reply to;
+};
+
+static void
+answer(const struct bus_reply *to)
+{
+	struct boot_answer a = { .action = ACTION_DATA, .data = slice_str(server_name) };
+
+	bus_answer(server, to, &a);
+}
+
+static void
+on_delay(void *arg)
+{
+	struct delayed *d = arg;
+
+	answer(&d->to);
+	free(d);
+}
+
+static void
+serve_request(void *arg, const struct bus_reply *to, const struct boot_request *r)
+{
+	(void)arg;
+	if (slice_is(r->file, "never"))
+		return;
+	if (slice_is(r->file, "late")) {
+		struct delayed *d = calloc(1, sizeof(*d));
+
+		d->to = *to;
+		loop_timer_init(&d->timer, on_delay, d);
+		CHECK_INT(loop_timer_set(loop, &d->timer, 1300), 0);
+		return;
+	}
+	answer(to);
+}
+
+static bool
+serve_event(void *arg, uint64_t origin, const struct boot_event *e)
+{
+	(void)arg;
+	(void)origin;
+	return dprintf(server_log, "%llu\n", (unsigned long long)e->seq) > 0;
+}
+
+static void
+serve_status(void *arg, uint64_t origin, const struct daemon_status *s)
+{
+	(void)arg;
+	(void)origin;
+	(void)dprintf(server_log, "status %s %u\n", daemon_kind_name(s->daemon), s->port);
+}
+
+/* The process of a handlerd: serves at `url` until it is killed. */
+static int
+serve(const char *url, const char *log_path)
+{
+	static const struct bus_server_ops ops = { serve_request, serve_event, serve_status };
+	const struct bus_server_conf conf = { .urls = &url, .nurls = 1, .ops = &ops };
+
+	log_init("server", true);
+	server_name = strrchr(url, '/') + 1;
+	server_log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	if (server_log < 0 || loop_new(&loop) < 0 || bus_server_open(loop, &conf, &server) < 0)
+		return EXIT_FAILURE;
+	return loop_run(loop) < 0;
+}
+
+static pid_t
+spawn(const char *url, const char *log_path)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execl("/proc/self/exe", "test_bus", "serve", url, log_path, (char *)NULL);
+		_exit(127);
+	}
+	return pid;
+}
+
+static void
+end(pid_t pid, int signo)
+{
+	kill(pid, signo);
+	kill(pid, SIGCONT);
+	waitpid(pid, NULL, 0);
+}
+
+/* --- the client -------------------------------------------------------------------------- */
+
+static struct bus_client *client;
+static int answered, expired;
+static char last_answer[32];
+static uint64_t answered_ms;
+
+static void
+on_answer(void *arg, void *cookie, const struct boot_answer *a)
+{
+	(void)arg;
+	(void)cookie;
+	if (a == NULL) {
+		expired++;
+		return;
+	}
+	answered++;
+	answered_ms = loop_now_ms(loop);
+	slice_copy(last_answer, sizeof(last_answer), a->data);
+}
+
+static void
+on_status(void *arg, struct daemon_status *status)
+{
+	(void)arg;
+	status->daemon = DAEMON_TFTPD;
+	status->port = 69;
+}
+
+static bool (*until)(void);
+static struct loop_timer tick, limit;
+
+static void
+on_tick(void *arg)
+{
+	(void)arg;
+	if (until != NULL && until())
+		loop_stop(loop);
+	else
+		(void)loop_timer_set(loop, &tick, 5);
+}
+
+static void
+on_limit(void *arg)
+{
+	(void)arg;
+	loop_stop(loop);
+}
+
+/* Runs the loop until `done` (NULL: never) or for ms; true if it became true. */
+static bool
+run(bool (*done)(void), uint64_t ms)
+{
+	until = done;
+	loop_timer_init(&tick, on_tick, NULL);
+	loop_timer_init(&limit, on_limit, NULL);
+	(void)loop_timer_set(loop, &tick, 1);
+	(void)loop_timer_set(loop, &limit, ms);
+	CHECK_INT(loop_run(loop), 0);
+	loop_timer_clear(loop, &tick);
+	loop_timer_clear(loop, &limit);
+	return done != NULL && done();
+}
+
+static int wanted;
+
+static bool
+all_answered(void)
+{
+	return answered >= wanted;
+}
+
+static bool
+all_settled(void)
+{
+	return answered + expired >= wanted;
+}
+
+static bool
+is_up(void)
+{
+	return bus_is_up(client);
+}
+
+static bool
+is_drained(void)
+{
+	return bus_is_drained(client);
+}
+
+static void
+ask(const char *file, int times)
+{
+	answered = expired = 0;
+	last_answer[0] = '\0';
+	wanted = times;
+	for (int i = 0; i < times; i++) {
+		struct boot_request r = { .stage = STAGE_FILE, .file = slice_str(file) };
+
+		CHECK(bus_ask(client, &r, NULL) != 0);
+	}
+}
+
+static void
+send_events(int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct boot_event e = { .kind = EVENT_OFFER };
+
+		bus_event(client, &e);
+	}
+}
+
+/* How many different event numbers a handlerd wrote down; *repeated counts the others. */
+static int
+events_in(const char *path, int *repeated)
+{
+	static bool seen[100000];
+	FILE *f = fopen(path, "r");
+	char line[64];
+	int n = 0;
+
+	memset(seen, 0, sizeof(seen));
+	*repeated = 0;
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		unsigned long seq = strtoul(line, NULL, 10);
+
+		if (seq == 0 || seq >= NITEMS(seen))
+			continue;
+		*repeated += seen[seq];
+		n += !seen[seq];
+		seen[seq] = true;
+	}
+	if (f != NULL)
+		fclose(f);
+	return n;
+}
+
+int
+main(int argc, char *argv[])
+{
+	char dir[] = "/tmp/bootferry-test-XXXXXX";
+	char first[128], second[128], log1[128], log2[128], command[256];
+	const char *urls[] = { first, second };
+	struct bus_client_conf conf = {
+		.urls = urls,
+		.nurls = 2,
+		.deadline_ms = 1000,
+		.max_pending = 20000,
+		.answer = on_answer,
+		.status = on_status,
+	};
+	struct bus_client_stats stats;
+	struct boot_request r;
+	pid_t a, b;
+	uint64_t asked_ms, id;
+	int repeated;
+
+	if (argc == 4 && strcmp(argv[1], "serve") == 0)
+		return serve(argv[2], argv[3]);
+
+	CHECK(mkdtemp(dir) != NULL);
+	snprintf(first, sizeof(first), "ipc://%s/first", dir);
+	snprintf(second, sizeof(second), "ipc://%s/second", dir);
+	snprintf(log1, sizeof(log1), "%s/log1", dir);
+	snprintf(log2, sizeof(log2), "%s/log2", dir);
+	log_init("test_bus", true);
+	log_set_level(LOG_LEVEL_ERROR);
+	CHECK_INT(loop_new(&loop), 0);
+
+	test_case("without any handlerd a request ends at its deadline");
+	CHECK_INT(bus_client_open(loop, &conf, &client), 0);
+	ask("x", 1);
+	CHECK(run(all_settled, 3000));
+	CHECK_INT(expired, 1);
+
+	test_case("a handlerd that appears later is found and gets what still waits");
+	ask("x", 1);
+	a = spawn(first, log1);
+	b = spawn(second, log2);
+	CHECK(run(all_settled, 3000));
+	CHECK_INT(answered, 1);
+	CHECK(run(is_up, 3000));
+	(void)run(NULL, 700); /* both are connected then */
+
+	test_case("of two handlerds the first in the list is used");
+	ask("x", 1);
+	CHECK(run(all_answered, 3000));
+	CHECK_STR(last_answer, "first");
+
+	test_case("ten thousand requests asked at once are all answered");
+	ask("x", 10000);
+	CHECK(run(all_answered, 10000));
+	CHECK_INT(answered, 10000);
+
+	test_case("an answer that comes late is dropped and counted");
+	ask("late", 1);
+	CHECK(run(all_settled, 3000));
+	CHECK_INT(expired, 1);
+	(void)run(NULL, 600);
+	CHECK_INT(answered, 0);
+	bus_client_stats(client, &stats);
+	CHECK_INT(stats.late, 1);
+
+	test_case("a cancelled request calls nobody back");
+	answered = expired = 0;
+	r = (struct boot_request){ .stage = STAGE_FILE, .file = slice_str("never") };
+	id = bus_ask(client, &r, NULL);
+	bus_cancel(client, id);
+	bus_cancel(client, id);
+	(void)run(NULL, 1200);
+	CHECK_INT(answered + expired, 0);
+
+	test_case("events are confirmed once each");
+	send_events(3000);
+	CHECK(run(is_drained, 5000));
+	CHECK_INT(events_in(log1, &repeated), 3000);
+	CHECK_INT(repeated, 0);
+
+	test_case("when the handlerd in use is killed, the next answers within a second");
+	ask("never", 3);
+	(void)run(NULL, 50);
+	end(a, SIGKILL);
+	ask("x", 100);
+	asked_ms = loop_now_ms(loop);
+	wanted = 100;
+	CHECK(run(all_answered, 3000));
+	CHECK_STR(last_answer, "second");
+	CHECK(answered_ms - asked_ms < 1000);
+
+	test_case("the first one is used again when it is back");
+	a = spawn(first, log1);
+	(void)run(NULL, 1500);
+	ask("x", 1);
+	CHECK(run(all_answered, 3000));
+	CHECK_STR(last_answer, "first");
+
+	test_case(
+	    "a handlerd that hangs is left within a second, and what it had goes to the next");
+	kill(a, SIGSTOP);
+	ask("x", 100);
+	asked_ms = loop_now_ms(loop);
+	CHECK(run(all_settled, 3000));
+	CHECK_INT(answered, 100);
+	CHECK_STR(last_answer, "second");
+	CHECK(answered_ms - asked_ms < 1000);
+	kill(a, SIGCONT);
+	(void)run(NULL, 800);
+	ask("x", 1);
+	CHECK(run(all_answered, 3000));
+	CHECK_STR(last_answer, "first");
+
+	test_case("no event is lost when the handlerd is killed and started again");
+	end(b, SIGKILL);
+	for (int i = 0; i < 10; i++) {
+		send_events(200);
+		(void)run(NULL, 20);
+		if (i == 3)
+			end(a, SIGKILL);
+	}
+	CHECK(!bus_is_drained(client));
+	a = spawn(first, log1);
+	CHECK(run(is_drained, 5000));
+	CHECK_INT(events_in(log1, &repeated), 5000);
+
+	test_case("the announcement reaches a handlerd before anything else");
+	snprintf(command, sizeof(command), "grep -q '^status tftpd 69$' %s", log2);
+	CHECK_INT(system(command), 0);
+	snprintf(command, sizeof(command), "head -n 1 %s | grep -q '^status'", log1);
+	CHECK_INT(system(command), 0);
+
+	test_case("events beyond the queue's bound are counted as lost, and that is reported");
+	end(a, SIGKILL);
+	(void)run(NULL, 300);
+	send_events(BUS_EVENTS + 500);
+	bus_client_stats(client, &stats);
+	CHECK_INT(stats.events_lost, 500);
+	CHECK_INT(stats.events_queued, BUS_EVENTS);
+	a = spawn(first, log1);
+	CHECK(run(is_drained, 10000));
+	CHECK_INT(events_in(log1, &repeated), 5000 + BUS_EVENTS + 1);
+
+	test_case("requests beyond max_pending are refused at once");
+	ask("never", 0);
+	for (int i = 0; i < 20000; i++) {
+		r = (struct boot_request){ .stage = STAGE_FILE, .file = slice_str("never") };
+		CHECK(bus_ask(client, &r, NULL) != 0);
+	}
+	CHECK_INT(bus_ask(client, &r, NULL), 0);
+	wanted = 20000;
+	CHECK(run(all_settled, 5000));
+	CHECK_INT(expired, 20000);
+
+	bus_client_close(client);
+	end(a, SIGKILL);
+	loop_free(loop);
+
+	test_case("a URL that nng does not know is refused with its name");
+	CHECK_INT(loop_new(&loop), 0);
+	urls[0] = "carrier-pigeon://x";
+	conf.nurls = 1;
+	CHECK(bus_client_open(loop, &conf, &client) < 0);
+	loop_free(loop);
+
+	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
+	CHECK_INT(system(command), 0);
+	return test_end();
+}
