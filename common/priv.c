@@ -1,0 +1,77 @@
+/* Giving up root; see priv.h. */
+#include "common/priv.h"
+
+#include "common/wire.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static int
+become(uid_t uid, gid_t gid)
+{
+	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+		return -errno;
+	/* a kernel that let us back in would make all of this worthless */
+	if (uid != 0 && setuid(0) == 0)
+		return -EPERM;
+	return 0;
+}
+
+/* "uid:gid" in numbers; -EINVAL for anything else. */
+static int
+numeric_ids(const char *user, uid_t *uid, gid_t *gid)
+{
+	char copy[32];
+	uint64_t u, g;
+	char *colon;
+
+	if (strlen(user) >= sizeof(copy))
+		return -EINVAL;
+	strcpy(copy, user);
+	colon = strchr(copy, ':');
+	if (colon == NULL)
+		return -EINVAL;
+	*colon = '\0';
+	if (parse_u64(copy, &u) < 0 || parse_u64(colon + 1, &g) < 0 || u >= UINT32_MAX ||
+	    g >= UINT32_MAX)
+		return -EINVAL;
+	*uid = (uid_t)u;
+	*gid = (gid_t)g;
+	return 0;
+}
+
+int
+priv_drop(const char *user)
+{
+	const struct passwd *pw;
+	uid_t uid;
+	gid_t gid;
+	int rc = 0;
+
+	if (geteuid() == 0 && user[0] != '\0') {
+		if (strchr(user, ':') != NULL) {
+			rc = numeric_ids(user, &uid, &gid);
+			if (rc == 0 && setgroups(0, NULL) < 0)
+				rc = -errno;
+		} else {
+			errno = 0;
+			pw = getpwnam(user);
+			if (pw == NULL)
+				return errno != 0 ? -errno : -ENOENT;
+			uid = pw->pw_uid;
+			gid = pw->pw_gid;
+			if (initgroups(user, gid) < 0)
+				rc = -errno;
+		}
+		if (rc == 0)
+			rc = become(uid, gid);
+	}
+	if (rc == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		rc = -errno;
+	return rc;
+}

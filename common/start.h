@@ -1,0 +1,59 @@
+/*
+ * What every daemon does before it serves: options, configuration file, background, privileges,
+ * the word that it is ready.  docs/architecture.md has the order.
+ */
+#ifndef COMMON_START_H
+#define COMMON_START_H
+
+#include "common/config.h"
+
+#include <stdbool.h>
+
+#define BOOTFERRY_VERSION "0.1.0"
+
+struct opts {
+	const char *config_path; /* NULL: built-in defaults */
+	bool check_only;         /* -n */
+	bool foreground;         /* -f */
+	bool verbose;            /* -v */
+};
+
+/* Reads the options that all daemons share; exits on -V, -h and misuse. */
+void opts_parse(struct opts *opts, const char *daemon, int argc, char *argv[]);
+
+/*
+ * Loads the configuration file, or the defaults if path is NULL.  0, or -EINVAL after every error
+ * was written, as "FILE: key.path: what is wrong", to standard error if `plain`, to the log
+ * otherwise.
+ */
+int config_load(const char *path, const struct config_table *table, void *conf, bool plain);
+/* Prints the effective settings as JSON to standard output. */
+void config_print(const struct config_table *table, const void *conf);
+/*
+ * The reload: reads the file again and takes over what may change, logging each change.  Returns
+ * a new object as config_apply() does, or NULL after logging the errors; nothing changed then.
+ */
+json_t *config_reload(const char *path, const struct config_table *table, void *conf);
+
+/*
+ * The name of this instance: `subnet` if it is set, else the file's name without folder and
+ * ".json", else "default".  The result is new.
+ */
+char *config_instance(const char *path, const char *subnet);
+
+/*
+ * Goes to the background.  The parent waits until start_ready() and exits with 0, or exits with 1
+ * when the child ends before.  Call it before anything starts a thread.
+ */
+void start_background(void);
+/*
+ * Becomes `user`.  When that is the built-in name `fallback` and no such account exists, warns and
+ * stays root, so that a first try needs no set-up; otherwise exits on failure.
+ */
+void start_drop(const char *user, const char *fallback);
+/* Tells systemd, the waiting parent and the log that requests are served from now on. */
+void start_ready(void);
+/* Tells systemd that the end has begun. */
+void start_stopping(void);
+
+#endif
