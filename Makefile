@@ -36,11 +36,10 @@ LIBS := $(NNG_LIBS) $(PKG_LIBS) -lpthread
 
 # --- what each room holds; pure files first -------------------------------------------------
 
-common_PURE  := wire ident arch fields msg config path
-common_EDGE  := log loop bus_nng bus_client bus_server priv start rpc content
+common_PURE  := wire ident arch fields msg config path counters
+common_EDGE  := log loop bus_nng bus_client bus_server priv start rpc content front
 
 DAEMONS := 
-
 # --------------------------------------------------------------------------------------------
 
 ROOMS := common $(DAEMONS)

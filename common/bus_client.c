@@ -158,7 +158,9 @@ send_status(struct bus_client *c, struct peer *p)
 	struct daemon_status status = { 0 };
 	struct msg_writer w;
 
-	c->conf.status(c->conf.arg, &status);
+	if (c->conf.status == NULL)
+		return;
+	c->conf.status(c->conf.status_arg, &status);
 	msg_begin(&w, c->buf, MSG_MAX_BYTES, MSG_STATUS, c->origin);
 	if (msg_put_status(&w, &status) == 0 && peer_send(p, msg_end(&w)) == 0)
 		p->status_ms = loop_now_ms(c->loop);
@@ -208,7 +210,7 @@ on_expiry(void *arg)
 
 		slot_release(c, s);
 		c->stats.expired++;
-		c->conf.answer(c->conf.arg, cookie, NULL);
+		c->conf.answer(c->conf.answer_arg, cookie, NULL);
 	}
 	if (c->oldest != NO_SLOT)
 		(void)loop_timer_set(
@@ -427,7 +429,7 @@ on_message(struct bus_client *c, struct peer *p, const void *body, size_t n)
 			cookie = s->cookie;
 			slot_release(c, s);
 			c->stats.answered++;
-			c->conf.answer(c->conf.arg, cookie, &answer);
+			c->conf.answer(c->conf.answer_arg, cookie, &answer);
 		}
 		break;
 	case MSG_ACK:

@@ -55,8 +55,9 @@ struct bus_client_conf {
 	uint32_t deadline_ms;        /* 1 to 600000 */
 	uint32_t max_pending;        /* requests in flight */
 	bus_answer_fn *answer;
-	bus_status_fn *status;
-	void *arg;
+	void *answer_arg;
+	bus_status_fn *status; /* NULL: announces nothing */
+	void *status_arg;
 };
 
 /*

@@ -185,7 +185,12 @@ static const struct config_key *
 find_key(const struct config_key *keys, const char *name)
 {
 	for (const struct config_key *k = keys; k->name != NULL; k++) {
-		if (strcmp(k->name, name) == 0)
+		const struct config_key *found =
+		    k->type == CONFIG_INCLUDE ? find_key(k->sub, name) : NULL;
+
+		if (found != NULL)
+			return found;
+		if (k->type != CONFIG_INCLUDE && strcmp(k->name, name) == 0)
 			return k;
 	}
 	return NULL;
@@ -214,6 +219,7 @@ set_value(struct load *l, const struct config_key *k, const char *path, json_t *
 	case CONFIG_STRINGS: set_strings(l, k, path, v); break;
 	case CONFIG_PORTS: set_ports(l, k, path, v); break;
 	case CONFIG_BLOCK: set_block(l, k->sub, path, v); break;
+	case CONFIG_INCLUDE: break; /* find_key() looks through it */
 	}
 }
 
@@ -303,7 +309,7 @@ set_defaults(struct load *l, const struct config_key *keys)
 	for (const struct config_key *k = keys; k->name != NULL; k++) {
 		json_t *v;
 
-		if (k->type == CONFIG_BLOCK) {
+		if (k->sub != NULL) {
 			set_defaults(l, k->sub);
 			continue;
 		}
@@ -355,7 +361,7 @@ free_keys(const struct config_key *keys, uint8_t *conf)
 			*(char **)(conf + k->off) = NULL;
 		} else if (k->type == CONFIG_STRINGS) {
 			free_strings((struct config_strings *)(conf + k->off));
-		} else if (k->type == CONFIG_BLOCK) {
+		} else if (k->sub != NULL) {
 			free_keys(k->sub, conf);
 		}
 	}
@@ -394,28 +400,36 @@ dump_value(const struct config_key *k, const uint8_t *conf)
 			return json_integer(p->first);
 		return json_pack("[i,i]", p->first, p->last);
 	}
-	case CONFIG_BLOCK: break;
+	case CONFIG_BLOCK:
+	case CONFIG_INCLUDE: break;
 	}
 	return json_null();
 }
 
-static json_t *
-dump_keys(const struct config_key *keys, const uint8_t *conf)
+static void
+dump_keys(const struct config_key *keys, const uint8_t *conf, json_t *object)
 {
-	json_t *block = json_object();
-
 	for (const struct config_key *k = keys; k->name != NULL; k++) {
-		json_t *v = k->type == CONFIG_BLOCK ? dump_keys(k->sub, conf) : dump_value(k, conf);
+		if (k->type == CONFIG_BLOCK) {
+			json_t *block = json_object();
 
-		json_object_set_new(block, k->name, v);
+			dump_keys(k->sub, conf, block);
+			json_object_set_new(object, k->name, block);
+		} else if (k->type == CONFIG_INCLUDE) {
+			dump_keys(k->sub, conf, object);
+		} else {
+			json_object_set_new(object, k->name, dump_value(k, conf));
+		}
 	}
-	return block;
 }
 
 json_t *
 config_dump(const struct config_table *table, const void *conf)
 {
-	return dump_keys(table->keys, conf);
+	json_t *object = json_object();
+
+	dump_keys(table->keys, conf, object);
+	return object;
 }
 
 /* Exchanges one value between two structs. */
@@ -449,8 +463,9 @@ apply_keys(const struct config_key *keys, const char *parent, uint8_t *conf, uin
 		json_t *was, *is;
 
 		join(path, parent, k->name);
-		if (k->type == CONFIG_BLOCK) {
-			apply_keys(k->sub, path, conf, next, changed, restart);
+		if (k->sub != NULL) {
+			apply_keys(k->sub, k->type == CONFIG_BLOCK ? path : parent, conf, next,
+			    changed, restart);
 			continue;
 		}
 		was = dump_value(k, conf);
@@ -504,7 +519,8 @@ document_bounds(const struct config_key *k, char buf[static 256])
 		    buf, 256, "list of %lld to %lld strings", (long long)k->min, (long long)k->max);
 		break;
 	case CONFIG_PORTS: (void)snprintf(buf, 256, "port, `[first, last]`, or 0"); break;
-	case CONFIG_BLOCK: break;
+	case CONFIG_BLOCK:
+	case CONFIG_INCLUDE: break;
 	}
 }
 
@@ -516,8 +532,8 @@ document_keys(const struct config_key *keys, const char *parent,
 		char path[PATH_BYTES], bounds[256], line[1024];
 
 		join(path, parent, k->name);
-		if (k->type == CONFIG_BLOCK) {
-			document_keys(k->sub, path, put, arg);
+		if (k->sub != NULL) {
+			document_keys(k->sub, k->type == CONFIG_BLOCK ? path : parent, put, arg);
 			continue;
 		}
 		document_bounds(k, bounds);

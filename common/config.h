@@ -23,7 +23,9 @@ enum config_type {
 	CONFIG_IP,      /* struct ipaddr; "" gives none */
 	CONFIG_STRINGS, /* struct config_strings, at most max of them */
 	CONFIG_PORTS,   /* struct config_ports: a port, [first, last], or 0 for any */
-	CONFIG_BLOCK,   /* the keys of `sub`, their places in the same struct */
+	CONFIG_BLOCK,   /* a JSON object with the keys of `sub`, their places in the same struct */
+	CONFIG_INCLUDE, /* the keys of `sub`, as if they stood here; the row has no name of its own
+	                 */
 };
 
 #define CONFIG_SHARED  1u /* may stand outside the blocks of a file shared by daemons */

@@ -97,7 +97,8 @@ fail:
 
 struct error_sink {
 	const char *path;
-	bool plain;
+	bool plain; /* to standard error, as it is */
+	bool logged;
 };
 
 static void
@@ -107,28 +108,37 @@ on_error(void *arg, const char *path, const char *what)
 
 	if (sink->plain)
 		fprintf(stderr, "%s: %s: %s\n", sink->path, path, what);
-	else
+	if (sink->logged)
 		log_errx("%s: %s: %s", sink->path, path, what);
 }
 
-int
-config_load(const char *path, const struct config_table *table, void *conf, bool plain)
+static int
+load(const struct config_table *table, void *conf, struct error_sink *sink)
 {
-	struct error_sink sink = { path, plain };
 	char *text = NULL;
 	size_t n = 0;
 	int rc;
 
-	if (path != NULL) {
-		text = read_file(path, &n);
+	if (sink->path != NULL) {
+		text = read_file(sink->path, &n);
 		if (text == NULL) {
-			on_error(&sink, "file", strerror(errno));
+			on_error(sink, "file", strerror(errno));
 			return -EINVAL;
 		}
 	}
-	rc = config_parse(table, text, n, conf, on_error, &sink);
+	rc = config_parse(table, text, n, conf, on_error, sink);
 	free(text);
 	return rc;
+}
+
+int
+config_load(const struct opts *opts, const struct config_table *table, void *conf)
+{
+	struct error_sink sink = { .path = opts->config_path,
+		.plain = opts->check_only || !opts->foreground,
+		.logged = !opts->check_only };
+
+	return load(table, conf, &sink);
 }
 
 void
@@ -143,14 +153,15 @@ config_print(const struct config_table *table, const void *conf)
 }
 
 json_t *
-config_reload(const char *path, const struct config_table *table, void *conf)
+config_reload(const struct opts *opts, const struct config_table *table, void *conf)
 {
+	struct error_sink sink = { .path = opts->config_path, .logged = true };
 	void *next = malloc(table->size);
 	json_t *result, *value;
 	const char *key;
 	size_t i;
 
-	if (next == NULL || config_load(path, table, next, false) < 0) {
+	if (next == NULL || load(table, next, &sink) < 0) {
 		log_errx("reload: the configuration stays as it was");
 		free(next);
 		return NULL;
@@ -220,19 +231,22 @@ start_background(void)
 }
 
 void
-start_drop(const char *user, const char *fallback)
+start_drop(const char *user, const char *daemon)
 {
-	int rc = priv_drop(user);
+	char account[64];
+	int rc;
 
-	if (rc == -ENOENT && strcmp(user, fallback) == 0) {
+	(void)snprintf(account, sizeof(account), "bootferry-%s", daemon);
+	rc = priv_drop(user[0] != '\0' ? user : account);
+	if (rc == -ENOENT && user[0] == '\0') {
 		log_warnx("there is no account %s, so this daemon stays root; "
 			  "deploy/sysusers.d/bootferry.conf makes the accounts",
-		    user);
+		    account);
 		return;
 	}
 	if (rc < 0) {
 		errno = -rc;
-		fatal("user: cannot become \"%s\"", user);
+		fatal("user: cannot become \"%s\"", user[0] != '\0' ? user : account);
 	}
 }
 

@@ -22,18 +22,18 @@ struct opts {
 void opts_parse(struct opts *opts, const char *daemon, int argc, char *argv[]);
 
 /*
- * Loads the configuration file, or the defaults if path is NULL.  0, or -EINVAL after every error
- * was written, as "FILE: key.path: what is wrong", to standard error if `plain`, to the log
- * otherwise.
+ * Loads the configuration file that the options name, or the defaults if they name none.  0, or
+ * -EINVAL after every error was told as "FILE: key.path: what is wrong", on standard error for -n
+ * and for a daemon on its way to the background, and in the log of one that is to serve.
  */
-int config_load(const char *path, const struct config_table *table, void *conf, bool plain);
+int config_load(const struct opts *opts, const struct config_table *table, void *conf);
 /* Prints the effective settings as JSON to standard output. */
 void config_print(const struct config_table *table, const void *conf);
 /*
  * The reload: reads the file again and takes over what may change, logging each change.  Returns
  * a new object as config_apply() does, or NULL after logging the errors; nothing changed then.
  */
-json_t *config_reload(const char *path, const struct config_table *table, void *conf);
+json_t *config_reload(const struct opts *opts, const struct config_table *table, void *conf);
 
 /*
  * The name of this instance: `subnet` if it is set, else the file's name without folder and
@@ -47,10 +47,10 @@ char *config_instance(const char *path, const char *subnet);
  */
 void start_background(void);
 /*
- * Becomes `user`.  When that is the built-in name `fallback` and no such account exists, warns and
- * stays root, so that a first try needs no set-up; otherwise exits on failure.
+ * Becomes `user`; "" stands for the account "bootferry-DAEMON", without which it warns and stays
+ * root, so that a first try needs no set-up.  Otherwise exits on failure.
  */
-void start_drop(const char *user, const char *fallback);
+void start_drop(const char *user, const char *daemon);
 /* Tells systemd, the waiting parent and the log that requests are served from now on. */
 void start_ready(void);
 /* Tells systemd that the end has begun. */

@@ -1,0 +1,78 @@
+/*
+ * What the three front daemons have in common: the configuration keys of the bus and the control
+ * socket, signals, reload, announcing themselves to handlerd, and an orderly end.
+ */
+#ifndef COMMON_FRONT_H
+#define COMMON_FRONT_H
+
+#include "common/bus_client.h"
+#include "common/config.h"
+#include "common/counters.h"
+#include "common/rpc.h"
+#include "common/start.h"
+
+/* How long a daemon may take to finish what it has in hand after SIGTERM. */
+#define FRONT_STOP_MS 5000
+
+/* The first member of every front daemon's configuration. */
+struct front_conf {
+	struct config_strings handler;
+	char *handler_ca;
+	char *handler_certificate;
+	int64_t handler_timeout_ms;
+	char *control;
+	char *user;
+	int log_level;
+	char *subnet;
+};
+
+/* The rows of these keys, for a CONFIG_INCLUDE. */
+extern const struct config_key front_keys[];
+
+struct front_ops {
+	/* Takes in nothing new from now on. */
+	void (*stop)(void *arg);
+	/* True when nothing is in hand any more. */
+	bool (*idle)(void *arg);
+	/* The configuration changed; the struct holds the new values. */
+	void (*reloaded)(void *arg);
+	/* Adds address, ports, name and trust; what all have is filled in. */
+	void (*announce)(void *arg, struct daemon_status *status);
+	/* Brings counters up to date that live elsewhere.  NULL: all are. */
+	void (*gather)(void *arg);
+};
+
+struct front {
+	enum daemon_kind daemon;
+	const struct config_table *table;
+	void *conf; /* begins with a struct front_conf */
+	const struct opts *opts;
+	const struct front_ops *ops;
+	void *arg;
+	const struct counter *counters;
+	const void *counter_base;
+
+	struct loop *loop;
+	struct bus_client *bus;
+	struct rpc_server *rpc;
+	char *instance;
+	uint64_t started_ms;
+	uint64_t stop_at_ms;
+	struct loop_timer stop_timer;
+	char counters_text[8192];
+};
+
+/*
+ * Before privileges are given up: the loop, signals, the control socket.  The caller has filled in
+ * the members up to counter_base.  0, or a negative errno after logging why.
+ */
+int front_open(struct front *f);
+/* Gives up root, or exits. */
+void front_drop(const struct front *f);
+/* After that: connects to handlerd.  `answer` is called with f->arg.  As above. */
+int front_connect(struct front *f, uint32_t max_pending, bus_answer_fn *answer);
+/* Says that all is ready and serves until SIGTERM.  0, or a negative errno. */
+int front_run(struct front *f);
+void front_close(struct front *f);
+
+#endif
