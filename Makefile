@@ -39,7 +39,11 @@ LIBS := $(NNG_LIBS) $(PKG_LIBS) -lpthread
 common_PURE  := wire ident arch fields msg config path counters
 common_EDGE  := log loop bus_nng bus_client bus_server priv start rpc content front
 
-DAEMONS := 
+dhcpproxyd_PURE := dhcp pxe reply
+dhcpproxyd_EDGE := conf listen dhcpproxyd
+
+DAEMONS := dhcpproxyd
+
 # --------------------------------------------------------------------------------------------
 
 ROOMS := common $(DAEMONS)
@@ -84,8 +88,12 @@ $(B)/tests/common/%: $(B)/tests/common/%.o $(B)/tests/test.o $(B)/lib/libcommon.
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
+# what several tests of a room share
+dhcpproxyd_TEST := packets
+
 define room_tests
-$(B)/tests/$(1)/%: $(B)/tests/$(1)/%.o $(B)/tests/test.o $(B)/lib/lib$(1).a $(B)/lib/libcommon.a
+$(B)/tests/$(1)/%: $(B)/tests/$(1)/%.o $(B)/tests/test.o \
+    $(foreach f,$($(1)_TEST),$(B)/tests/$(1)/$(f).o) $(B)/lib/lib$(1).a $(B)/lib/libcommon.a
 	$(if $(V),,@echo "  LD    $$@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $$@ $$^ $(LIBS)
 endef

@@ -1,0 +1,35 @@
+/*
+ * dhcpproxyd: the proxyDHCP service (port 67) and the PXE boot server (port 4011) of one subnet.
+ *
+ * A packet becomes a question to handlerd; its answer becomes a reply, or silence, so that another
+ * server may answer.  Without handlerd there is silence.  Nothing is decided here, and nothing is
+ * remembered beyond the questions under way.
+ */
+#ifndef DHCPPROXYD_DHCPPROXYD_H
+#define DHCPPROXYD_DHCPPROXYD_H
+
+#include "common/front.h"
+
+struct dhcpproxyd_conf {
+	struct front_conf front;
+	char *interface;
+	struct ipaddr address;
+	int64_t port;
+	int64_t boot_port;
+	bool listen_dhcp;
+	bool listen_boot;
+	int64_t reply_delay_ms;
+	int64_t max_pending;
+};
+
+extern const struct config_table dhcpproxyd_config;
+
+struct dhcpproxyd;
+
+/* Binds the ports.  0, or a negative errno after logging why. */
+int dhcpproxyd_open(struct dhcpproxyd **ret, struct dhcpproxyd_conf *conf, const struct opts *opts);
+/* Gives up root, connects to handlerd and serves until SIGTERM. */
+int dhcpproxyd_run(struct dhcpproxyd *d);
+void dhcpproxyd_close(struct dhcpproxyd *d);
+
+#endif

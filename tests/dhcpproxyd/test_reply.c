@@ -1,0 +1,272 @@
+/* Tests of dhcpproxyd/reply.c: the bytes that go out, by the rules that real clients enforce. */
+#include "dhcpproxyd/reply.h"
+
+#include "tests/dhcpproxyd/packets.h"
+#include "tests/test.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const uint8_t ours[4] = { 10, 77, 0, 2 };
+static const char fingerprint[] = "0123456789abcdef0123456789abcdef";
+
+static void
+test_sorting(void)
+{
+	static const struct {
+		const char *what, *options;
+		bool boot_port;
+		enum ask_kind kind;
+	} cases[] = {
+		{ "a DISCOVER of a boot client", EDK2_DISCOVER, false, ASK_DISCOVER },
+		{ "a DISCOVER of iPXE", IPXE_EFI_2019, false, ASK_DISCOVER },
+		{ "a DISCOVER of HTTP Boot", EDK2_HTTP, false, ASK_DISCOVER },
+		{ "a DISCOVER of an ordinary client", "350101 ff", false, ASK_NOTHING },
+		{ "a REQUEST to some DHCP server", EDK2_BOOTSERVER, false, ASK_LEASE },
+		{ "a REQUEST that names us", "350103 36040a4d0002 " CLASS_BIOS "ff", false,
+		    ASK_BOOTSERVER },
+		{ "a REQUEST with a boot item, broadcast", ROM_MENU_REQUEST, false,
+		    ASK_BOOTSERVER },
+		{ "a RELEASE", "350107 " CLASS_X64 "ff", false, ASK_NOTHING },
+		{ "an OFFER of somebody else", "350102 " CLASS_BARE "ff", false, ASK_NOTHING },
+		{ "the REQUEST on 4011", EDK2_BOOTSERVER, true, ASK_BOOTSERVER },
+		{ "an INFORM on 4011", "350108 " CLASS_X64 "ff", true, ASK_BOOTSERVER },
+		{ "a DISCOVER on 4011", EDK2_DISCOVER, true, ASK_BOOTSERVER },
+		{ "a REQUEST without option 60 on 4011, as the Pi's", "350103 ff", true,
+		    ASK_BOOTSERVER },
+		{ "an ACK on 4011", "350105 ff", true, ASK_NOTHING },
+	};
+	uint8_t bytes[1500];
+	struct dhcp_packet p;
+	struct dhcp_ask ask;
+
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		size_t n = packet_build(cases[i].options, bytes, sizeof(bytes));
+
+		test_case("sorting: %s", cases[i].what);
+		CHECK_INT(dhcp_parse((struct slice){ bytes, n }, &p), 0);
+		CHECK_INT(ask_from_packet(&p, cases[i].boot_port, ours, &ask), cases[i].kind);
+	}
+
+	test_case("sorting: a reply packet is never answered");
+	{
+		size_t n = packet_build(EDK2_DISCOVER, bytes, sizeof(bytes));
+
+		bytes[0] = DHCP_BOOTREPLY;
+		CHECK_INT(dhcp_parse((struct slice){ bytes, n }, &p), 0);
+	}
+	CHECK_INT(ask_from_packet(&p, false, ours, &ask), ASK_NOTHING);
+}
+
+/* Builds the reply to a packet; the parsed reply is in *r, its bytes in `out`. */
+static int
+answer_packet(const char *options, bool boot_port, const struct boot_answer *answer,
+    uint8_t out[static DHCP_REPLY_MAX], size_t *n, struct dhcp_packet *r)
+{
+	static uint8_t bytes[1500];
+	size_t len = packet_build(options, bytes, sizeof(bytes));
+	struct dhcp_packet p;
+	struct dhcp_ask ask;
+	struct wbuf w;
+	int rc;
+
+	CHECK_INT(dhcp_parse((struct slice){ bytes, len }, &p), 0);
+	(void)ask_from_packet(&p, boot_port, ours, &ask);
+	wbuf_init(&w, out, DHCP_REPLY_MAX);
+	rc = reply_build(&ask, answer, &w);
+	if (rc == 0) {
+		*n = w.used;
+		CHECK_INT(dhcp_parse(wbuf_view(&w), r), 0);
+	}
+	return rc;
+}
+
+/* What holds for every reply. */
+static void
+check_common(const struct dhcp_packet *r, const uint8_t *bytes, size_t n, uint8_t type)
+{
+	static const uint8_t zero[4];
+	bool ended = false;
+
+	CHECK_INT(r->op, DHCP_BOOTREPLY);
+	CHECK_INT(r->type, type);
+	CHECK_INT(r->xid, 0xcafe0001);
+	CHECK_INT(r->hlen, 6);
+	CHECK_INT(r->chaddr[5], 0x56);
+	CHECK_INT(r->secs, 0);
+	CHECK_INT(r->flags, DHCP_FLAG_BROADCAST);
+	CHECK(memcmp(r->yiaddr, zero, 4) == 0);
+	CHECK(memcmp(r->siaddr, zero, 4) != 0);
+	CHECK_BYTES(r->opt[DHCP_OPT_SERVER_ID], ((struct slice){ ours, 4 }));
+	CHECK(n >= DHCP_REPLY_MIN && n <= DHCP_REPLY_MAX);
+	CHECK(!r->has[DHCP_OPT_OVERLOAD] && !r->has[DHCP_OPT_USER_CLASS] && !r->has[13]);
+	for (size_t i = DHCP_HEADER_BYTES; i < n && !ended; i += bytes[i + 1] + 2u) {
+		ended = bytes[i] == DHCP_OPT_END;
+		CHECK(ended || bytes[i + 1] > 0);
+		CHECK(bytes[i] != DHCP_OPT_PAD);
+	}
+	CHECK(ended);
+}
+
+static void
+test_offers(void)
+{
+	static const struct {
+		const char *what, *options;
+		bool boot_port;
+		enum offer_style style;
+		const char *class, *vendor; /* option 43 in hexadecimal */
+		uint8_t type;
+	} cases[] = {
+		{ "BINL offer to edk2 has no option 43", EDK2_DISCOVER, false, OFFER_BINL,
+		    "PXEClient", "", DHCP_OFFER },
+		{ "PXE10 offer", EDK2_DISCOVER, false, OFFER_PXE10, "PXEClient", "060108ff",
+		    DHCP_OFFER },
+		{ "PXE10 offer with a prompt", EDK2_DISCOVER, false, OFFER_PXE10_PROMPT,
+		    "PXEClient", "060108 0a0400505845 ff", DHCP_OFFER },
+		{ "offer to iPXE", IPXE_EFI_2019, false, OFFER_IPXE, "PXEClient", "060108ff",
+		    DHCP_OFFER },
+		{ "HTTP Boot offer", EDK2_HTTP, false, OFFER_HTTP, "HTTPClient", "", DHCP_OFFER },
+		{ "ACK on 4011", EDK2_BOOTSERVER, true, OFFER_BINL, "PXEClient", "", DHCP_ACK },
+		{ "ACK on 4011 whatever the style", EDK2_BOOTSERVER, true, OFFER_PXE10_PROMPT,
+		    "PXEClient", "", DHCP_ACK },
+		{ "ACK that gives back the boot item", ROM_MENU_REQUEST, true, OFFER_PXE10,
+		    "PXEClient", "4704 80000000 ff", DHCP_ACK },
+	};
+	struct boot_answer answer = {
+		.action = ACTION_OFFER,
+		.file = slice_str("boot/x64/snponly.efi"),
+		.trust = slice_str(fingerprint),
+	};
+	uint8_t bytes[DHCP_REPLY_MAX], vendor[64];
+	struct dhcp_packet r;
+	size_t n = 0;
+
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		bool http = cases[i].style == OFFER_HTTP;
+
+		test_case("reply: %s", cases[i].what);
+		answer.style = cases[i].style;
+		CHECK_INT(
+		    answer_packet(cases[i].options, cases[i].boot_port, &answer, bytes, &n, &r), 0);
+		check_common(&r, bytes, n, cases[i].type);
+		CHECK(slice_is(r.opt[DHCP_OPT_CLASS], cases[i].class));
+		CHECK_BYTES(r.opt[DHCP_OPT_VENDOR],
+		    ((struct slice){ vendor, test_unhex(cases[i].vendor, vendor, 64) }));
+		CHECK(slice_is(r.file, "boot/x64/snponly.efi"));
+		CHECK_INT(r.opt[DHCP_OPT_UUID].n, 17);
+		CHECK_INT(r.has[DHCP_OPT_BOOT_FILE], http);
+		CHECK_INT(r.has[DHCP_OPT_ETHERBOOT], !http);
+		CHECK(memcmp(r.siaddr, ours, 4) == 0);
+		CHECK(n <= DHCP_SAFE_MAX);
+	}
+}
+
+static void
+test_details(void)
+{
+	char url[200];
+	struct boot_answer answer = {
+		.action = ACTION_OFFER,
+		.style = OFFER_IPXE,
+		.file = slice_str("https://10.77.0.2:8050/2PXE/boot"),
+		.trust = slice_str(fingerprint),
+	};
+	uint8_t bytes[DHCP_REPLY_MAX], trust[8 * 32] = { 0 };
+	struct dhcp_packet r;
+	struct slice sub;
+	size_t n = 0;
+
+	test_case("option 175 holds priority 1 and the fingerprint, in the firmware's offer too");
+	CHECK_INT(answer_packet(EDK2_DISCOVER, false, &answer, bytes, &n, &r), 0);
+	CHECK_INT(dhcp_sub_option(r.opt[DHCP_OPT_ETHERBOOT], IPXE_OPT_PRIORITY, &sub), 0);
+	CHECK(sub.n == 1 && sub.p[0] == 1);
+	CHECK_INT(dhcp_sub_option(r.opt[DHCP_OPT_ETHERBOOT], IPXE_OPT_TRUST, &sub), 0);
+	CHECK(slice_is(sub, fingerprint));
+
+	test_case("without a fingerprint option 175 is the priority alone");
+	answer.trust = (struct slice){ 0 };
+	CHECK_INT(answer_packet(IPXE_CHAINED, false, &answer, bytes, &n, &r), 0);
+	CHECK_BYTES(r.opt[DHCP_OPT_ETHERBOOT], ((struct slice){ (const uint8_t *)"\1\1\1", 3 }));
+
+	test_case("the next server may be another host");
+	answer.server = (struct ipaddr){ 4, { 192, 0, 2, 1 } };
+	CHECK_INT(answer_packet(EDK2_DISCOVER, false, &answer, bytes, &n, &r), 0);
+	CHECK(memcmp(r.siaddr, "\xc0\0\2\1", 4) == 0);
+	CHECK_BYTES(r.opt[DHCP_OPT_SERVER_ID], ((struct slice){ ours, 4 }));
+
+	test_case("a URL of 127 bytes stands in the header, one of 128 in option 67 alone");
+	memset(url, 'u', sizeof(url));
+	url[127] = '\0';
+	answer.file = slice_str(url);
+	CHECK_INT(answer_packet(IPXE_CHAINED, false, &answer, bytes, &n, &r), 0);
+	CHECK_INT(r.file.n, 127);
+	CHECK(!r.has[DHCP_OPT_BOOT_FILE]);
+	url[127] = 'u';
+	url[128] = '\0';
+	answer.file = slice_str(url);
+	CHECK_INT(answer_packet(IPXE_CHAINED, false, &answer, bytes, &n, &r), 0);
+	CHECK_INT(r.file.n, 0);
+	CHECK_INT(r.opt[DHCP_OPT_BOOT_FILE].n, 128);
+
+	test_case("what the client said that it takes is not exceeded");
+	answer.file = slice_str("boot/x64/snponly.efi");
+	answer.trust = (struct slice){ trust, 6 * 32 };
+	CHECK_INT(answer_packet(
+		      "350101 39020240 5d020007 " CLASS_X64 "ff", false, &answer, bytes, &n, &r),
+	    0);
+	answer.trust = (struct slice){ trust, 8 * 32 };
+	CHECK_INT(answer_packet(EDK2_DISCOVER, false, &answer, bytes, &n, &r), -EMSGSIZE);
+}
+
+static void
+test_relay(void)
+{
+	/* option 82 stands before others in some relays' packets */
+	static const char options[] =
+	    "350101 5206 0104 65746830 390205c0 5d020007 " CLASS_X64 OPT_UUID "ff";
+	struct boot_answer answer = { .action = ACTION_OFFER, .file = slice_str("x") };
+	uint8_t bytes[1500], out[DHCP_REPLY_MAX];
+	size_t n = packet_build(options, bytes, sizeof(bytes)), last = 0;
+	struct dhcp_packet p, r;
+	struct dhcp_ask ask;
+	struct boot_request q;
+	struct wbuf w;
+
+	test_case("a relayed request: giaddr kept, option 82 byte for byte, last before the end");
+	memcpy(bytes + 24, "\x0a\x4d\x02\x01", 4);
+	CHECK_INT(dhcp_parse((struct slice){ bytes, n }, &p), 0);
+	CHECK_INT(ask_from_packet(&p, false, ours, &ask), ASK_DISCOVER);
+	wbuf_init(&w, out, sizeof(out));
+	CHECK_INT(reply_build(&ask, &answer, &w), 0);
+	CHECK_INT(dhcp_parse(wbuf_view(&w), &r), 0);
+	CHECK(memcmp(r.giaddr, "\x0a\x4d\x02\x01", 4) == 0);
+	CHECK(slice_is(r.opt[DHCP_OPT_RELAY_INFO], "\1\4eth0"));
+	for (size_t i = DHCP_HEADER_BYTES; out[i] != DHCP_OPT_END; i += out[i + 1] + 2u)
+		last = i;
+	CHECK_INT(out[last], DHCP_OPT_RELAY_INFO);
+
+	test_case("handlerd is asked with everything that the packet told");
+	ask_to_request(&ask, &p, "lab", "eth0", &q);
+	CHECK_INT(q.stage, STAGE_DISCOVER);
+	CHECK_INT(q.client, CLIENT_PXE);
+	CHECK_INT(q.via, VIA_DHCP);
+	CHECK_INT(q.arch, 7);
+	CHECK_INT(q.secs, 4);
+	CHECK_INT(q.mac.len, 6);
+	CHECK(q.has_uuid);
+	CHECK(slice_is(q.subnet, "lab") && slice_is(q.interface, "eth0"));
+	CHECK_INT(q.relay_info.n, 6);
+	CHECK(q.relay.b[3] == 1 && q.server.b[3] == 2);
+	CHECK(slice_begins(q.vendor_class, "PXEClient:Arch:00007"));
+}
+
+int
+main(void)
+{
+	test_sorting();
+	test_offers();
+	test_details();
+	test_relay();
+	return test_end();
+}
