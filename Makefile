@@ -42,7 +42,10 @@ common_EDGE  := log loop bus_nng bus_client bus_server priv start rpc content fr
 dhcpproxyd_PURE := dhcp pxe reply
 dhcpproxyd_EDGE := conf listen dhcpproxyd
 
-DAEMONS := dhcpproxyd
+tftpd_PURE := tftp opt transfer
+tftpd_EDGE := conf served listen tftpd
+
+DAEMONS := dhcpproxyd tftpd
 
 # --------------------------------------------------------------------------------------------
 

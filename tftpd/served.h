@@ -1,0 +1,50 @@
+/*
+ * What transfers read from: files mapped once and shared by all that read the same one, or bytes
+ * made for one machine.  A file that is replaced by a rename leaves those who read it alone; one
+ * that is cut short in place makes their sends fail, not the daemon.
+ */
+#ifndef TFTPD_SERVED_H
+#define TFTPD_SERVED_H
+
+#include "common/content.h"
+
+/* The most that is converted for a netascii transfer, in bytes. */
+#define SERVED_NETASCII_MAX (16u << 20)
+
+struct served {
+	struct served *next, **prev; /* among the mapped files */
+	size_t refs;
+	uint64_t size;
+	const uint8_t *data; /* NULL if empty */
+	bool mapped;
+	uint64_t inode, device;
+	struct timespec mtime;
+};
+
+/* The mapped files of one daemon. */
+struct served_files {
+	struct served *first;
+	size_t n;
+};
+
+/*
+ * Takes over f->fd.  0 with a reference for the caller, or a negative errno.
+ */
+int served_file(struct served_files *files, struct content_file *f, struct served **ret);
+/* A copy of bytes.  0, or -ENOMEM. */
+int served_bytes(struct slice bytes, struct served **ret);
+/*
+ * A copy of bytes in netascii: line feed as CR LF, carriage return as CR NUL (RFC 764).  0, or
+ * -ENOMEM.
+ */
+int served_netascii(struct slice bytes, struct served **ret);
+/*
+ * The same of a file; takes over f->fd.  Reads rather than maps, for bytes are looked at here, and
+ * a file cut short meanwhile must not be the daemon's end.  0, -EFBIG, -ENOMEM, or what else the
+ * system said.
+ */
+int served_netascii_file(struct content_file *f, struct served **ret);
+/* NULL is allowed. */
+void served_release(struct served_files *files, struct served *s);
+
+#endif
