@@ -36,7 +36,7 @@ LIBS := $(NNG_LIBS) $(PKG_LIBS) -lpthread
 
 # --- what each room holds; pure files first -------------------------------------------------
 
-common_PURE  := wire ident arch fields msg config path counters
+common_PURE  := wire ident arch fields msg config path counters bus_url
 common_EDGE  := log loop bus_nng bus_client bus_server priv start rpc content front
 
 dhcpproxyd_PURE := dhcp pxe reply
@@ -49,10 +49,12 @@ DAEMONS := dhcpproxyd tftpd
 
 # --------------------------------------------------------------------------------------------
 
-ROOMS := common $(DAEMONS)
+PROGRAMS := $(DAEMONS)
+
+ROOMS := common $(PROGRAMS)
 OBJS = $(foreach f,$($(1)_PURE) $($(1)_EDGE),$(B)/$(1)/$(f).o)
 PURE_OBJS := $(foreach r,$(ROOMS),$(foreach f,$($(r)_PURE),$(B)/$(r)/$(f).o))
-BINS := $(foreach d,$(DAEMONS),$(B)/bin/$(d))
+BINS := $(foreach d,$(PROGRAMS),$(B)/bin/$(d))
 TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(foreach r,$(ROOMS),$(wildcard tests/$(r)/test_*.c)))
 
 .PHONY: all check pure format format-check lint clean help
@@ -84,7 +86,7 @@ $(B)/bin/$(1): $(B)/$(1)/main.o $(B)/lib/lib$(1).a $(B)/lib/libcommon.a
 	$(if $(V),,@echo "  LD    $$@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $$@ $$^ $(LIBS)
 endef
-$(foreach d,$(DAEMONS),$(eval $(call program,$(d))))
+$(foreach d,$(PROGRAMS),$(eval $(call program,$(d))))
 
 # a test links the library of its room
 $(B)/tests/common/%: $(B)/tests/common/%.o $(B)/tests/test.o $(B)/lib/libcommon.a
@@ -100,7 +102,7 @@ $(B)/tests/$(1)/%: $(B)/tests/$(1)/%.o $(B)/tests/test.o \
 	$(if $(V),,@echo "  LD    $$@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $$@ $$^ $(LIBS)
 endef
-$(foreach d,$(DAEMONS),$(eval $(call room_tests,$(d))))
+$(foreach d,$(PROGRAMS),$(eval $(call room_tests,$(d))))
 
 check: $(BINS) $(TESTS) pure
 	@tests/run $(B) $(TESTS)

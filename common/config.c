@@ -320,6 +320,12 @@ set_defaults(struct load *l, const struct config_key *keys)
 	}
 }
 
+static void
+count_error(void *arg, const char *path, const char *what)
+{
+	complain(arg, path, "%s", what);
+}
+
 int
 config_parse(const struct config_table *table, const char *text, size_t n, void *conf,
     config_error_fn *error, void *arg)
@@ -344,6 +350,10 @@ config_parse(const struct config_table *table, const char *text, size_t n, void 
 	} else {
 		set_block(&l, table->keys, "", root);
 	}
+	/* also beside errors in single keys, which then have their defaults: all are told at once
+	 */
+	if (root != NULL && table->check != NULL)
+		table->check(conf, count_error, &l);
 	json_decref(root);
 	if (l.errors > 0) {
 		config_free(table, conf);

@@ -53,15 +53,17 @@ struct config_key {
 	const char *help;
 };
 
+/* Takes one error: the key's path ("script.timeout_ms", "line 3" for bad JSON) and what is wrong.
+ */
+typedef void config_error_fn(void *arg, const char *path, const char *what);
+
 struct config_table {
 	const char *daemon;
 	const struct config_key *keys;
 	size_t size; /* of the struct that the keys' places are in */
+	/* Tells what is wrong across keys, or beyond what a row can say; NULL: nothing can be. */
+	void (*check)(const void *conf, config_error_fn *error, void *arg);
 };
-
-/* Takes one error: the key's path ("script.timeout_ms", "line 3" for bad JSON) and what is wrong.
- */
-typedef void config_error_fn(void *arg, const char *path, const char *what);
 
 /*
  * Fills `conf` (table->size bytes, uninitialised) from `text`; NULL means defaults only.  0, or

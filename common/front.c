@@ -1,6 +1,7 @@
 /* What the front daemons have in common; see front.h. */
 #include "common/front.h"
 
+#include "common/bus_url.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -82,6 +83,14 @@ const struct config_key front_keys[] = {
 		    "file's name without `.json`" },
 	{ 0 },
 };
+
+void
+front_check(const void *conf, config_error_fn *error, void *arg)
+{
+	const struct front_conf *f = conf;
+
+	bus_check_urls(&f->handler, "handler", f->handler_ca, f->handler_certificate, error, arg);
+}
 
 static struct front_conf *
 conf_of(const struct front *f)

@@ -28,6 +28,8 @@ struct front_conf {
 
 /* The rows of these keys, for a CONFIG_INCLUDE. */
 extern const struct config_key front_keys[];
+/* The check of a front daemon's configuration, which begins with a struct front_conf. */
+void front_check(const void *conf, config_error_fn *error, void *arg);
 
 struct front_ops {
 	/* Takes in nothing new from now on. */

@@ -93,22 +93,22 @@ enum boot_error {
 /* Why handlerd answered as it did; logged with every exchange. */
 enum boot_reason {
 	REASON_UNSPECIFIED,
-	REASON_LOADER,          /* firmware gets the loader for its architecture */
-	REASON_SCRIPT_URL,      /* iPXE gets the boot URL, over HTTPS */
-	REASON_SCRIPT_URL_HTTP, /* the same over plain HTTP: this iPXE has no HTTPS */
-	REASON_COLLECT,         /* a script that makes iPXE tell who it is */
-	REASON_MENU,            /* the menu of all images */
-	REASON_NO_IMAGE,        /* the content root holds no image */
-	REASON_PUBLIC_FILE,     /* a file that anybody may read */
-	REASON_REPORT,          /* a report was taken down */
-	REASON_UNKNOWN_ARCH,    /* an architecture that the table does not know */
-	REASON_NO_LOADER,       /* no loader for this architecture in the content root */
-	REASON_NO_HTTPS,        /* this iPXE has no HTTPS, and plain HTTP is off */
-	REASON_NO_HTTP_PORT,    /* UEFI HTTP Boot, and no web address to offer */
-	REASON_NOT_A_BOOT,      /* neither PXE, iPXE nor HTTP Boot asks here */
-	REASON_BAD_NAME,        /* not a name of something below the content root */
+	REASON_LOADER,               /* firmware gets the loader for its architecture */
+	REASON_LOADER_HTTPS,         /* HTTP Boot gets it by HTTPS: it must have our CA enrolled */
+	REASON_SCRIPT_URL,           /* iPXE gets the boot URL, over HTTPS */
+	REASON_SCRIPT_URL_HTTP,      /* the same over plain HTTP: this iPXE has no HTTPS */
+	REASON_SCRIPT_URL_UNTRUSTED, /* likewise: it has, but nothing that makes it trust us */
+	REASON_COLLECT,              /* a script that makes iPXE tell who it is */
+	REASON_MENU,                 /* the menu of all images */
+	REASON_NO_IMAGE,             /* the content root holds no image */
+	REASON_PUBLIC_FILE,          /* a file that anybody may read */
+	REASON_REPORT,               /* a report was taken down */
+	REASON_UNKNOWN_ARCH,         /* an architecture that the table does not know */
+	REASON_NO_LOADER,            /* no loader for this architecture in the content root */
+	REASON_NO_HTTPS,             /* this iPXE has no HTTPS, and plain HTTP is off */
+	REASON_NOT_A_BOOT,           /* neither PXE, iPXE nor HTTP Boot asks here */
+	REASON_BAD_NAME,             /* not a name of something below the content root */
 	REASON_NO_SUCH_FILE,
-	REASON_NOT_PUBLIC,
 	REASON_TOO_LONG, /* the answer does not fit the protocol's field */
 	REASONS,
 };

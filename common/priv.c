@@ -46,28 +46,34 @@ numeric_ids(const char *user, uid_t *uid, gid_t *gid)
 }
 
 int
-priv_drop(const char *user)
+priv_ids(const char *user, uid_t *uid, gid_t *gid)
 {
 	const struct passwd *pw;
+
+	if (strchr(user, ':') != NULL)
+		return numeric_ids(user, uid, gid);
+	errno = 0;
+	pw = getpwnam(user);
+	if (pw == NULL)
+		return errno != 0 ? -errno : -ENOENT;
+	*uid = pw->pw_uid;
+	*gid = pw->pw_gid;
+	return 0;
+}
+
+int
+priv_drop(const char *user)
+{
 	uid_t uid;
 	gid_t gid;
 	int rc = 0;
 
 	if (geteuid() == 0 && user[0] != '\0') {
-		if (strchr(user, ':') != NULL) {
-			rc = numeric_ids(user, &uid, &gid);
-			if (rc == 0 && setgroups(0, NULL) < 0)
-				rc = -errno;
-		} else {
-			errno = 0;
-			pw = getpwnam(user);
-			if (pw == NULL)
-				return errno != 0 ? -errno : -ENOENT;
-			uid = pw->pw_uid;
-			gid = pw->pw_gid;
-			if (initgroups(user, gid) < 0)
-				rc = -errno;
-		}
+		bool numeric = strchr(user, ':') != NULL;
+
+		rc = priv_ids(user, &uid, &gid);
+		if (rc == 0 && (numeric ? setgroups(0, NULL) : initgroups(user, gid)) < 0)
+			rc = -errno;
 		if (rc == 0)
 			rc = become(uid, gid);
 	}

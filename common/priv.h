@@ -2,8 +2,16 @@
 #ifndef COMMON_PRIV_H
 #define COMMON_PRIV_H
 
+#include <sys/types.h>
+
 /*
- * Becomes `user` ("name", with the account's groups, or "uid:gid" in numbers) for good, and bars
+ * The ids of `user`, "name" or "uid:gid" in numbers.  0; -ENOENT if there is no such account;
+ * -EINVAL if it is neither form.
+ */
+int priv_ids(const char *user, uid_t *uid, gid_t *gid);
+
+/*
+ * Becomes `user` (with the account's groups, if it is a name) for good, and bars
  * the way back (no_new_privs).  Does nothing but the latter when the process is not root, or
  * `user` is empty.  0; -ENOENT if there is no such account; -EINVAL if `user` is neither form;
  * or what the system said.

@@ -230,6 +230,35 @@ start_background(void)
 	close(null_fd);
 }
 
+int
+start_make_folder(const char *path, const char *user, const char *daemon)
+{
+	char folder[4096], account[64];
+	uid_t uid = 0;
+	gid_t gid = 0;
+	bool give;
+
+	if (strlen(path) >= sizeof(folder))
+		return -ENAMETOOLONG;
+	(void)snprintf(account, sizeof(account), "bootferry-%s", daemon);
+	give = geteuid() == 0 && priv_ids(user[0] != '\0' ? user : account, &uid, &gid) == 0;
+	strcpy(folder, path);
+	for (char *slash = strchr(folder + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(folder, 0750) == 0) {
+			if (give && chown(folder, uid, gid) < 0)
+				log_warn("\"%s\": chown", folder);
+		} else if (errno != EEXIST) {
+			int rc = -errno;
+
+			log_warn("cannot make the folder \"%s\"", folder);
+			return rc;
+		}
+		*slash = '/';
+	}
+	return 0;
+}
+
 void
 start_drop(const char *user, const char *daemon)
 {

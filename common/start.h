@@ -47,6 +47,13 @@ char *config_instance(const char *path, const char *subnet);
  */
 void start_background(void);
 /*
+ * Makes the folder that `path` is in, with those above it, if they are not there.  Started by
+ * root, what it makes belongs to the account that start_drop() would become.  0, or a negative
+ * errno after logging which folder could not be made.
+ */
+int start_make_folder(const char *path, const char *user, const char *daemon);
+
+/*
  * Becomes `user`; "" stands for the account "bootferry-DAEMON", without which it warns and stays
  * root, so that a first try needs no set-up.  Otherwise exits on failure.
  */

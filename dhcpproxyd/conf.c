@@ -67,7 +67,8 @@ static const struct config_key keys[] = {
 };
 
 const struct config_table dhcpproxyd_config = {
-	"dhcpproxyd",
-	keys,
-	sizeof(struct dhcpproxyd_conf),
+	.daemon = "dhcpproxyd",
+	.keys = keys,
+	.size = sizeof(struct dhcpproxyd_conf),
+	.check = front_check,
 };

@@ -61,4 +61,9 @@ static const struct config_key keys[] = {
 	{ 0 },
 };
 
-const struct config_table tftpd_config = { "tftpd", keys, sizeof(struct tftpd_conf) };
+const struct config_table tftpd_config = {
+	.daemon = "tftpd",
+	.keys = keys,
+	.size = sizeof(struct tftpd_conf),
+	.check = front_check,
+};

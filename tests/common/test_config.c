@@ -76,7 +76,16 @@ static const struct config_key keys[] = {
 	{ .name = "script", .type = CONFIG_BLOCK, .sub = sub_keys },
 	{ 0 },
 };
-static const struct config_table table = { "tftpd", keys, sizeof(struct conf) };
+static void
+check(const void *conf, config_error_fn *error, void *arg)
+{
+	const struct conf *c = conf;
+
+	if (c->port == 4444)
+		error(arg, "port", "4444 is unlucky");
+}
+
+static const struct config_table table = { "tftpd", keys, sizeof(struct conf), check };
 
 static char errors[4096];
 
@@ -174,6 +183,8 @@ test_bad(void)
 		{ "a list instead of an object", "[]", ": [] is not a block\n" },
 		{ "an own key outside the block of a shared file", "{\"port\": 1, \"tftpd\": {}}",
 		    "port: belongs into the block \"tftpd\"\n" },
+		{ "what the daemon's own check finds", "{\"port\": 4444}",
+		    "port: 4444 is unlucky\n" },
 		{ "all errors at once", "{\"port\": 0, \"script\": {\"timeout_ms\": -1}, \"a\": 1}",
 		    "port: 0 is not a whole number from 1 to 65535\n"
 		    "script.timeout_ms: -1 is not a whole number from 0 to 60000\n"

@@ -1,0 +1,32 @@
+/* See bus_url.h. */
+#include "common/bus_url.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void
+bus_check_urls(const struct config_strings *urls, const char *path, const char *ca,
+    const char *certificate, config_error_fn *error, void *arg)
+{
+	static const char *const kinds[] = { "ipc://", "tcp://", "tls+tcp://" };
+
+	for (size_t i = 0; i < urls->n; i++) {
+		const char *url = urls->v[i];
+		bool known = false;
+		char what[512];
+
+		for (size_t k = 0; k < NITEMS(kinds); k++)
+			known |= strncmp(url, kinds[k], strlen(kinds[k])) == 0 &&
+			         url[strlen(kinds[k])] != '\0';
+		if (!known) {
+			(void)snprintf(what, sizeof(what),
+			    "\"%.200s\" is no URL of ipc://, tcp:// or tls+tcp://", url);
+			error(arg, path, what);
+		} else if (strncmp(url, "tls", 3) == 0 &&
+			   (ca[0] == '\0' || certificate[0] == '\0')) {
+			(void)snprintf(what, sizeof(what),
+			    "\"%.200s\" needs %s_ca and %s_certificate", url, path, path);
+			error(arg, path, what);
+		}
+	}
+}
