@@ -37,7 +37,7 @@ LIBS := $(NNG_LIBS) $(PKG_LIBS) -lpthread
 # --- what each room holds; pure files first -------------------------------------------------
 
 common_PURE  := wire ident arch fields msg config path counters bus_url
-common_EDGE  := log loop bus_nng bus_client bus_server priv start rpc content front
+common_EDGE  := log loop bus_nng bus_client bus_server priv start rpc sockaddr content front
 
 dhcpproxyd_PURE := dhcp pxe reply
 dhcpproxyd_EDGE := conf listen dhcpproxyd

@@ -2,6 +2,7 @@
 #include "tftpd/listen.h"
 
 #include "common/log.h"
+#include "common/sockaddr.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -57,23 +58,10 @@ mapped(const void *v4)
 	return a;
 }
 
-static struct ipaddr
-ip_from_in6(const struct in6_addr *a)
-{
-	struct ipaddr ip = { .family = 6 };
-
-	if (IN6_IS_ADDR_V4MAPPED(a))
-		return ip_from_v4(a->s6_addr + 12);
-	memcpy(ip.b, a->s6_addr, 16);
-	return ip;
-}
-
 struct ipaddr
 listen_peer_ip(const struct listen_path *path)
 {
-	if (path->peer.sa.sa_family == AF_INET)
-		return ip_from_v4((const uint8_t *)&path->peer.in.sin_addr);
-	return ip_from_in6(&path->peer.in6.sin6_addr);
+	return ip_from_sockaddr(&path->peer.sa);
 }
 
 uint16_t
@@ -331,22 +319,16 @@ static int
 add_socket(struct listen_set *s, const struct ipaddr *address, uint16_t port)
 {
 	struct listen_socket *sock = &s->sockets[s->nsockets];
-	union listen_addr a = { 0 };
+	struct sockaddr_storage ss;
+	socklen_t len;
 	int fd, rc;
 
 	fd = socket(s->family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	a.sa.sa_family = (sa_family_t)s->family;
-	if (s->family == AF_INET) {
-		a.in.sin_port = htons(port);
-		memcpy(&a.in.sin_addr, address->b, 4);
-	} else {
-		a.in6.sin6_port = htons(port);
-		memcpy(&a.in6.sin6_addr, address->b, 16);
-	}
+	len = sockaddr_from_ip(address, port, &ss);
 	rc = set_options(fd, s->family);
-	if (rc == 0 && bind(fd, &a.sa, addr_len(&a)) < 0)
+	if (rc == 0 && bind(fd, (const struct sockaddr *)&ss, len) < 0)
 		rc = -errno;
 	sock->set = s;
 	sock->index = s->nsockets;
