@@ -45,13 +45,16 @@ dhcpproxyd_EDGE := conf listen dhcpproxyd
 tftpd_PURE := tftp opt transfer
 tftpd_EDGE := conf served listen tftpd
 
+handlerd_PURE := boots services decide script
+handlerd_EDGE := 
+
 DAEMONS := dhcpproxyd tftpd
 
 # --------------------------------------------------------------------------------------------
 
 PROGRAMS := $(DAEMONS)
 
-ROOMS := common $(PROGRAMS)
+ROOMS := common $(PROGRAMS) handlerd
 OBJS = $(foreach f,$($(1)_PURE) $($(1)_EDGE),$(B)/$(1)/$(f).o)
 PURE_OBJS := $(foreach r,$(ROOMS),$(foreach f,$($(r)_PURE),$(B)/$(r)/$(f).o))
 BINS := $(foreach d,$(PROGRAMS),$(B)/bin/$(d))
@@ -102,7 +105,7 @@ $(B)/tests/$(1)/%: $(B)/tests/$(1)/%.o $(B)/tests/test.o \
 	$(if $(V),,@echo "  LD    $$@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $$@ $$^ $(LIBS)
 endef
-$(foreach d,$(PROGRAMS),$(eval $(call room_tests,$(d))))
+$(foreach d,$(PROGRAMS) handlerd,$(eval $(call room_tests,$(d))))
 
 check: $(BINS) $(TESTS) pure
 	@tests/run $(B) $(TESTS)

@@ -1,0 +1,106 @@
+/*
+ * Boots under way.  A boot is one machine's way from its first DISCOVER to the report of what was
+ * started; all requests and events that belong to it carry its id.
+ *
+ * They are tied together by the id itself where the client gives it, else by hardware address,
+ * else by IP address.  Pure: memory only, time is an argument.
+ */
+#ifndef HANDLERD_BOOTS_H
+#define HANDLERD_BOOTS_H
+
+#include "common/image.h"
+#include "common/msg.h"
+
+enum boot_phase {
+	PHASE_FIRMWARE, /* the firmware asks for a loader */
+	PHASE_LOADER,   /* it fetches one */
+	PHASE_IPXE,     /* iPXE asks */
+	PHASE_SCRIPT,   /* it has its script */
+	PHASE_IMAGE,    /* it fetches an image */
+	PHASE_STARTED,  /* the started system has reported */
+	PHASE_DONE,     /* and says that it is through */
+	PHASE_FAILED,   /* the client reported a failure; it may still go on */
+	PHASES,
+};
+
+const char *boot_phase_name(enum boot_phase v);
+
+/* Kinds of notes in a timeline that tend to repeat. */
+enum boot_note {
+	NOTE_REQUEST,
+	NOTE_OFFER,
+	BOOT_NOTES,
+};
+
+struct boot {
+	uint64_t id;
+	uint64_t started_ms, last_ms; /* since 1970 */
+	struct macaddr mac;
+	bool has_uuid;
+	struct uuid uuid;
+	struct ipaddr address;
+	struct ipaddr relay;
+	enum boot_phase phase;
+	enum boot_client client; /* what asked first */
+	uint16_t arch;
+	bool trusted; /* the firmware's offer carried our CA's fingerprint */
+	bool by_http; /* its loader came by plain HTTP: no more trust than that is to be had */
+	bool dirty;   /* changed since it was written to the store */
+	char image[IMAGE_NAME_MAX];
+	char subnet[64];
+
+	/* what was noted last, so that repetitions are only counted */
+	struct {
+		uint64_t note, at_ms;
+		uint32_t repeats;
+	} last[BOOT_NOTES];
+
+	struct boot *next_id, **prev_id; /* hash chains; prev NULL: in none */
+	struct boot *next_mac, **prev_mac;
+	struct boot *next_ip, **prev_ip;
+	struct boot *newer, *older; /* by last_ms */
+};
+
+struct boots;
+
+typedef uint64_t boots_random_fn(void *arg);
+
+/*
+ * At most `limit` boots; the one that was silent longest makes room.  `idle_ms`: a boot that was
+ * silent for so long is over.  0, or -ENOMEM.
+ */
+int boots_new(
+    size_t limit, uint64_t idle_ms, boots_random_fn *random, void *random_arg, struct boots **ret);
+void boots_free(struct boots *t);
+size_t boots_count(const struct boots *t);
+void boots_set_idle(struct boots *t, uint64_t idle_ms);
+
+/*
+ * The boot that a request belongs to, opened if need be (*opened), with what the request tells
+ * about it taken down.  NULL only when out of memory.  Valid until the next call that opens one.
+ */
+struct boot *boots_for_request(
+    struct boots *t, const struct boot_request *r, uint64_t now_ms, bool *opened);
+/* The boot that an event belongs to, or NULL: events open none. */
+struct boot *boots_for_event(struct boots *t, const struct boot_event *e, uint64_t now_ms);
+struct boot *boots_find(struct boots *t, uint64_t id);
+/* Puts back a boot read from the store.  NULL when out of memory or its id is there already. */
+struct boot *boots_restore(struct boots *t, const struct boot *from);
+
+/* What an answer changes: phase, image, trust. */
+void boot_note_answer(struct boot *b, const struct boot_request *r, const struct boot_answer *a);
+/* `word` is what stands behind /2PXE/report/ in a URL. */
+void boot_note_report(struct boot *b, struct slice word);
+
+/*
+ * True if this note (a hash of what it says) merely repeats the last one of its kind, which then is
+ * counted; else *repeats tells how often the one before was repeated.  After BOOT_REPEAT_MS, or
+ * when something else happened, a repetition counts as new.
+ */
+#define BOOT_REPEAT_MS 10000
+bool boot_is_repetition(
+    struct boot *b, enum boot_note kind, uint64_t note, uint64_t now_ms, uint32_t *repeats);
+/* Something else happened. */
+void boot_break_repetition(struct boot *b);
+
+#endif

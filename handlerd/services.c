@@ -1,0 +1,91 @@
+/* See services.h. */
+#include "handlerd/services.h"
+
+#include <string.h>
+
+bool
+service_is_alive(const struct service *s, uint64_t now_ms)
+{
+	return now_ms - s->seen_ms <= SERVICE_ALIVE_MS || s->seen_ms > now_ms;
+}
+
+/* Same daemon: a restarted one takes the place of the one before. */
+static bool
+is_same(const struct service *s, const struct daemon_status *status)
+{
+	return s->daemon == status->daemon && slice_is(status->subnet, s->subnet) &&
+	       ip_eq(&s->address, &status->address) && s->port == status->port;
+}
+
+/* Its place: its own, else that of its predecessor, else a free one, else the oldest. */
+static struct service *
+find_place(struct services *t, uint64_t origin, const struct daemon_status *status)
+{
+	struct service *place = &t->v[0];
+
+	for (size_t i = 0; i < SERVICES_MAX; i++) {
+		if (t->v[i].origin == origin)
+			return &t->v[i];
+	}
+	for (size_t i = 0; i < SERVICES_MAX; i++) {
+		if (t->v[i].origin != 0 && is_same(&t->v[i], status))
+			return &t->v[i];
+	}
+	for (size_t i = 0; i < SERVICES_MAX; i++) {
+		if (t->v[i].seen_ms < place->seen_ms)
+			place = &t->v[i];
+	}
+	return place;
+}
+
+bool
+services_note(
+    struct services *t, uint64_t origin, const struct daemon_status *status, uint64_t now_ms)
+{
+	struct service *s = find_place(t, origin, status);
+	bool fresh = s->origin != origin || !service_is_alive(s, now_ms);
+
+	memset(s, 0, sizeof(*s));
+	s->origin = origin;
+	s->daemon = status->daemon;
+	s->seen_ms = now_ms;
+	s->started_ms = status->started_ms;
+	s->pid = status->pid;
+	s->address = status->address;
+	if (ip_is_any(&s->address))
+		s->address = (struct ipaddr){ 0 };
+	s->port = status->port;
+	s->http_port = status->http_port;
+	(void)slice_copy(s->subnet, sizeof(s->subnet), status->subnet);
+	(void)slice_copy(s->version, sizeof(s->version), status->version);
+	(void)slice_copy(s->host_name, sizeof(s->host_name), status->host_name);
+	(void)slice_copy(s->counters, sizeof(s->counters), status->counters);
+	/* whole fingerprints only */
+	s->trust_n = status->trust.n > sizeof(s->trust) ? sizeof(s->trust) : status->trust.n;
+	s->trust_n -= s->trust_n % 32;
+	if (s->trust_n > 0)
+		memcpy(s->trust, status->trust.p, s->trust_n);
+	return fresh;
+}
+
+const struct service *
+services_pick(
+    const struct services *t, enum daemon_kind daemon, struct slice subnet, uint64_t now_ms)
+{
+	const struct service *best = NULL;
+	int best_score = -1;
+
+	for (size_t i = 0; i < SERVICES_MAX; i++) {
+		const struct service *s = &t->v[i];
+		int score;
+
+		if (s->origin == 0 || s->daemon != daemon)
+			continue;
+		score = 2 * slice_is(subnet, s->subnet) + service_is_alive(s, now_ms);
+		if (score > best_score || (score == best_score && s->seen_ms > best->seen_ms)) {
+			best = s;
+			best_score = score;
+		}
+	}
+	return best;
+}

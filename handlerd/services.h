@@ -1,0 +1,48 @@
+/*
+ * The front daemons that announced themselves: where clients reach them, which name and which root
+ * certificate they use.  handlerd's answers are built from this, so that no address has to be
+ * configured twice.  Pure.
+ */
+#ifndef HANDLERD_SERVICES_H
+#define HANDLERD_SERVICES_H
+
+#include "common/msg.h"
+
+#define SERVICES_MAX      256 /* the one silent longest makes room */
+#define SERVICE_ALIVE_MS  7000
+#define SERVICE_TRUST_MAX 256 /* bytes of fingerprints */
+#define SERVICE_COUNTERS  8192
+
+struct service {
+	uint64_t origin; /* of its messages; 0: free */
+	enum daemon_kind daemon;
+	uint64_t seen_ms, started_ms; /* since 1970 */
+	uint32_t pid;
+	struct ipaddr address; /* none: wherever it was asked */
+	uint16_t port, http_port;
+	char subnet[64];
+	char version[64];
+	char host_name[256];
+	uint8_t trust[SERVICE_TRUST_MAX];
+	size_t trust_n;
+	char counters[SERVICE_COUNTERS];
+};
+
+struct services {
+	struct service v[SERVICES_MAX];
+};
+
+/* Takes down an announcement; true if this daemon was not known, or had fallen silent. */
+bool services_note(
+    struct services *t, uint64_t origin, const struct daemon_status *s, uint64_t now_ms);
+
+/*
+ * The daemon of this kind that serves a subnet: one of that name, else any; one that lives, else
+ * the one heard last.  NULL if none ever announced itself.
+ */
+const struct service *services_pick(
+    const struct services *t, enum daemon_kind daemon, struct slice subnet, uint64_t now_ms);
+
+bool service_is_alive(const struct service *s, uint64_t now_ms);
+
+#endif

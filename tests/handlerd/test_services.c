@@ -1,0 +1,82 @@
+/* Tests of handlerd/services.c. */
+#include "handlerd/services.h"
+
+#include "tests/test.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct services t;
+
+static bool
+note(uint64_t origin, enum daemon_kind daemon, const char *subnet, uint8_t last_octet,
+    uint16_t port, uint64_t now_ms)
+{
+	struct daemon_status s = {
+		.daemon = daemon,
+		.subnet = slice_str(subnet),
+		.port = port,
+		.address = { 4, { 10, 0, 0, last_octet } },
+		.trust = slice_str("0123456789abcdef0123456789abcdefXX"),
+	};
+
+	if (last_octet == 0)
+		s.address = (struct ipaddr){ 4, { 0 } };
+	return services_note(&t, origin, &s, now_ms);
+}
+
+static int
+pick(enum daemon_kind daemon, const char *subnet, uint64_t now_ms)
+{
+	const struct service *s = services_pick(&t, daemon, slice_str(subnet), now_ms);
+
+	return s != NULL ? s->port : -1;
+}
+
+int
+main(void)
+{
+	const struct service *s;
+
+	test_case("none has announced itself");
+	CHECK_INT(pick(DAEMON_TFTPD, "lab", 1000), -1);
+
+	test_case("an announcement is news once, and again after silence");
+	CHECK(note(1, DAEMON_HTTPSBOOTD, "lab", 1, 8050, 1000));
+	CHECK(!note(1, DAEMON_HTTPSBOOTD, "lab", 1, 8050, 3000));
+	CHECK(note(1, DAEMON_HTTPSBOOTD, "lab", 1, 8050, 3000 + SERVICE_ALIVE_MS + 1));
+
+	test_case("the subnet's own daemon goes first, else any of its kind");
+	CHECK(note(2, DAEMON_HTTPSBOOTD, "hall", 2, 8051, 10100));
+	CHECK_INT(pick(DAEMON_HTTPSBOOTD, "lab", 10200), 8050);
+	CHECK_INT(pick(DAEMON_HTTPSBOOTD, "hall", 10200), 8051);
+	CHECK_INT(pick(DAEMON_HTTPSBOOTD, "elsewhere", 10200), 8051);
+	CHECK_INT(pick(DAEMON_TFTPD, "lab", 10200), -1);
+
+	test_case("a dead one of the subnet is better than a living stranger's");
+	CHECK(note(2, DAEMON_HTTPSBOOTD, "hall", 2, 8051, 50000));
+	CHECK_INT(pick(DAEMON_HTTPSBOOTD, "lab", 50000), 8050);
+
+	test_case("a restarted daemon takes its predecessor's place");
+	CHECK(note(77, DAEMON_HTTPSBOOTD, "lab", 1, 8050, 51000));
+	s = services_pick(&t, DAEMON_HTTPSBOOTD, slice_str("lab"), 51000);
+	CHECK(s != NULL && s->origin == 77);
+
+	test_case("only whole fingerprints are kept, and 0.0.0.0 is no address");
+	CHECK_INT(s->trust_n, 32);
+	CHECK(note(78, DAEMON_HTTPSBOOTD, "any", 0, 8052, 51000));
+	s = services_pick(&t, DAEMON_HTTPSBOOTD, slice_str("any"), 51000);
+	CHECK_INT(s->address.family, 0);
+
+	test_case("when all places are taken, the one silent longest makes room");
+	for (int i = 0; i < 2 * SERVICES_MAX; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "s%d", i);
+		note(1000 + (uint64_t)i, DAEMON_TFTPD, name, 9, (uint16_t)(1000 + i),
+		    60000 + (uint64_t)i);
+	}
+	CHECK_INT(pick(DAEMON_TFTPD, "s511", 60600), 1511);
+	CHECK_INT(pick(DAEMON_HTTPSBOOTD, "lab", 60600), -1);
+	return test_end();
+}
