@@ -45,8 +45,8 @@ dhcpproxyd_EDGE := conf listen dhcpproxyd
 tftpd_PURE := tftp opt transfer
 tftpd_EDGE := conf served listen tftpd
 
-handlerd_PURE := boots services decide script
-handlerd_EDGE := 
+handlerd_PURE := boots services decide script record
+handlerd_EDGE := journal sql store store_query
 
 DAEMONS := dhcpproxyd tftpd
 
