@@ -46,15 +46,15 @@ tftpd_PURE := tftp opt transfer
 tftpd_EDGE := conf served listen tftpd
 
 handlerd_PURE := boots services decide script record
-handlerd_EDGE := journal sql store store_query
+handlerd_EDGE := conf journal sql store store_query catalogue watch control handlerd
 
-DAEMONS := dhcpproxyd tftpd
+DAEMONS := dhcpproxyd tftpd handlerd
 
 # --------------------------------------------------------------------------------------------
 
 PROGRAMS := $(DAEMONS)
 
-ROOMS := common $(PROGRAMS) handlerd
+ROOMS := common $(PROGRAMS)
 OBJS = $(foreach f,$($(1)_PURE) $($(1)_EDGE),$(B)/$(1)/$(f).o)
 PURE_OBJS := $(foreach r,$(ROOMS),$(foreach f,$($(r)_PURE),$(B)/$(r)/$(f).o))
 BINS := $(foreach d,$(PROGRAMS),$(B)/bin/$(d))
@@ -105,7 +105,7 @@ $(B)/tests/$(1)/%: $(B)/tests/$(1)/%.o $(B)/tests/test.o \
 	$(if $(V),,@echo "  LD    $$@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $$@ $$^ $(LIBS)
 endef
-$(foreach d,$(PROGRAMS) handlerd,$(eval $(call room_tests,$(d))))
+$(foreach d,$(PROGRAMS),$(eval $(call room_tests,$(d))))
 
 check: $(BINS) $(TESTS) pure
 	@tests/run $(B) $(TESTS)

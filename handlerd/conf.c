@@ -1,0 +1,209 @@
+/* The configuration keys of handlerd. */
+#include "common/bus_client.h"
+#include "common/bus_url.h"
+#include "common/log.h"
+#include "handlerd/handlerd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const log_levels[] = { "error", "warning", "info", "debug", NULL };
+static const char *const modes[] = { "script", NULL };
+/* in the order of enum offer_style */
+static const char *const uefi_styles[] = { "binl", "pxe10", NULL };
+static const char *const bios_styles[] = { "binl", "pxe10", "pxe10-prompt", NULL };
+
+#define AT(member) .off = offsetof(struct handlerd_conf, member)
+
+static const struct config_key script_keys[] = {
+	{ .name = "title",
+	    .type = CONFIG_STRING,
+	    AT(script_title),
+	    .def = "\"Bootferry\"",
+	    .max = 64,
+	    .help = "heading of the boot menu" },
+	{ .name = "default",
+	    .type = CONFIG_STRING,
+	    AT(script_default),
+	    .def = "\"\"",
+	    .max = IMAGE_NAME_MAX - 1,
+	    .help = "image that the menu stands on; empty: the one added with `--default`, else "
+		    "the first by name" },
+	{ .name = "timeout_ms",
+	    .type = CONFIG_INT,
+	    AT(script_timeout_ms),
+	    .def = "10000",
+	    .max = 86400000,
+	    .unit = "ms",
+	    .help = "how long the menu waits before it takes the default; 0: for ever" },
+	{ 0 },
+};
+
+static const struct config_key offer_keys[] = {
+	{ .name = "uefi",
+	    .type = CONFIG_ENUM,
+	    AT(offer_uefi),
+	    .def = "\"binl\"",
+	    .names = uefi_styles,
+	    .help = "offer to UEFI PXE firmware: `binl` lets it ask port 4011, `pxe10` saves that "
+		    "step" },
+	{ .name = "bios",
+	    .type = CONFIG_ENUM,
+	    AT(offer_bios),
+	    .def = "\"pxe10-prompt\"",
+	    .names = bios_styles,
+	    .help = "offer to BIOS PXE ROMs" },
+	{ 0 },
+};
+
+static const struct config_key keys[] = {
+	{ .name = "listen",
+	    .type = CONFIG_STRINGS,
+	    AT(listen),
+	    .def = "[\"ipc:///run/bootferry/handlerd.ipc\"]",
+	    .min = 1,
+	    .max = BUS_HANDLERS,
+	    .flags = CONFIG_RESTART,
+	    .help = "nng URLs where front daemons ask" },
+	{ .name = "listen_ca",
+	    .type = CONFIG_STRING,
+	    AT(listen_ca),
+	    .def = "\"\"",
+	    .max = 4096,
+	    .flags = CONFIG_RESTART,
+	    .help = "PEM file with the CA of the front daemons' certificates, for `tls+tcp` URLs" },
+	{ .name = "listen_certificate",
+	    .type = CONFIG_STRING,
+	    AT(listen_certificate),
+	    .def = "\"\"",
+	    .max = 4096,
+	    .flags = CONFIG_RESTART,
+	    .help = "PEM file with handlerd's certificate and key, for `tls+tcp` URLs" },
+	{ .name = "control",
+	    .type = CONFIG_STRING,
+	    AT(control),
+	    .def = "\"/run/bootferry/handlerd.sock\"",
+	    .max = 107,
+	    .flags = CONFIG_RESTART,
+	    .help = "Unix socket of the control interface" },
+	{ .name = "user",
+	    .type = CONFIG_STRING,
+	    AT(user),
+	    .def = "\"\"",
+	    .max = 64,
+	    .flags = CONFIG_RESTART,
+	    .help = "account to run as when started by root, or `uid:gid`; empty: "
+		    "`bootferry-handlerd`" },
+	{ .name = "log_level",
+	    .type = CONFIG_ENUM,
+	    AT(log_level),
+	    .def = "\"info\"",
+	    .names = log_levels,
+	    .flags = CONFIG_SHARED,
+	    .help = "the least severe lines that are logged" },
+	{ .name = "store",
+	    .type = CONFIG_STRING,
+	    AT(store),
+	    .def = "\"sqlite:/var/lib/bootferry/handlerd/store.db\"",
+	    .max = 4096,
+	    .flags = CONFIG_RESTART,
+	    .help = "where machines and boots are kept: `sqlite:PATH`" },
+	{ .name = "root",
+	    .type = CONFIG_STRING,
+	    AT(root),
+	    .def = "\"/var/lib/bootferry/content\"",
+	    .max = 4096,
+	    .flags = CONFIG_RESTART,
+	    .help = "content root" },
+	{ .name = "mode",
+	    .type = CONFIG_ENUM,
+	    AT(mode),
+	    .def = "\"script\"",
+	    .names = modes,
+	    .flags = CONFIG_RESTART,
+	    .help = "operational mode; `script` without any script offers every image" },
+	{ .name = "script", .type = CONFIG_BLOCK, .sub = script_keys },
+	{ .name = "offers", .type = CONFIG_BLOCK, .sub = offer_keys },
+	{ .name = "boot_idle_s",
+	    .type = CONFIG_INT,
+	    AT(boot_idle_s),
+	    .def = "900",
+	    .min = 60,
+	    .max = 86400,
+	    .unit = "s",
+	    .help = "a machine that was silent for so long begins a new boot" },
+	{ .name = "max_open_boots",
+	    .type = CONFIG_INT,
+	    AT(max_open_boots),
+	    .def = "65536",
+	    .min = 16,
+	    .max = 4000000,
+	    .flags = CONFIG_RESTART,
+	    .help = "boots under way that are kept in memory" },
+	{ .name = "keep_days",
+	    .type = CONFIG_INT,
+	    AT(keep_days),
+	    .def = "90",
+	    .min = 1,
+	    .max = 36500,
+	    .unit = "days",
+	    .help = "how long boots stay in the store" },
+	{ .name = "max_boots",
+	    .type = CONFIG_INT,
+	    AT(max_boots),
+	    .def = "1000000",
+	    .min = 1000,
+	    .max = 100000000,
+	    .help = "boots in the store; the oldest make room" },
+	{ .name = "max_machines",
+	    .type = CONFIG_INT,
+	    AT(max_machines),
+	    .def = "1000000",
+	    .min = 1000,
+	    .max = 100000000,
+	    .help = "machines in the store; those unseen longest make room" },
+	{ 0 },
+};
+
+const char *
+handlerd_store_path(const char *store)
+{
+	static const char sqlite[] = "sqlite:";
+
+	return strncmp(store, sqlite, sizeof(sqlite) - 1) == 0 && store[sizeof(sqlite) - 1] != '\0'
+	           ? store + sizeof(sqlite) - 1
+	           : NULL;
+}
+
+static void
+check(const void *conf, config_error_fn *error, void *arg)
+{
+	const struct handlerd_conf *c = conf;
+	char what[256];
+
+	bus_check_urls(&c->listen, "listen", c->listen_ca, c->listen_certificate, error, arg);
+	if (handlerd_store_path(c->store) == NULL) {
+		(void)snprintf(
+		    what, sizeof(what), "\"%.150s\" is not of the form sqlite:PATH", c->store);
+		error(arg, "store", what);
+	}
+	if (c->script_default[0] != '\0' && !image_name_valid(c->script_default)) {
+		(void)snprintf(
+		    what, sizeof(what), "\"%.100s\" is no name of an image", c->script_default);
+		error(arg, "script.default", what);
+	}
+	/* both stand in a line of a script */
+	for (const char *p = c->script_title; *p != '\0'; p++) {
+		if ((unsigned char)*p < ' ' || *p == 0x7f) {
+			error(arg, "script.title", "it holds a control character");
+			break;
+		}
+	}
+}
+
+const struct config_table handlerd_config = {
+	.daemon = "handlerd",
+	.keys = keys,
+	.size = sizeof(struct handlerd_conf),
+	.check = check,
+};

@@ -1,0 +1,299 @@
+/* The methods of handlerd's control socket. */
+#include "common/counters.h"
+#include "handlerd/handlerd.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define LIST_DEFAULT 50
+#define LIST_MAX     10000
+
+/* A parameter that is a whole number within bounds; false with *error set for anything else. */
+static bool
+get_limit(const json_t *params, int64_t *ret, struct rpc_error *error)
+{
+	const json_t *v = json_object_get(params, "limit");
+
+	*ret = LIST_DEFAULT;
+	if (v == NULL)
+		return true;
+	if (!json_is_integer(v) || json_integer_value(v) < 1 || json_integer_value(v) > LIST_MAX) {
+		(void)rpc_fail(error, RPC_INVALID_PARAMS,
+		    "\"limit\" is a whole number from 1 to %d", LIST_MAX);
+		return false;
+	}
+	*ret = json_integer_value(v);
+	return true;
+}
+
+/* A parameter that must be a string; NULL with *error set. */
+static const char *
+get_name(const json_t *params, const char *key, struct rpc_error *error)
+{
+	const char *s = json_string_value(json_object_get(params, key));
+
+	if (s == NULL)
+		(void)rpc_fail(error, RPC_INVALID_PARAMS, "\"%s\" is missing", key);
+	return s;
+}
+
+/* A machine's name in the form in which the store has it. */
+static const char *
+canonical_machine(const char *name, char buf[static MAC_STRLEN])
+{
+	struct macaddr mac;
+	struct uuid uuid;
+
+	if (uuid_parse(slice_str(name), &uuid) == 0)
+		return uuid_format(&uuid, buf);
+	if (mac_parse(slice_str(name), &mac) == 0)
+		return mac_format(&mac, buf);
+	return name;
+}
+
+static json_t *
+dump_service(const struct service *s, uint64_t now_ms)
+{
+	char ip[IP_STRLEN];
+
+	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:I, s:I, s:I, s:b, s:o}", "daemon",
+	    daemon_kind_name(s->daemon), "subnet", s->subnet, "address", ip_format(&s->address, ip),
+	    "port", s->port, "http_port", s->http_port, "name", s->host_name, "version", s->version,
+	    "pid", (json_int_t)s->pid, "started_ms", (json_int_t)s->started_ms, "seen_ms",
+	    (json_int_t)s->seen_ms, "alive", service_is_alive(s, now_ms), "counters",
+	    counters_parse(slice_str(s->counters)));
+}
+
+/* What keeps machines from booting, in words. */
+static json_t *
+find_problems(const struct handlerd *h, uint64_t now_ms)
+{
+	static const enum daemon_kind needed[] = { DAEMON_DHCPPROXYD, DAEMON_TFTPD,
+		DAEMON_HTTPSBOOTD };
+	json_t *list = json_array();
+
+	if (h->root_fd < 0)
+		json_array_append_new(list, json_string("the content root cannot be opened"));
+	else if (h->catalogue->nloaders == 0)
+		json_array_append_new(
+		    list, json_string("there is no loader: `ferryctl loaders import` brings them"));
+	if (h->catalogue->nimages == 0)
+		json_array_append_new(
+		    list, json_string("there is no image: `ferryctl images add` makes one"));
+	if (h->catalogue->broken > 0)
+		json_array_append_new(list,
+		    json_string("some of the content cannot be used, the log says which and why"));
+	for (size_t i = 0; i < NITEMS(needed); i++) {
+		const struct service *s =
+		    services_pick(&h->services, needed[i], (struct slice){ 0 }, now_ms);
+
+		if (s == NULL || !service_is_alive(s, now_ms))
+			json_array_append_new(
+			    list, json_sprintf("no %s is connected", daemon_kind_name(needed[i])));
+	}
+	return list;
+}
+
+static json_t *
+rpc_status(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
+{
+	struct handlerd *h = arg;
+	json_t *services = json_array(), *reasons = json_object();
+	uint64_t now_ms = wall_clock_ms();
+	struct bus_server_stats bus;
+	struct store_stats store;
+
+	(void)conn;
+	(void)params;
+	(void)error;
+	bus_server_stats(h->bus, &bus);
+	store_get_stats(h->store, &store);
+	for (size_t i = 0; i < SERVICES_MAX; i++) {
+		if (h->services.v[i].origin != 0)
+			json_array_append_new(services, dump_service(&h->services.v[i], now_ms));
+	}
+	for (int i = 0; i < REASONS; i++) {
+		if (h->by_reason[i] > 0)
+			json_object_set_new(reasons, boot_reason_name((enum boot_reason)i),
+			    json_integer((json_int_t)h->by_reason[i]));
+	}
+	return json_pack("{s:s, s:s, s:i, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:o,"
+			 " s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I, s:I},"
+			 " s:o?, s:o, s:o}",
+	    "daemon", "handlerd", "version", BOOTFERRY_VERSION, "pid", (int)getpid(), "started_ms",
+	    (json_int_t)h->started_ms, "now_ms", (json_int_t)now_ms, "mode", "script", "root",
+	    h->conf->root, "loaders", (json_int_t)h->catalogue->nloaders, "images",
+	    (json_int_t)h->catalogue->nimages, "open_boots", (json_int_t)boots_count(h->boots),
+	    "decisions", (json_int_t)h->decisions, "reasons", reasons, "bus", "messages",
+	    (json_int_t)bus.messages, "requests", (json_int_t)bus.requests, "answers",
+	    (json_int_t)bus.answers, "events", (json_int_t)bus.events, "malformed",
+	    (json_int_t)bus.malformed, "versions", (json_int_t)bus.versions, "store", "records",
+	    (json_int_t)store.records, "lost", (json_int_t)store.lost, "stored",
+	    (json_int_t)store.stored, "commits", (json_int_t)store.commits, "failures",
+	    (json_int_t)store.failures, "waiting_bytes", (json_int_t)store.waiting, "kept",
+	    store_count(h->store), "services", services, "problems", find_problems(h, now_ms));
+}
+
+static json_t *
+rpc_boots_list(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
+{
+	struct handlerd *h = arg;
+	const json_t *machine = json_object_get(params, "machine");
+	char buf[MAC_STRLEN];
+	int64_t limit;
+
+	(void)conn;
+	if (!get_limit(params, &limit, error))
+		return NULL;
+	if (machine != NULL && !json_is_string(machine))
+		return rpc_fail(error, RPC_INVALID_PARAMS, "\"machine\" is not a string");
+	return store_list_boots(h->store,
+	    machine != NULL ? canonical_machine(json_string_value(machine), buf) : NULL, limit);
+}
+
+static json_t *
+rpc_boots_show(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
+{
+	struct handlerd *h = arg;
+	const char *id = get_name(params, "id", error);
+	json_t *boot;
+	uint64_t n;
+
+	(void)conn;
+	if (id == NULL)
+		return NULL;
+	boot = boot_id_parse(slice_str(id), &n) == 0 ? store_show_boot(h->store, n) : NULL;
+	return boot != NULL ? boot : rpc_fail(error, RPC_NOT_FOUND, "there is no boot \"%s\"", id);
+}
+
+static json_t *
+rpc_boots_watch(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
+{
+	(void)arg;
+	(void)params;
+	(void)error;
+	rpc_subscribe(conn);
+	return json_true();
+}
+
+static json_t *
+rpc_machines_list(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
+{
+	struct handlerd *h = arg;
+	int64_t limit;
+
+	(void)conn;
+	if (!get_limit(params, &limit, error))
+		return NULL;
+	return store_list_machines(h->store, limit);
+}
+
+static json_t *
+rpc_machines_show(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
+{
+	struct handlerd *h = arg;
+	const char *name = get_name(params, "machine", error);
+	char buf[MAC_STRLEN];
+	json_t *machine;
+
+	(void)conn;
+	if (name == NULL)
+		return NULL;
+	machine = store_show_machine(h->store, canonical_machine(name, buf));
+	return machine != NULL ? machine
+	                       : rpc_fail(error, RPC_NOT_FOUND, "there is no machine \"%s\"", name);
+}
+
+static json_t *
+rpc_images_list(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
+{
+	struct handlerd *h = arg;
+	json_t *list = json_array();
+
+	(void)conn;
+	(void)params;
+	(void)error;
+	for (size_t i = 0; i < h->catalogue->nimages; i++)
+		json_array_append_new(list, image_dump(&h->catalogue->images[i]));
+	return list;
+}
+
+static json_t *
+rpc_images_show(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
+{
+	struct handlerd *h = arg;
+	const char *name = get_name(params, "name", error);
+	const struct image *im;
+
+	(void)conn;
+	if (name == NULL)
+		return NULL;
+	im = catalogue_image(h->catalogue, name);
+	return im != NULL ? image_dump(im)
+	                  : rpc_fail(error, RPC_NOT_FOUND, "there is no image \"%s\"", name);
+}
+
+static json_t *
+rpc_loaders_list(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
+{
+	struct handlerd *h = arg;
+	json_t *list = json_array();
+
+	(void)conn;
+	(void)params;
+	(void)error;
+	for (size_t i = 0; i < h->catalogue->nloaders; i++) {
+		const struct loader *l = &h->catalogue->loaders[i];
+
+		json_array_append_new(list,
+		    json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:b, s:b}", "path", l->path,
+			"kind", loader_kind_name(l->info.kind), "arch", arch_cpu_name(l->info.cpu),
+			"version", l->info.version, "https", loader_https_name(l->info.https),
+			"trust", loader_trust_words(l->info.trust), "source",
+			h->catalogue->sources[i], "size", (json_int_t)l->size, "offered",
+			h->catalogue->best[l->info.cpu] == l, "by_name", l->info.cpu_by_name));
+	}
+	return list;
+}
+
+static json_t *
+rpc_config_show(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
+{
+	const struct handlerd *h = arg;
+
+	(void)conn;
+	(void)params;
+	(void)error;
+	return config_dump(&handlerd_config, h->conf);
+}
+
+static json_t *
+rpc_reload(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
+{
+	json_t *result = handlerd_reload(arg);
+
+	(void)conn;
+	(void)params;
+	if (result == NULL)
+		return rpc_fail(error, RPC_FAILED,
+		    "the configuration has errors, which are in the log; nothing changed");
+	return result;
+}
+
+const struct rpc_method handlerd_methods[] = {
+	{ "status", rpc_status, "",
+	    "this handlerd, the front daemons that it knows, and what is wrong" },
+	{ "boots.list", rpc_boots_list, "limit?, machine?", "boots, newest first" },
+	{ "boots.show", rpc_boots_show, "id", "one boot with its timeline" },
+	{ "boots.watch", rpc_boots_watch, "",
+	    "from now on, each new line of a timeline as a notification \"entry\"" },
+	{ "machines.list", rpc_machines_list, "limit?", "machines, last seen first" },
+	{ "machines.show", rpc_machines_show, "machine",
+	    "one machine, by hardware address or UUID, with its boots" },
+	{ "images.list", rpc_images_list, "", "the images that are offered" },
+	{ "images.show", rpc_images_show, "name", "one image" },
+	{ "loaders.list", rpc_loaders_list, "", "network boot programs, what they are and can do" },
+	{ "config.show", rpc_config_show, "", "the effective configuration" },
+	{ "reload", rpc_reload, "", "reads the configuration file and the content root again" },
+	{ 0 },
+};
