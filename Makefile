@@ -48,7 +48,10 @@ tftpd_EDGE := conf served listen tftpd
 handlerd_PURE := boots services decide script record
 handlerd_EDGE := conf journal sql store store_query catalogue watch control handlerd
 
-DAEMONS := dhcpproxyd tftpd handlerd
+httpsbootd_PURE := route form range
+httpsbootd_EDGE := conf tls_settings tls exchange serve httpsbootd
+
+DAEMONS := dhcpproxyd tftpd httpsbootd handlerd
 
 # --------------------------------------------------------------------------------------------
 

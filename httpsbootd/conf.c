@@ -1,0 +1,124 @@
+/* The configuration keys of httpsbootd. */
+#include "httpsbootd/httpsbootd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define AT(member) .off = offsetof(struct httpsbootd_conf, member)
+
+static const struct config_key keys[] = {
+	{ .name = "address",
+	    .type = CONFIG_IP,
+	    AT(address),
+	    .def = "\"\"",
+	    .flags = CONFIG_SHARED | CONFIG_RESTART,
+	    .help = "IP address to listen on, which clients are told; empty: all, and clients are "
+		    "told the one at which they asked" },
+	{ .name = "port",
+	    .type = CONFIG_INT,
+	    AT(port),
+	    .def = "8050",
+	    .min = 1,
+	    .max = 65535,
+	    .flags = CONFIG_RESTART,
+	    .help = "TCP port of HTTPS" },
+	{ .name = "http_port",
+	    .type = CONFIG_INT,
+	    AT(http_port),
+	    .def = "0",
+	    .min = 0,
+	    .max = 65535,
+	    .flags = CONFIG_RESTART,
+	    .help = "TCP port of plain HTTP, for UEFI HTTP Boot and for iPXE without HTTPS; 0: "
+		    "off" },
+	{ .name = "name",
+	    .type = CONFIG_STRING,
+	    AT(name),
+	    .def = "\"\"",
+	    .max = 253,
+	    .help = "host name in URLs, which the certificate must carry and clients must be able "
+		    "to look up; empty: the address" },
+	{ .name = "certificate",
+	    .type = CONFIG_STRING,
+	    AT(certificate),
+	    .def = "\"/etc/bootferry/tls/server.pem\"",
+	    .max = 4096,
+	    .help = "PEM file with the certificate, those between, and the root" },
+	{ .name = "key",
+	    .type = CONFIG_STRING,
+	    AT(key),
+	    .def = "\"/etc/bootferry/tls/server.key\"",
+	    .max = 4096,
+	    .help = "PEM file with the certificate's key" },
+	{ .name = "root",
+	    .type = CONFIG_STRING,
+	    AT(root),
+	    .def = "\"/var/lib/bootferry/content\"",
+	    .max = 4096,
+	    .flags = CONFIG_RESTART,
+	    .help = "content root" },
+	{ .name = "workers",
+	    .type = CONFIG_INT,
+	    AT(workers),
+	    .def = "0",
+	    .max = 64,
+	    .flags = CONFIG_RESTART,
+	    .help = "threads; 0: one for each CPU, at most 8" },
+	{ .name = "max_connections",
+	    .type = CONFIG_INT,
+	    AT(max_connections),
+	    .def = "10000",
+	    .min = 1,
+	    .max = 1000000,
+	    .flags = CONFIG_RESTART,
+	    .help = "connections at once, over all workers" },
+	{ .name = "idle_timeout_s",
+	    .type = CONFIG_INT,
+	    AT(idle_timeout_s),
+	    .def = "60",
+	    .min = 5,
+	    .max = 3600,
+	    .unit = "s",
+	    .flags = CONFIG_RESTART,
+	    .help = "a connection on which nothing moves for so long is closed" },
+	{ .name = "max_form_bytes",
+	    .type = CONFIG_INT,
+	    AT(max_form_bytes),
+	    .def = "65536",
+	    .min = 1024,
+	    .max = 1048576,
+	    .unit = "bytes",
+	    .help = "largest form that is taken" },
+	{ .name = "front", .type = CONFIG_INCLUDE, .sub = front_keys },
+	{ 0 },
+};
+
+static void
+check(const void *conf, config_error_fn *error, void *arg)
+{
+	const struct httpsbootd_conf *c = conf;
+	char what[400];
+
+	front_check(conf, error, arg);
+	if (c->http_port == c->port)
+		error(arg, "http_port", "it is the same as port");
+	for (const char *p = c->name; *p != '\0'; p++) {
+		bool ok = (*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '-' ||
+		          *p == '.' || *p == ':';
+
+		if (ok)
+			continue;
+		/* iPXE compares the name in the URL with the certificate's as it stands */
+		(void)snprintf(what, sizeof(what),
+		    "\"%s\" is no host name in lower case (letters, digits, '-' and '.')", c->name);
+		error(arg, "name", what);
+		break;
+	}
+}
+
+const struct config_table httpsbootd_config = {
+	.daemon = "httpsbootd",
+	.keys = keys,
+	.size = sizeof(struct httpsbootd_conf),
+	.check = check,
+};

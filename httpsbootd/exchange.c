@@ -1,0 +1,505 @@
+/*
+ * HTTP requests: from the engine's callbacks to a question for handlerd, and from its answer to a
+ * response.
+ *
+ * The engine calls exchange_begin() with the request line, exchange_step() once with the header,
+ * then for each piece of the body, then without any; there the connection is suspended until
+ * handlerd has answered, and the next exchange_step() sends.
+ */
+#include "httpsbootd/exchange.h"
+
+#include "common/arch.h"
+#include "common/log.h"
+#include "common/sockaddr.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ADD(counter, n) atomic_fetch_add_explicit(&(counter), n, memory_order_relaxed)
+
+void *
+exchange_begin(void *cls, const char *uri, struct MHD_Connection *connection)
+{
+	struct worker *w = cls;
+	size_t n = strlen(uri);
+	struct exchange *x = calloc(1, sizeof(*x) + n + 1);
+	const union MHD_ConnectionInfo *info;
+
+	if (x == NULL)
+		return NULL; /* exchange_step() then gives up */
+	memcpy(x->target, uri, n + 1);
+	x->worker = w;
+	x->connection = connection;
+	x->first_call = true;
+	x->began_ms = loop_now_ms(w->loop);
+	x->bad_target = route_parse(x->target, &x->route) < 0;
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	x->peer = ip_from_sockaddr(info != NULL ? info->client_addr : NULL);
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	if (info != NULL && info->connect_fd >= 0 && (size_t)info->connect_fd < w->nfds) {
+		x->secure = w->fds[info->connect_fd].secure;
+		x->local = w->fds[info->connect_fd].local;
+	}
+	x->next = w->exchanges;
+	x->prev = &w->exchanges;
+	if (x->next != NULL)
+		x->next->prev = &x->next;
+	w->exchanges = x;
+	ADD(w->stats.requests, 1);
+	ADD(w->stats.open, 1);
+	return x;
+}
+
+void
+exchange_abandon(struct worker *w)
+{
+	for (struct exchange *x = w->exchanges; x != NULL; x = x->next) {
+		if (x->state != EXCHANGE_ASKING)
+			continue;
+		bus_cancel(w->bus, x->question);
+		x->question = 0;
+		x->state = EXCHANGE_ANSWERED;
+		x->unanswered = true;
+		MHD_resume_connection(x->connection);
+	}
+}
+
+static bool
+keep_body(struct exchange *x, const char *upload, size_t n)
+{
+	if (x->body_n + n > (size_t)x->worker->conf->max_form_bytes)
+		return false;
+	if (x->body_n + n > x->body_size) {
+		size_t size = x->body_size == 0 ? 2048 : x->body_size * 2;
+		uint8_t *p;
+
+		while (size < x->body_n + n)
+			size *= 2;
+		p = realloc(x->body, size);
+		if (p == NULL)
+			return false;
+		x->body = p;
+		x->body_size = size;
+	}
+	memcpy(x->body + x->body_n, upload, n);
+	x->body_n += n;
+	return true;
+}
+
+/* --- the answer ----------------------------------------------------------------------------- */
+
+static const char *
+header_of(struct exchange *x, const char *name)
+{
+	return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
+}
+
+static enum MHD_Result
+queue(struct exchange *x, unsigned status, const char *type, struct MHD_Response *response)
+{
+	enum MHD_Result rc = MHD_NO;
+
+	x->state = EXCHANGE_SENDING;
+	x->status = status;
+	if (response != NULL &&
+	    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES)
+		rc = MHD_queue_response(x->connection, status, response);
+	MHD_destroy_response(response); /* the engine has a reference of its own */
+	return rc;
+}
+
+static enum MHD_Result
+send_bytes(struct exchange *x, unsigned status, const char *type, const void *p, size_t n)
+{
+	struct MHD_Response *response =
+	    MHD_create_response_from_buffer(n, (void *)(uintptr_t)p, MHD_RESPMEM_MUST_COPY);
+
+	x->bytes = n;
+	/* what is made for one machine now is of no use to another, or later */
+	if (response != NULL)
+		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	if (response != NULL && status == MHD_HTTP_SERVICE_UNAVAILABLE)
+		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "2");
+	return queue(x, status, type, response);
+}
+
+/*
+ * The boot path answers with a script and status 200 also when something is wrong: iPXE would
+ * throw away the body of anything else and stop there.
+ */
+static enum MHD_Result
+send_error_script(struct exchange *x, const char *text)
+{
+	char script[1024];
+	int n;
+
+	n = snprintf(script, sizeof(script),
+	    "#!ipxe\n"
+	    "echo Bootferry: %s\n"
+	    "set tries:int32 0\n"
+	    ":again\n"
+	    "inc tries\n"
+	    "echo Trying again in ${tries} s\n"
+	    "sleep ${tries}\n"
+	    "chain --replace --autofree /2PXE/boot ||\n"
+	    "iseq ${tries} 20 || goto again\n"
+	    "echo Giving up, the firmware goes on\n"
+	    "exit 1\n",
+	    text);
+	return send_bytes(x, MHD_HTTP_OK, "text/plain", script,
+	    n > 0 && (size_t)n < sizeof(script) ? (size_t)n : sizeof(script) - 1);
+}
+
+static enum MHD_Result
+send_status(struct exchange *x, unsigned status, const char *text)
+{
+	char line[512];
+	int n = snprintf(line, sizeof(line), "%s\n", text);
+
+	if (x->route.kind == ROUTE_BOOT && !x->bad_target)
+		return send_error_script(x, text);
+	ADD(x->worker->stats.not_found, status == MHD_HTTP_NOT_FOUND);
+	ADD(x->worker->stats.refused,
+	    status != MHD_HTTP_NOT_FOUND && status != MHD_HTTP_SERVICE_UNAVAILABLE);
+	return send_bytes(x, status, "text/plain", line,
+	    n > 0 && (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
+}
+
+/* Validators by which a client may go on with what it has (RFC 9110 section 8.8). */
+static void
+put_validators(struct MHD_Response *response, const struct content_file *f, char etag[static 80],
+    char modified[static 40])
+{
+	struct tm tm;
+
+	(void)snprintf(etag, 80, "\"%llx-%llx-%llx\"", (unsigned long long)f->inode,
+	    (unsigned long long)f->size,
+	    (unsigned long long)f->mtime.tv_sec * 1000000000ull +
+		(unsigned long long)f->mtime.tv_nsec);
+	gmtime_r(&f->mtime.tv_sec, &tm);
+	(void)strftime(modified, 40, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	if (response == NULL)
+		return;
+	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, etag);
+	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_LAST_MODIFIED, modified);
+	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_ACCEPT_RANGES, "bytes");
+}
+
+static void
+report_transfer(struct exchange *x, enum event_kind kind, const char *text)
+{
+	uint64_t ms = loop_now_ms(x->worker->loop) - x->began_ms;
+	struct boot_event e = {
+		.kind = kind,
+		.via = x->secure ? VIA_HTTPS : VIA_HTTP,
+		.boot = x->boot,
+		.address = x->peer,
+		.bytes = x->bytes,
+		.duration_ms = ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms,
+		.subnet = slice_str(x->worker->instance),
+		.file = slice_str(x->path),
+		.text = slice_str(text),
+	};
+
+	if (kind == EVENT_TRANSFER_BEGAN)
+		e.duration_ms = 0;
+	bus_event(x->worker->bus, &e);
+}
+
+/* True if the client's condition for a range, if it has one, holds (RFC 9110 section 13.1.5). */
+static bool
+range_applies(struct exchange *x, const char *etag, const char *modified)
+{
+	const char *condition = header_of(x, MHD_HTTP_HEADER_IF_RANGE);
+
+	return condition == NULL || strcmp(condition, etag) == 0 ||
+	       strcmp(condition, modified) == 0;
+}
+
+static enum MHD_Result
+send_file(struct exchange *x)
+{
+	char etag[80], modified[40], text[100];
+	unsigned status = MHD_HTTP_OK;
+	struct MHD_Response *response;
+	struct content_file f;
+	struct range range;
+	int rc;
+
+	rc = content_open(x->worker->root_fd, x->path, &f);
+	if (rc == -ENOENT || rc == -EISDIR)
+		return send_status(x, MHD_HTTP_NOT_FOUND, "no such file");
+	if (rc < 0)
+		return send_status(x,
+		    rc == -EACCES ? MHD_HTTP_FORBIDDEN : MHD_HTTP_SERVICE_UNAVAILABLE,
+		    strerror(-rc));
+	put_validators(NULL, &f, etag, modified);
+	range = (struct range){ 0, f.size - 1 };
+	rc = -ENOENT;
+	if (range_applies(x, etag, modified))
+		rc = range_parse(header_of(x, MHD_HTTP_HEADER_RANGE), f.size, &range);
+	if (rc == -ERANGE) {
+		close(f.fd);
+		response = MHD_create_response_from_buffer(0, text, MHD_RESPMEM_MUST_COPY);
+		(void)snprintf(text, sizeof(text), "bytes */%llu", (unsigned long long)f.size);
+		if (response != NULL)
+			(void)MHD_add_response_header(
+			    response, MHD_HTTP_HEADER_CONTENT_RANGE, text);
+		return queue(x, MHD_HTTP_RANGE_NOT_SATISFIABLE, "text/plain", response);
+	}
+	x->bytes = f.size;
+	if (rc == 0) {
+		status = MHD_HTTP_PARTIAL_CONTENT;
+		x->bytes = range.last - range.first + 1;
+		ADD(x->worker->stats.ranges, 1);
+	}
+	if (x->bytes == 0) { /* a file of no bytes needs no descriptor, and libmicrohttpd none */
+		close(f.fd);
+		response = MHD_create_response_from_buffer(0, text, MHD_RESPMEM_MUST_COPY);
+	} else {
+		response = MHD_create_response_from_fd_at_offset64(
+		    x->bytes, f.fd, rc == 0 ? range.first : 0);
+		if (response == NULL)
+			close(f.fd);
+	}
+	if (response != NULL)
+		put_validators(response, &f, etag, modified);
+	if (response != NULL && rc == 0) {
+		(void)snprintf(text, sizeof(text), "bytes %llu-%llu/%llu",
+		    (unsigned long long)range.first, (unsigned long long)range.last,
+		    (unsigned long long)f.size);
+		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_RANGE, text);
+	}
+	memcpy(x->path, f.path, sizeof(x->path));
+	x->transfer = !x->head;
+	if (x->transfer)
+		report_transfer(x, EVENT_TRANSFER_BEGAN, "");
+	return queue(x, status, media_type(x->path), response);
+}
+
+static enum MHD_Result
+send_answer(struct exchange *x)
+{
+	static const struct {
+		unsigned status;
+		const char *text;
+	} errors[BOOT_ERRORS] = {
+		[BOOT_ERROR_NONE] = { MHD_HTTP_FORBIDDEN, "refused" },
+		[BOOT_ERROR_NOT_FOUND] = { MHD_HTTP_NOT_FOUND, "not found" },
+		[BOOT_ERROR_FORBIDDEN] = { MHD_HTTP_FORBIDDEN, "forbidden" },
+		[BOOT_ERROR_UNAVAILABLE] = { MHD_HTTP_SERVICE_UNAVAILABLE, "try again later" },
+	};
+
+	if (x->bad_target)
+		return send_status(x, MHD_HTTP_BAD_REQUEST, "not a path");
+	if (x->route.kind == ROUTE_NONE)
+		return send_status(x, MHD_HTTP_NOT_FOUND, "nothing is served there");
+	if (x->bad_method)
+		return send_status(x, MHD_HTTP_METHOD_NOT_ALLOWED, "GET, HEAD and POST are served");
+	if (x->too_large)
+		return send_status(x, MHD_HTTP_CONTENT_TOO_LARGE, "the form is too large");
+	if (x->unanswered)
+		return send_status(x, MHD_HTTP_SERVICE_UNAVAILABLE, "the boot server is busy");
+	switch (x->action) {
+	case ACTION_FILE: return send_file(x);
+	case ACTION_DATA:
+		ADD(x->worker->stats.scripts, 1);
+		return send_bytes(x, MHD_HTTP_OK, "text/plain", x->data, x->data_n);
+	case ACTION_ERROR:
+		return send_status(x, errors[x->error].status,
+		    x->text[0] != '\0' ? x->text : errors[x->error].text);
+	default:
+		return send_status(
+		    x, MHD_HTTP_NOT_FOUND, "this server has nothing for this machine");
+	}
+}
+
+/* --- the question --------------------------------------------------------------------------- */
+
+static void
+count_route(struct exchange *x)
+{
+	struct serve_stats *s = &x->worker->stats;
+
+	ADD(s->boots, x->route.kind == ROUTE_BOOT);
+	ADD(s->files, x->route.kind == ROUTE_FILE);
+	ADD(s->heads, x->head);
+	ADD(s->reports, x->route.kind == ROUTE_REPORT);
+}
+
+static bool
+ask(struct exchange *x)
+{
+	static const enum boot_stage stages[] = {
+		[ROUTE_BOOT] = STAGE_BOOT,
+		[ROUTE_FILE] = STAGE_FILE,
+		[ROUTE_REPORT] = STAGE_REPORT,
+	};
+	const char *agent = header_of(x, MHD_HTTP_HEADER_USER_AGENT);
+	uint8_t *scratch = malloc(x->route.query.n + x->body_n + 1);
+	struct form form = { .n = 0 };
+	struct wbuf w;
+	struct boot_request r = {
+		.stage = stages[x->route.kind],
+		.via = x->secure ? VIA_HTTPS : VIA_HTTP,
+		.arch = ARCH_UNKNOWN,
+		.address = x->peer,
+		.server = x->local,
+		.subnet = slice_str(x->worker->instance),
+		.file = { (const uint8_t *)x->route.rest, x->route.rest_n },
+		.params = x->body_n > 0 ? (struct slice){ x->body, x->body_n } : x->route.query,
+	};
+
+	if (scratch == NULL)
+		return false;
+	wbuf_init(&w, scratch, x->route.query.n + x->body_n + 1);
+	/* decoding never makes anything longer: both fit */
+	form_parse((struct slice){ x->body, x->body_n }, &w, &form);
+	form_parse(x->route.query, &w, &form);
+	form_to_request(&form, &r);
+	if (r.version.n == 0 && agent != NULL)
+		r.version = (struct slice){ (const uint8_t *)agent, strnlen(agent, 255) };
+	if (agent != NULL && strncmp(agent, "UefiHttpBoot/", 13) == 0)
+		r.client = CLIENT_HTTP;
+	else if (agent != NULL && strncmp(agent, "iPXE/", 5) == 0)
+		r.client = CLIENT_IPXE;
+	x->question = bus_ask(x->worker->bus, &r, x);
+	free(scratch);
+	return x->question != 0;
+}
+
+void
+exchange_answer(void *arg, void *cookie, const struct boot_answer *answer)
+{
+	struct worker *w = arg;
+	struct exchange *x = cookie;
+
+	x->question = 0;
+	x->state = EXCHANGE_ANSWERED;
+	if (answer == NULL) {
+		ADD(w->stats.unanswered, 1);
+		x->unanswered = true;
+	} else {
+		x->boot = answer->boot;
+		x->action = answer->action;
+		x->error = answer->error;
+		x->reason = answer->reason;
+		(void)slice_copy(x->text, sizeof(x->text), answer->text);
+		if (answer->action == ACTION_DATA) {
+			x->data = malloc(answer->data.n + 1);
+			if (x->data == NULL) {
+				x->unanswered = true;
+			} else {
+				memcpy(x->data, answer->data.p, answer->data.n);
+				x->data_n = answer->data.n;
+			}
+		} else if (answer->action == ACTION_FILE &&
+			   path_normalise(answer->file, x->path) < 0) {
+			x->action = ACTION_ERROR;
+			x->error = BOOT_ERROR_NOT_FOUND;
+		}
+	}
+	MHD_resume_connection(x->connection);
+	w->mhd_due = true;
+}
+
+enum MHD_Result
+exchange_step(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+    const char *version, const char *upload, size_t *upload_n, void **con_cls)
+{
+	struct exchange *x = *con_cls;
+	struct worker *w = cls;
+
+	(void)url;
+	(void)version;
+	if (x == NULL)
+		return MHD_NO;
+	if (x->first_call) {
+		x->first_call = false;
+		x->head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+		(void)slice_copy(x->method, sizeof(x->method), slice_str(method));
+		x->bad_method = !x->head && strcmp(method, MHD_HTTP_METHOD_GET) != 0 &&
+		                strcmp(method, MHD_HTTP_METHOD_POST) != 0;
+		return MHD_YES;
+	}
+	if (*upload_n > 0) {
+		/* what is too much is read and forgotten, so that the client gets its answer */
+		if (!x->too_large && !keep_body(x, upload, *upload_n))
+			x->too_large = true;
+		*upload_n = 0;
+		return MHD_YES;
+	}
+	if (x->state == EXCHANGE_READING) {
+		count_route(x);
+		if (x->bad_target || x->bad_method || x->route.kind == ROUTE_NONE)
+			return send_answer(x);
+		if (x->too_large) {
+			ADD(w->stats.too_large, 1);
+			return send_answer(x);
+		}
+		if (!ask(x)) {
+			x->unanswered = true;
+			return send_answer(x);
+		}
+		x->state = EXCHANGE_ASKING;
+		MHD_suspend_connection(connection);
+		return MHD_YES;
+	}
+	return x->state == EXCHANGE_ANSWERED ? send_answer(x) : MHD_YES;
+}
+
+static void
+log_exchange(const struct exchange *x, bool complete)
+{
+	char method[LOG_QUOTE_SIZE];
+	char id[BOOT_ID_STRLEN], ip[IP_STRLEN], target[LOG_QUOTE_SIZE];
+
+	log_peer_info("%s boot=%s client=%s method=%s target=%s status=%u bytes=%llu ms=%llu "
+		      "why=%s%s",
+	    x->secure ? "https" : "http", boot_id_format(x->boot, id), ip_format(&x->peer, ip),
+	    log_quote(slice_str(x->method), method), log_quote(slice_str(x->target), target),
+	    x->status, (unsigned long long)x->bytes,
+	    (unsigned long long)(loop_now_ms(x->worker->loop) - x->began_ms),
+	    boot_reason_name(x->reason), complete ? "" : " aborted=yes");
+}
+
+void
+exchange_end(void *cls, struct MHD_Connection *connection, void **con_cls,
+    enum MHD_RequestTerminationCode code)
+{
+	struct exchange *x = *con_cls;
+	bool complete = code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
+	struct worker *w = cls;
+
+	(void)connection;
+	if (x == NULL)
+		return;
+	*con_cls = NULL;
+	if (x->question != 0)
+		bus_cancel(w->bus, x->question);
+	if (complete)
+		ADD(w->stats.bytes, x->head ? 0 : x->bytes);
+	else
+		ADD(w->stats.aborted, 1);
+	if (x->transfer)
+		report_transfer(x, complete ? EVENT_TRANSFER_FINISHED : EVENT_TRANSFER_FAILED,
+		    complete ? ""
+		    : code == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED
+			? "the client took nothing for too long"
+			: "the client closed the connection before it had all");
+	else if (x->route.kind == ROUTE_BOOT && x->status == MHD_HTTP_OK && complete)
+		report_transfer(x, EVENT_SCRIPT, x->unanswered ? "handlerd did not answer" : "");
+	if (x->status != 0)
+		log_exchange(x, complete);
+	ADD(w->stats.open, (uint64_t)-1);
+	*x->prev = x->next;
+	if (x->next != NULL)
+		x->next->prev = x->prev;
+	free(x->body);
+	free(x->data);
+	free(x);
+}

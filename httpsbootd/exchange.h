@@ -1,0 +1,94 @@
+/* One HTTP request and its answer; what serve.c and exchange.c share. */
+#ifndef HTTPSBOOTD_EXCHANGE_H
+#define HTTPSBOOTD_EXCHANGE_H
+
+#include "common/content.h"
+#include "httpsbootd/form.h"
+#include "httpsbootd/range.h"
+#include "httpsbootd/route.h"
+#include "httpsbootd/serve.h"
+
+#include <microhttpd.h>
+
+enum exchange_state {
+	EXCHANGE_READING, /* its body, if any */
+	EXCHANGE_ASKING,  /* handlerd; the connection is suspended */
+	EXCHANGE_ANSWERED,
+	EXCHANGE_SENDING,
+};
+
+struct exchange {
+	struct worker *worker;
+	struct exchange *next, **prev; /* among all of the worker's */
+	struct MHD_Connection *connection;
+	enum exchange_state state;
+	bool first_call;
+	bool secure;
+	bool head;
+	bool bad_target, bad_method, too_large;
+	char method[16];
+	struct route route;
+	struct ipaddr peer, local;
+	uint64_t question; /* at handlerd, or 0 */
+	uint64_t boot;
+	uint64_t began_ms;
+
+	uint8_t *body; /* of a POST */
+	size_t body_n, body_size;
+
+	/* the answer */
+	enum boot_action action;
+	enum boot_error error;
+	enum boot_reason reason;
+	bool unanswered;
+	uint8_t *data;
+	size_t data_n;
+	char path[CONTENT_PATH_MAX];
+	char text[256];
+
+	unsigned status;
+	uint64_t bytes; /* that are to be sent */
+	bool transfer;  /* of a file: it is reported */
+	char target[];  /* the request's, as it came */
+};
+
+struct worker {
+	const struct httpsbootd_conf *conf;
+	const char *instance;
+	struct tls_shared *tls;
+	int root_fd;
+	struct loop *loop;
+	struct bus_client *bus;
+	struct tls_front *front;
+	struct MHD_Daemon *mhd;
+	struct exchange *exchanges;
+	struct loop_fd mhd_lf, tls_lf, http_lf, command_lf;
+	struct loop_timer mhd_timer;
+	struct loop_hook hook;
+	bool mhd_due; /* the engine has something to do before the loop waits */
+	int tls_fd, http_fd, command_fd;
+	_Atomic bool stopping, ending, idle;
+	pthread_t thread;
+	bool started;
+	struct serve_stats stats;
+
+	/* what is known of each descriptor that the engine has, by its number */
+	struct fd_info {
+		bool secure;
+		struct ipaddr local;
+	} * fds;
+	size_t nfds;
+};
+
+/* libmicrohttpd's callbacks for requests; their cls is the struct worker. */
+void *exchange_begin(void *cls, const char *uri, struct MHD_Connection *connection);
+enum MHD_Result exchange_step(void *cls, struct MHD_Connection *connection, const char *url,
+    const char *method, const char *version, const char *upload, size_t *upload_n, void **con_cls);
+void exchange_end(void *cls, struct MHD_Connection *connection, void **con_cls,
+    enum MHD_RequestTerminationCode code);
+/* Lets the connections that wait for handlerd go, so that the engine can be stopped. */
+void exchange_abandon(struct worker *w);
+/* The bus's callback. */
+void exchange_answer(void *arg, void *cookie, const struct boot_answer *answer);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * Forms (application/x-www-form-urlencoded), in a query or a body, and what they tell of a
+ * machine.  Pure.
+ */
+#ifndef HTTPSBOOTD_FORM_H
+#define HTTPSBOOTD_FORM_H
+
+#include "common/msg.h"
+
+#define FORM_FIELDS 64 /* taken; what comes after is ignored */
+
+struct form_field {
+	struct slice name, value; /* decoded */
+};
+
+struct form {
+	struct form_field fields[FORM_FIELDS];
+	size_t n;
+};
+
+/*
+ * Adds the fields of `text` to `form`, decoded into `scratch`; a pair that cannot be decoded is
+ * left out.  Slices point into scratch.
+ */
+void form_parse(struct slice text, struct wbuf *scratch, struct form *form);
+/* The value of the first field of that name, compared without case; empty if there is none. */
+struct slice form_get(const struct form *form, const char *name);
+
+/*
+ * Fills in what the form says of the machine: mac, uuid, manufacturer, product, serial, asset,
+ * platform, buildarch, version, boot, with 2PXE's names (guid, make, model, architecture) too.
+ */
+void form_to_request(const struct form *form, struct boot_request *r);
+
+#endif

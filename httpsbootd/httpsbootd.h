@@ -1,0 +1,37 @@
+/*
+ * httpsbootd: the HTTPS boot server of one subnet, with plain HTTP as an option.
+ *
+ * The boot path asks handlerd and always answers with an iPXE script; files are served once
+ * handlerd has allowed them; reports go to handlerd.
+ */
+#ifndef HTTPSBOOTD_HTTPSBOOTD_H
+#define HTTPSBOOTD_HTTPSBOOTD_H
+
+#include "common/front.h"
+
+struct httpsbootd_conf {
+	struct front_conf front;
+	struct ipaddr address;
+	int64_t port;
+	int64_t http_port;
+	char *name;
+	char *certificate;
+	char *key;
+	char *root;
+	int64_t workers;
+	int64_t max_connections;
+	int64_t idle_timeout_s;
+	int64_t max_form_bytes;
+};
+
+extern const struct config_table httpsbootd_config;
+
+struct httpsbootd;
+
+/* Binds the ports, reads certificate and key.  0, or a negative errno after logging why. */
+int httpsbootd_open(struct httpsbootd **ret, struct httpsbootd_conf *conf, const struct opts *opts);
+/* Gives up root, connects to handlerd and serves until SIGTERM. */
+int httpsbootd_run(struct httpsbootd *d);
+void httpsbootd_close(struct httpsbootd *d);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * URLs.  Paths are compared without case and doubled slashes are folded, as 2PXE's client media
+ * send both.  Pure.
+ */
+#ifndef HTTPSBOOTD_ROUTE_H
+#define HTTPSBOOTD_ROUTE_H
+
+#include "common/msg.h"
+
+#define ROUTE_PATH_MAX 4096
+
+enum route_kind {
+	ROUTE_NONE,   /* nothing is served there */
+	ROUTE_BOOT,   /* /2PXE/boot: an iPXE script, whatever happens */
+	ROUTE_FILE,   /* /2PXE/file/PATH */
+	ROUTE_REPORT, /* /2PXE/report/WORD */
+};
+
+struct route {
+	enum route_kind kind;
+	char rest[ROUTE_PATH_MAX]; /* what stands behind the prefix, decoded; may hold NULs */
+	size_t rest_n;
+	struct slice query; /* behind '?', as it came */
+};
+
+/*
+ * Sorts a request's target as it stands in the request line ("/2PXE/boot?mac=..."; an absolute URI
+ * loses its scheme and host).  0, or -EINVAL if it is no path, is too long, or a percent sign is
+ * not followed by two hexadecimal digits.
+ */
+int route_parse(const char *target, struct route *ret);
+
+/*
+ * Decodes %XX, and '+' as a blank if `form`; writes at most `size` bytes.  The number written, or
+ * -EINVAL / -ENAMETOOLONG.
+ */
+int url_decode(struct slice s, bool form, char *dst, size_t size);
+
+/* The media type that boot clients want for a file of this name, never with a parameter. */
+const char *media_type(const char *path);
+
+#endif

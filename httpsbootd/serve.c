@@ -1,0 +1,433 @@
+/* A worker; see serve.h. */
+#include "httpsbootd/serve.h"
+
+#include "common/log.h"
+#include "common/sockaddr.h"
+#include "httpsbootd/exchange.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define BACKLOG      4096
+#define ACCEPT_TURN  64 /* connections taken before others get their turn */
+#define IDLE_LOOK_MS 20
+/* What the engine may use for a connection's header and body. */
+#define ENGINE_BYTES (32 * 1024)
+
+SSL_CTX *
+tls_shared_get(struct tls_shared *s)
+{
+	SSL_CTX *ctx;
+
+	pthread_mutex_lock(&s->lock);
+	ctx = s->settings.ctx;
+	(void)SSL_CTX_up_ref(ctx); /* cannot fail for a live one */
+	pthread_mutex_unlock(&s->lock);
+	return ctx;
+}
+
+/* Remembers what a descriptor of the engine's is; false when out of memory. */
+static bool
+note_fd(struct worker *w, int fd, bool secure, const struct ipaddr *local)
+{
+	size_t i = (size_t)fd;
+
+	if (i >= w->nfds) {
+		size_t n = w->nfds == 0 ? 1024 : w->nfds;
+		struct fd_info *fds;
+
+		while (n <= i)
+			n *= 2;
+		fds = realloc(w->fds, n * sizeof(*fds));
+		if (fds == NULL)
+			return false;
+		w->fds = fds;
+		w->nfds = n;
+	}
+	w->fds[i] = (struct fd_info){ secure, *local };
+	return true;
+}
+
+/* Gives a socket of plain bytes to the engine, which closes it. */
+static int
+add_to_engine(struct worker *w, int fd, bool secure, const struct ipaddr *local,
+    const struct sockaddr *peer, socklen_t len)
+{
+	if (!note_fd(w, fd, secure, local)) {
+		close(fd);
+		return -ENOMEM;
+	}
+	w->mhd_due = true;
+	/* closes it itself when it refuses */
+	if (MHD_add_connection(w->mhd, fd, peer, len) != MHD_YES)
+		return -ENOBUFS;
+	return 0;
+}
+
+static int
+deliver(void *arg, int fd, int socket, const struct sockaddr *peer, socklen_t len)
+{
+	struct ipaddr local = ip_of_socket(socket);
+
+	return add_to_engine(arg, fd, true, &local, peer, len);
+}
+
+static void
+handshake_failed(void *arg, const struct sockaddr *peer, const char *why)
+{
+	struct worker *w = arg;
+	struct boot_event e = {
+		.kind = EVENT_TLS_FAILED,
+		.via = VIA_HTTPS,
+		.address = ip_from_sockaddr(peer),
+		.subnet = slice_str(w->instance),
+		.text = slice_str(why),
+	};
+	char ip[IP_STRLEN];
+
+	bus_event(w->bus, &e);
+	log_peer_warn("https client=%s: TLS failed: %s", ip_format(&e.address, ip), why);
+}
+
+static const struct tls_ops tls_ops = {
+	.deliver = deliver,
+	.failed = handshake_failed,
+};
+
+static void
+accept_all(struct worker *w, int listen_fd, bool secure)
+{
+	for (int i = 0; i < ACCEPT_TURN; i++) {
+		struct sockaddr_storage peer;
+		socklen_t len = sizeof(peer);
+		int fd, on = 1;
+
+		fd = accept4(
+		    listen_fd, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd < 0) {
+			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+				log_peer_warn("accept: %s", strerror(errno));
+			return;
+		}
+		atomic_fetch_add_explicit(&w->stats.connections, 1, memory_order_relaxed);
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* only speed */
+		if (secure) {
+			SSL_CTX *ctx = tls_shared_get(w->tls);
+
+			tls_front_accept(w->front, ctx, fd, &peer, len);
+			SSL_CTX_free(ctx);
+		} else {
+			struct ipaddr local = ip_of_socket(fd);
+
+			(void)add_to_engine(
+			    w, fd, false, &local, (const struct sockaddr *)&peer, len);
+		}
+	}
+}
+
+static void
+on_tls(void *arg, uint32_t events)
+{
+	struct worker *w = arg;
+
+	(void)events;
+	accept_all(w, w->tls_fd, true);
+}
+
+static void
+on_http(void *arg, uint32_t events)
+{
+	struct worker *w = arg;
+
+	(void)events;
+	accept_all(w, w->http_fd, false);
+}
+
+static void
+on_engine(void *arg, uint32_t events)
+{
+	struct worker *w = arg;
+
+	(void)events;
+	w->mhd_due = true;
+}
+
+static void
+on_engine_timer(void *arg)
+{
+	struct worker *w = arg;
+
+	w->mhd_due = true;
+}
+
+static void
+publish_tls_stats(struct worker *w)
+{
+	struct tls_stats t;
+
+	tls_front_stats(w->front, &t);
+	atomic_store_explicit(&w->stats.tls_handshakes, t.handshakes, memory_order_relaxed);
+	atomic_store_explicit(&w->stats.tls_failed, t.failed, memory_order_relaxed);
+	atomic_store_explicit(&w->stats.tls_resumed, t.resumed, memory_order_relaxed);
+	atomic_store(&w->idle, atomic_load(&w->stats.open) == 0 && bus_is_drained(w->bus));
+}
+
+/* Before the loop waits, the engine does what there is to do. */
+static void
+run_engine(void *arg)
+{
+	struct worker *w = arg;
+	MHD_UNSIGNED_LONG_LONG ms;
+
+	if (w->mhd_due) {
+		w->mhd_due = false;
+		(void)MHD_run(w->mhd); /* fails only when it is not of the kind that is run so */
+		publish_tls_stats(w);
+	}
+	if (MHD_get_timeout(w->mhd, &ms) == MHD_YES)
+		(void)loop_timer_set(w->loop, &w->mhd_timer, ms);
+	else
+		loop_timer_clear(w->loop, &w->mhd_timer);
+	if (atomic_load(&w->stopping))
+		publish_tls_stats(w);
+}
+
+/* The main thread wants something. */
+static void
+on_command(void *arg, uint32_t events)
+{
+	struct worker *w = arg;
+	uint64_t count;
+
+	(void)events;
+	if (read(w->command_fd, &count, sizeof(count)) < 0)
+		return;
+	if (atomic_load(&w->stopping)) {
+		loop_del(w->loop, &w->tls_lf);
+		loop_del(w->loop, &w->http_lf);
+	}
+	if (atomic_load(&w->ending))
+		loop_stop(w->loop);
+}
+
+static void __attribute__((format(printf, 2, 0))) engine_log(void *arg, const char *fmt, va_list ap)
+{
+	char text[512];
+	int n;
+
+	(void)arg;
+	n = vsnprintf(text, sizeof(text), fmt, ap);
+	while (n > 0 && (size_t)n < sizeof(text) && text[n - 1] == '\n')
+		text[--n] = '\0';
+	/* on a socket pair it tells of each answer that TCP's options do not apply */
+	log_peer_debug("engine: %s", text);
+}
+
+static int
+open_socket(const struct ipaddr *address, uint16_t port)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sockaddr_from_ip(address, port, &ss);
+	int on = 1, off = 0, fd, rc;
+
+	fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0 ||
+	    (ss.ss_family == AF_INET6 &&
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0) ||
+	    bind(fd, (const struct sockaddr *)&ss, len) < 0 || listen(fd, BACKLOG) < 0) {
+		rc = -errno;
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+/* Both families where there is IPv6, else IPv4. */
+static int
+open_listener(const struct httpsbootd_conf *conf, int64_t port, const char *key)
+{
+	struct ipaddr address = conf->address;
+	char text[IP_STRLEN];
+	int fd;
+
+	if (address.family == 0)
+		address.family = 6;
+	fd = open_socket(&address, (uint16_t)port);
+	if (fd == -EAFNOSUPPORT && conf->address.family == 0) {
+		address.family = 4;
+		fd = open_socket(&address, (uint16_t)port);
+	}
+	if (fd < 0)
+		log_errx("address, %s: %s port %d: %s", key, ip_format(&address, text), (int)port,
+		    strerror(-fd));
+	return fd;
+}
+
+int
+worker_open(const struct worker_conf *conf, struct worker **ret)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+	int rc;
+
+	if (w == NULL)
+		return -ENOMEM;
+	w->conf = conf->conf;
+	w->instance = conf->instance;
+	w->tls = conf->tls;
+	w->root_fd = conf->root_fd;
+	w->tls_fd = w->http_fd = w->command_fd = -1;
+	rc = loop_new(&w->loop);
+	if (rc < 0)
+		goto fail;
+	w->tls_fd = open_listener(w->conf, w->conf->port, "port");
+	rc = w->tls_fd;
+	if (rc >= 0 && w->conf->http_port != 0)
+		rc = w->http_fd = open_listener(w->conf, w->conf->http_port, "http_port");
+	if (rc < 0)
+		goto fail;
+	w->command_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	rc = w->command_fd < 0 ? -errno : tls_front_new(w->loop, &tls_ops, w, &w->front);
+	if (rc < 0)
+		goto fail;
+	*ret = w;
+	return 0;
+fail:
+	worker_close(w);
+	return rc;
+}
+
+static int
+start_engine(struct worker *w)
+{
+	const union MHD_DaemonInfo *info;
+	unsigned limit = (unsigned)w->conf->max_connections;
+
+	w->mhd = MHD_start_daemon(
+	    MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+	    0, NULL, NULL, exchange_step, w, MHD_OPTION_EXTERNAL_LOGGER, engine_log, NULL,
+	    MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, w, MHD_OPTION_NOTIFY_COMPLETED,
+	    exchange_end, w, MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_TIMEOUT,
+	    (unsigned)w->conf->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+	    (size_t)ENGINE_BYTES, MHD_OPTION_END);
+	if (w->mhd == NULL)
+		return -ENOMEM;
+	info = MHD_get_daemon_info(w->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+	assert(info != NULL);
+	return loop_add(w->loop, &w->mhd_lf, info->epoll_fd, EPOLLIN, on_engine, w);
+}
+
+static void *
+run(void *arg)
+{
+	struct worker *w = arg;
+	int rc = loop_run(w->loop);
+
+	if (rc < 0)
+		log_errx("worker: %s", strerror(-rc));
+	return NULL;
+}
+
+int
+worker_start(struct worker *w)
+{
+	const struct front_conf *front = &w->conf->front;
+	const struct bus_client_conf bus = {
+		.urls = (const char *const *)front->handler.v,
+		.nurls = front->handler.n,
+		.tls_ca = front->handler_ca,
+		.tls_certificate = front->handler_certificate,
+		.deadline_ms = (uint32_t)front->handler_timeout_ms,
+		.max_pending = (uint32_t)w->conf->max_connections,
+		.answer = exchange_answer,
+		.answer_arg = w,
+	};
+	int rc;
+
+	rc = bus_client_open(w->loop, &bus, &w->bus);
+	if (rc == 0)
+		rc = start_engine(w);
+	if (rc == 0)
+		rc = loop_add(w->loop, &w->tls_lf, w->tls_fd, EPOLLIN, on_tls, w);
+	if (rc == 0 && w->http_fd >= 0)
+		rc = loop_add(w->loop, &w->http_lf, w->http_fd, EPOLLIN, on_http, w);
+	if (rc == 0)
+		rc = loop_add(w->loop, &w->command_lf, w->command_fd, EPOLLIN, on_command, w);
+	if (rc < 0)
+		return rc;
+	loop_timer_init(&w->mhd_timer, on_engine_timer, w);
+	loop_hook_add(w->loop, &w->hook, run_engine, w);
+	rc = -pthread_create(&w->thread, NULL, run, w);
+	w->started = rc == 0;
+	return rc;
+}
+
+static void
+command(struct worker *w)
+{
+	uint64_t one = 1;
+
+	if (write(w->command_fd, &one, sizeof(one)) < 0)
+		return; /* the counter is full: it wakes anyhow */
+}
+
+void
+worker_stop(struct worker *w)
+{
+	atomic_store(&w->stopping, true);
+	command(w);
+}
+
+bool
+worker_is_idle(struct worker *w)
+{
+	return atomic_load(&w->idle);
+}
+
+void
+worker_close(struct worker *w)
+{
+	if (w == NULL)
+		return;
+	if (w->started) {
+		atomic_store(&w->ending, true);
+		command(w);
+		pthread_join(w->thread, NULL);
+	}
+	/* the clients' ends first: the engine then sees its own end */
+	tls_front_free(w->front);
+	if (w->mhd != NULL) {
+		loop_del(w->loop, &w->mhd_lf);
+		exchange_abandon(w);
+		MHD_stop_daemon(w->mhd);
+	}
+	bus_client_close(w->bus);
+	if (w->loop != NULL) {
+		loop_del(w->loop, &w->tls_lf);
+		loop_del(w->loop, &w->http_lf);
+		loop_del(w->loop, &w->command_lf);
+	}
+	if (w->tls_fd >= 0)
+		close(w->tls_fd);
+	if (w->http_fd >= 0)
+		close(w->http_fd);
+	if (w->command_fd >= 0)
+		close(w->command_fd);
+	loop_free(w->loop);
+	free(w->fds);
+	free(w);
+}
+
+const struct serve_stats *
+worker_stats(const struct worker *w)
+{
+	return &w->stats;
+}

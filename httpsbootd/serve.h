@@ -1,0 +1,53 @@
+/*
+ * A worker: a thread with a loop of its own, its own listening sockets (the kernel spreads
+ * connections over the workers), TLS in front, libmicrohttpd as the HTTP engine, and a connection
+ * to handlerd.  Workers share the TLS settings and nothing else.
+ */
+#ifndef HTTPSBOOTD_SERVE_H
+#define HTTPSBOOTD_SERVE_H
+
+#include "httpsbootd/httpsbootd.h"
+#include "httpsbootd/tls.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* TLS settings that can be exchanged while workers use them. */
+struct tls_shared {
+	pthread_mutex_t lock;
+	struct tls_settings settings;
+};
+
+/* A reference of the caller's own: SSL_CTX_free() it. */
+SSL_CTX *tls_shared_get(struct tls_shared *s);
+
+/* Each is written by its worker alone and read by the main thread. */
+struct serve_stats {
+	_Atomic uint64_t connections, tls_handshakes, tls_failed, tls_resumed;
+	_Atomic uint64_t requests, boots, files, heads, ranges, reports, not_found, refused;
+	_Atomic uint64_t unanswered, too_large, aborted, bytes, scripts;
+	_Atomic uint64_t open; /* requests under way */
+};
+
+struct worker;
+
+struct worker_conf {
+	const struct httpsbootd_conf *conf;
+	const char *instance;
+	struct tls_shared *tls;
+	int root_fd;
+};
+
+/* Binds the listening sockets; as root, if they need it.  0, or a negative errno after logging. */
+int worker_open(const struct worker_conf *conf, struct worker **ret);
+/* Starts its thread; privileges have been given up by then.  0, or a negative errno. */
+int worker_start(struct worker *w);
+/* Takes no more connections; what is under way goes on. */
+void worker_stop(struct worker *w);
+/* True when nothing is under way and handlerd has every event. */
+bool worker_is_idle(struct worker *w);
+/* Ends the thread.  NULL is allowed. */
+void worker_close(struct worker *w);
+const struct serve_stats *worker_stats(const struct worker *w);
+
+#endif

@@ -1,0 +1,438 @@
+/*
+ * TLS connections; see tls.h.
+ *
+ * Towards the client, reading goes through a socket BIO and writing into a memory BIO, so that what
+ * the engine hands over in one read of up to PLAIN_BYTES leaves in one send, however many records
+ * it makes.  While something waits to be sent, nothing more is taken from the engine: a slow client
+ * costs one buffer.
+ */
+#include "httpsbootd/tls.h"
+
+#include "common/log.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PLAIN_BYTES (256 * 1024) /* read from the engine at once */
+#define INPUT_BYTES (16 * 1024)  /* of the client, decrypted, on its way to the engine */
+#define KEEP_BYTES  (64 * 1024)  /* an idle connection gives back a larger output buffer */
+#define A_TURN      4            /* reads from the engine before others get their turn */
+
+struct tls_conn {
+	struct tls_front *front;
+	struct tls_conn *next, **prev;
+	SSL *ssl;
+	BIO *out; /* owned by ssl */
+	size_t out_off;
+	struct loop_fd client, engine; /* engine.fd -1: none, or not any more */
+	struct loop_timer timer;
+	struct sockaddr_storage peer;
+	socklen_t peer_len;
+	bool established; /* the handshake is over */
+	bool client_done; /* sends no more */
+	size_t in_n, in_off;
+	uint8_t in[INPUT_BYTES];
+};
+
+struct tls_front {
+	struct loop *loop;
+	const struct tls_ops *ops;
+	void *arg;
+	struct tls_conn *conns;
+	struct tls_stats stats;
+	uint8_t plain[PLAIN_BYTES];
+};
+
+static void
+drop_engine(struct tls_conn *c)
+{
+	if (c->engine.fd < 0)
+		return;
+	loop_del(c->front->loop, &c->engine);
+	close(c->engine.fd);
+	c->engine.fd = -1;
+	c->in_n = 0;
+}
+
+static void
+conn_free(struct tls_conn *c)
+{
+	struct tls_front *t = c->front;
+
+	loop_timer_clear(t->loop, &c->timer);
+	drop_engine(c);
+	loop_del(t->loop, &c->client);
+	close(c->client.fd);
+	SSL_free(c->ssl);
+	*c->prev = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	t->stats.open--;
+	free(c);
+}
+
+static size_t
+out_pending(const struct tls_conn *c)
+{
+	return (size_t)BIO_ctrl_pending(c->out) - c->out_off;
+}
+
+/* Sends what waits; false when the client is gone. */
+static bool
+flush(struct tls_conn *c)
+{
+	char *data;
+	size_t n = (size_t)BIO_get_mem_data(c->out, &data);
+
+	while (c->out_off < n) {
+		ssize_t sent = send(c->client.fd, data + c->out_off, n - c->out_off, MSG_NOSIGNAL);
+
+		if (sent < 0)
+			return errno == EAGAIN || errno == EINTR;
+		c->out_off += (size_t)sent;
+	}
+	if (n > 0) {
+		c->out_off = 0;
+		(void)BIO_reset(c->out);
+	}
+	return true;
+}
+
+/* An idle connection shall not keep the buffer of its last large answer. */
+static void
+shrink(struct tls_conn *c)
+{
+	BUF_MEM *mem;
+	BIO *fresh;
+
+	BIO_get_mem_ptr(c->out, &mem);
+	if (mem->max <= KEEP_BYTES || out_pending(c) > 0)
+		return;
+	fresh = BIO_new(BIO_s_mem());
+	if (fresh == NULL)
+		return;
+	SSL_set0_wbio(c->ssl, fresh);
+	c->out = fresh;
+}
+
+/* Waits for what the state of the connection lets happen next. */
+static void
+update_interest(struct tls_conn *c)
+{
+	struct loop *loop = c->front->loop;
+	bool out = out_pending(c) > 0;
+	uint32_t client = out ? EPOLLOUT : 0, engine = 0;
+
+	if (!c->established || (!c->client_done && c->in_n == 0))
+		client |= EPOLLIN;
+	if (c->in_n > 0)
+		engine |= EPOLLOUT;
+	if (!out)
+		engine |= EPOLLIN;
+	loop_mod(loop, &c->client, client);
+	if (c->engine.fd >= 0)
+		loop_mod(loop, &c->engine, engine);
+}
+
+/* Hands decrypted bytes to the engine, which may have closed its end with some of them unread. */
+static void
+feed_engine(struct tls_conn *c)
+{
+	while (c->in_n > 0) {
+		ssize_t n = send(c->engine.fd, c->in + c->in_off, c->in_n, MSG_NOSIGNAL);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n < 0) {
+			c->in_n = 0;
+			c->client_done = true; /* nobody wants the rest */
+			break;
+		}
+		c->in_off += (size_t)n;
+		c->in_n -= (size_t)n;
+	}
+	c->in_off = 0;
+}
+
+/* Client to engine.  False when the connection is broken. */
+static bool
+pump_in(struct tls_conn *c)
+{
+	while (!c->client_done && c->in_n == 0 && c->engine.fd >= 0) {
+		int n;
+
+		ERR_clear_error();
+		n = SSL_read(c->ssl, c->in, sizeof(c->in));
+		if (n > 0) {
+			c->in_n = (size_t)n;
+			feed_engine(c);
+			continue;
+		}
+		switch (SSL_get_error(c->ssl, n)) {
+		case SSL_ERROR_WANT_READ:
+		case SSL_ERROR_WANT_WRITE: return true;
+		case SSL_ERROR_ZERO_RETURN:
+			c->client_done = true;
+			(void)shutdown(c->engine.fd, SHUT_WR); /* closed already, if it fails */
+			return true;
+		default: return false;
+		}
+	}
+	return true;
+}
+
+/* Encrypts bytes of the engine; a memory BIO takes them all. */
+static bool
+encrypt(struct tls_conn *c, const uint8_t *p, size_t n)
+{
+	while (n > 0) {
+		int k;
+
+		ERR_clear_error();
+		k = SSL_write(c->ssl, p, (int)n);
+		if (k <= 0)
+			return false;
+		p += k;
+		n -= (size_t)k;
+	}
+	return true;
+}
+
+/* Engine to client.  False when the connection is broken. */
+static bool
+pump_out(struct tls_conn *c)
+{
+	struct tls_front *t = c->front;
+
+	for (int i = 0; i < A_TURN && c->engine.fd >= 0 && out_pending(c) == 0; i++) {
+		ssize_t n = recv(c->engine.fd, t->plain, sizeof(t->plain), 0);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+			shrink(c);
+			return true;
+		}
+		if (n <= 0) {
+			/* its end is closed and would be reported for ever */
+			drop_engine(c);
+			(void)SSL_shutdown(c->ssl); /* the notice goes out with the rest, or not */
+		} else if (!encrypt(c, t->plain, (size_t)n)) {
+			return false;
+		}
+		if (!flush(c))
+			return false;
+	}
+	return true;
+}
+
+static void
+service(struct tls_conn *c)
+{
+	if (!flush(c))
+		goto end;
+	if (c->engine.fd >= 0)
+		feed_engine(c);
+	if (!pump_in(c) || !pump_out(c) || !flush(c))
+		goto end;
+	if (c->engine.fd < 0 && out_pending(c) == 0)
+		goto end;
+	update_interest(c);
+	return;
+end:
+	conn_free(c);
+}
+
+static void
+on_engine(void *arg, uint32_t events)
+{
+	(void)events;
+	service(arg);
+}
+
+/* Words for a handshake that failed; the client's alert says most. */
+static const char *
+describe_failure(int ssl_error, char buf[static 256])
+{
+	unsigned long e = ERR_peek_error();
+
+	switch (ERR_GET_REASON(e)) {
+	case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+		return "the client does not trust this site's CA (alert unknown_ca): it had no "
+		       "offer of ours with option 175.90, or was built with other roots";
+	case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+	case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+		return "the client does not accept the certificate: is the name in its URL one of "
+		       "the certificate's, and its clock right?";
+	case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+		return "the client takes the certificate for expired: is its clock right?";
+	case SSL_R_NO_SHARED_CIPHER: return "client and server have no cipher suite in common";
+	case SSL_R_UNSUPPORTED_PROTOCOL:
+	case SSL_R_VERSION_TOO_LOW: return "the client speaks no TLS 1.2 or later";
+	case SSL_R_HTTP_REQUEST: return "the client speaks plain HTTP on the HTTPS port";
+	default: break;
+	}
+	if (e == 0)
+		return ssl_error == SSL_ERROR_SYSCALL || ssl_error == SSL_ERROR_ZERO_RETURN ||
+		               ssl_error == SSL_ERROR_SSL
+		           ? "the client closed the connection during the handshake, as iPXE does "
+		             "when it does not trust the certificate"
+		           : "unknown error";
+	ERR_error_string_n(e, buf, 256);
+	return buf;
+}
+
+static void
+fail_handshake(struct tls_conn *c, const char *why)
+{
+	struct tls_front *t = c->front;
+
+	t->stats.failed++;
+	t->ops->failed(t->arg, (const struct sockaddr *)&c->peer, why);
+	(void)flush(c); /* our alert, as far as it goes */
+	conn_free(c);
+}
+
+/* The handshake is over: the engine gets its end. */
+static int
+connect_engine(struct tls_conn *c)
+{
+	struct tls_front *t = c->front;
+	int pair[2], rc;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
+		return -errno;
+	rc = loop_add(t->loop, &c->engine, pair[0], EPOLLIN, on_engine, c);
+	if (rc < 0) {
+		c->engine.fd = -1;
+		close(pair[0]);
+		close(pair[1]);
+		return rc;
+	}
+	c->established = true;
+	return t->ops->deliver(
+	    t->arg, pair[1], c->client.fd, (const struct sockaddr *)&c->peer, c->peer_len);
+}
+
+static void
+handshake(struct tls_conn *c)
+{
+	struct tls_front *t = c->front;
+	char buf[256];
+	int rc, error;
+
+	ERR_clear_error();
+	rc = SSL_accept(c->ssl);
+	error = rc == 1 ? SSL_ERROR_NONE : SSL_get_error(c->ssl, rc);
+	if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
+		if (!flush(c))
+			fail_handshake(c, describe_failure(SSL_ERROR_SYSCALL, buf));
+		else
+			update_interest(c);
+		return;
+	}
+	if (error != SSL_ERROR_NONE) {
+		fail_handshake(c, describe_failure(error, buf));
+		return;
+	}
+	loop_timer_clear(t->loop, &c->timer);
+	t->stats.handshakes++;
+	t->stats.resumed += SSL_session_reused(c->ssl) == 1;
+	if (connect_engine(c) < 0) {
+		log_peer_warn("https: no room for another connection");
+		conn_free(c);
+		return;
+	}
+	service(c);
+}
+
+static void
+on_client(void *arg, uint32_t events)
+{
+	struct tls_conn *c = arg;
+
+	if (!c->established)
+		handshake(c);
+	else if ((events & (EPOLLERR | EPOLLHUP)) != 0)
+		conn_free(c);
+	else
+		service(c);
+}
+
+static void
+on_timeout(void *arg)
+{
+	struct tls_conn *c = arg;
+
+	c->front->stats.timed_out++;
+	fail_handshake(c, "the client did not finish the handshake in time");
+}
+
+int
+tls_front_new(struct loop *loop, const struct tls_ops *ops, void *arg, struct tls_front **ret)
+{
+	struct tls_front *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return -ENOMEM;
+	t->loop = loop;
+	t->ops = ops;
+	t->arg = arg;
+	*ret = t;
+	return 0;
+}
+
+void
+tls_front_free(struct tls_front *t)
+{
+	if (t == NULL)
+		return;
+	while (t->conns != NULL)
+		conn_free(t->conns);
+	free(t);
+}
+
+void
+tls_front_accept(
+    struct tls_front *t, SSL_CTX *ctx, int fd, const struct sockaddr_storage *peer, socklen_t len)
+{
+	struct tls_conn *c = calloc(1, sizeof(*c));
+	BIO *in = BIO_new_socket(fd, BIO_NOCLOSE), *out = BIO_new(BIO_s_mem());
+	SSL *ssl = SSL_new(ctx);
+
+	if (c == NULL || in == NULL || out == NULL || ssl == NULL ||
+	    loop_add(t->loop, &c->client, fd, EPOLLIN, on_client, c) < 0) {
+		log_peer_warn("https: out of memory, refusing a connection");
+		free(c);
+		BIO_free(in);
+		BIO_free(out);
+		SSL_free(ssl);
+		close(fd);
+		return;
+	}
+	SSL_set0_rbio(ssl, in);
+	SSL_set0_wbio(ssl, out);
+	c->front = t;
+	c->engine.fd = -1;
+	c->ssl = ssl;
+	c->out = out;
+	c->peer = *peer;
+	c->peer_len = len;
+	c->next = t->conns;
+	c->prev = &t->conns;
+	if (c->next != NULL)
+		c->next->prev = &c->next;
+	t->conns = c;
+	t->stats.accepted++;
+	t->stats.open++;
+	loop_timer_init(&c->timer, on_timeout, c);
+	(void)loop_timer_set(t->loop, &c->timer, TLS_HANDSHAKE_MS);
+	SSL_set_accept_state(ssl);
+}
+
+void
+tls_front_stats(const struct tls_front *t, struct tls_stats *ret)
+{
+	*ret = t->stats;
+}

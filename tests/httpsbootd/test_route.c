@@ -1,0 +1,84 @@
+/* Tests of httpsbootd/route.c. */
+#include "httpsbootd/route.h"
+
+#include "tests/test.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int
+main(void)
+{
+	static const struct {
+		const char *what, *target;
+		int rc;
+		enum route_kind kind;
+		const char *rest, *query;
+	} cases[] = {
+		{ "the boot path", "/2PXE/boot", 0, ROUTE_BOOT, "", "" },
+		{ "in any case, with doubled slashes, as 2PXE's media send it", "//2pxe//BOOT", 0,
+		    ROUTE_BOOT, "", "" },
+		{ "with a slash at the end", "/2PXE/boot/", 0, ROUTE_BOOT, "", "" },
+		{ "with a query", "/2PXE/boot?mac=52-54&x=%20", 0, ROUTE_BOOT, "",
+		    "mac=52-54&x=%20" },
+		{ "a file", "/2PXE/file/images/tiny/vmlinuz", 0, ROUTE_FILE, "images/tiny/vmlinuz",
+		    "" },
+		{ "a file's case stays", "/2pxe/File/Boot/X.efi", 0, ROUTE_FILE, "Boot/X.efi", "" },
+		{ "an escaped name", "/2PXE/file/a%20b%2Fc", 0, ROUTE_FILE, "a b/c", "" },
+		{ "climbing is not this file's business", "/2PXE/file/../../etc/passwd", 0,
+		    ROUTE_FILE, "../../etc/passwd", "" },
+		{ "a plus sign in a path is one", "/2PXE/file/a+b", 0, ROUTE_FILE, "a+b", "" },
+		{ "a report", "/2PXE/report/started?boot=x", 0, ROUTE_REPORT, "started", "boot=x" },
+		{ "a report with more words", "/2PXE/Report/failure/iPXE", 0, ROUTE_REPORT,
+		    "failure/iPXE", "" },
+		{ "an absolute URI, as proxies send it", "http://10.0.0.1:8060/2PXE/boot", 0,
+		    ROUTE_BOOT, "", "" },
+		{ "a file without a name", "/2PXE/file/", 0, ROUTE_NONE, "", "" },
+		{ "something behind the boot path", "/2PXE/boot/x", 0, ROUTE_NONE, "", "" },
+		{ "a longer word", "/2PXE/boots", 0, ROUTE_NONE, "", "" },
+		{ "another path", "/index.html", 0, ROUTE_NONE, "", "" },
+		{ "the root", "/", 0, ROUTE_NONE, "", "" },
+		{ "no path", "2PXE/boot", -EINVAL, ROUTE_NONE, "", "" },
+		{ "an asterisk", "*", -EINVAL, ROUTE_NONE, "", "" },
+		{ "an absolute URI without a path", "http://host", -EINVAL, ROUTE_NONE, "", "" },
+		{ "half an escape", "/2PXE/file/a%2", -EINVAL, ROUTE_NONE, "", "" },
+		{ "an escape at the very end", "/2PXE/file/a%", -EINVAL, ROUTE_NONE, "", "" },
+		{ "no hexadecimal digits", "/2PXE/file/a%zz", -EINVAL, ROUTE_NONE, "", "" },
+	};
+	static struct route r;
+	char *lengthy;
+
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		int rc = route_parse(cases[i].target, &r);
+
+		test_case("target: %s", cases[i].what);
+		CHECK_INT(rc, cases[i].rc);
+		if (rc < 0)
+			continue;
+		CHECK_INT(r.kind, cases[i].kind);
+		CHECK_BYTES(((struct slice){ (const uint8_t *)r.rest, r.rest_n }),
+		    slice_str(cases[i].rest));
+		CHECK_BYTES(r.query, slice_str(cases[i].query));
+	}
+
+	test_case("target: a NUL in a name stays to be refused later");
+	CHECK_INT(route_parse("/2PXE/file/a%00b", &r), 0);
+	CHECK_INT(r.rest_n, 3);
+
+	test_case("target: one that is too long");
+	lengthy = malloc(ROUTE_PATH_MAX + 100);
+	memset(lengthy, 'a', ROUTE_PATH_MAX + 99);
+	lengthy[0] = '/';
+	lengthy[ROUTE_PATH_MAX + 99] = '\0';
+	CHECK_INT(route_parse(lengthy, &r), -EINVAL);
+	free(lengthy);
+
+	test_case("media types: those that UEFI HTTP Boot looks for, never with a parameter");
+	CHECK_STR(media_type("boot/x64/SNPONLY.EFI"), "application/efi");
+	CHECK_STR(media_type("x.iso"), "application/vnd.efi-iso");
+	CHECK_STR(media_type("x.img"), "application/vnd.efi-img");
+	CHECK_STR(media_type("vmlinuz"), "application/octet-stream");
+	CHECK_STR(media_type(".efi"), "application/octet-stream");
+	return test_end();
+}
