@@ -55,7 +55,10 @@ DAEMONS := dhcpproxyd tftpd httpsbootd handlerd
 
 # --------------------------------------------------------------------------------------------
 
-PROGRAMS := $(DAEMONS)
+ferryctl_PURE :=
+ferryctl_EDGE := client table show publish images fetch loaders ca
+
+PROGRAMS := $(DAEMONS) ferryctl
 
 ROOMS := common $(PROGRAMS)
 OBJS = $(foreach f,$($(1)_PURE) $($(1)_EDGE),$(B)/$(1)/$(f).o)

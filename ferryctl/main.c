@@ -1,0 +1,76 @@
+/* ferryctl: options and commands. */
+#include "common/start.h"
+#include "ferryctl/ctl.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	const char *name;
+	int (*fn)(const struct ctl *c, int argc, char *argv[]);
+	const char *help;
+} commands[] = {
+	{ "status", cmd_status,
+	    "what handlerd and the front daemons are doing, and what is wrong" },
+	{ "boots", cmd_boots, "list | show ID | watch: the boots and their timelines" },
+	{ "machines", cmd_machines, "list | show MAC|UUID: the machines that were seen" },
+	{ "images", cmd_images, "list | show | add | remove | verify: what can be booted" },
+	{ "loaders", cmd_loaders, "list | import: network boot programs" },
+	{ "ca", cmd_ca, "init | show: the site's CA and the server's certificate" },
+	{ "config", cmd_config, "show: handlerd's effective configuration" },
+	{ "reload", cmd_reload, "reads the configuration and the content root again" },
+};
+
+static void
+print_help(FILE *f)
+{
+	fputs("usage: ferryctl [--socket PATH] [--root DIR] [--json] COMMAND [...]\n"
+	      "  --socket PATH  control socket (" CTL_SOCKET ")\n"
+	      "  --root DIR     content root, for what is done to files there\n"
+	      "  --json         for programs\n"
+	      "  --version\n",
+	    f);
+	for (size_t i = 0; i < NITEMS(commands); i++)
+		fprintf(f, "  %-9s %s\n", commands[i].name, commands[i].help);
+}
+
+int
+main(int argc, char *argv[])
+{
+	static const struct option options[] = {
+		{ "socket", required_argument, NULL, 's' },
+		{ "root", required_argument, NULL, 'r' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ 0 },
+	};
+	struct ctl c = { .socket = CTL_SOCKET };
+	const char *name;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "+hV", options, NULL)) != -1) {
+		switch (o) {
+		case 's': c.socket = optarg; break;
+		case 'r': c.root = optarg; break;
+		case 'j': c.json = true; break;
+		case 'h': print_help(stdout); return CTL_OK;
+		case 'V': puts("ferryctl (Bootferry) " BOOTFERRY_VERSION); return CTL_OK;
+		default: print_help(stderr); return CTL_USAGE;
+		}
+	}
+	if (optind == argc) {
+		print_help(stderr);
+		return CTL_USAGE;
+	}
+	name = argv[optind];
+	for (size_t i = 0; i < NITEMS(commands); i++) {
+		if (strcmp(commands[i].name, name) == 0)
+			return commands[i].fn(&c, argc - optind, argv + optind);
+	}
+	(void)ctl_error("there is no command \"%s\"", name);
+	print_help(stderr);
+	return CTL_USAGE;
+}

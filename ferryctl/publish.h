@@ -1,0 +1,31 @@
+/*
+ * Publishing below the content root: everything is written beside its place under a hidden name,
+ * flushed to the disk, and then renamed, so that no reader ever sees half of it.
+ */
+#ifndef FERRYCTL_PUBLISH_H
+#define FERRYCTL_PUBLISH_H
+
+#include "common/digest.h"
+
+#define PUBLISH_PATH 4096
+
+/* Makes a folder with those above it, mode 0755.  0, or a negative errno after printing why. */
+int publish_folder(const char *path);
+/*
+ * Copies a file to `to`, in place of one that is there; fills in what was copied.  0, or a
+ * negative errno after printing why.
+ */
+int publish_copy(
+    const char *from, const char *to, uint8_t sha256[static DIGEST_BYTES], uint64_t *size);
+/* The same for bytes, with the mode given. */
+int publish_bytes(const char *to, const void *p, size_t n, unsigned mode);
+/*
+ * A new hidden folder beside `path`, its name in `ret`; publish_swap() then puts it in the place of
+ * `path` and removes what was there.  0, or a negative errno after printing why.
+ */
+int publish_begin(const char *path, char ret[static PUBLISH_PATH]);
+int publish_swap(const char *hidden, const char *path);
+/* Removes a folder and what is in it; one that is not there is no error. */
+int publish_remove(const char *path);
+
+#endif

@@ -1,0 +1,379 @@
+/* The commands that show what handlerd knows. */
+#include "ferryctl/ctl.h"
+#include "ferryctl/table.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --limit N and --machine M, for lists.  The parameters, or NULL after printing the usage. */
+static json_t *
+list_params(int argc, char *argv[], bool machine, const char *usage)
+{
+	static const struct option options[] = {
+		{ "limit", required_argument, NULL, 'l' },
+		{ "machine", required_argument, NULL, 'm' },
+		{ 0 },
+	};
+	json_t *params = json_object();
+	uint64_t n;
+	int o;
+
+	optind = 1;
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (o == 'l' && parse_u64(optarg, &n) == 0) {
+			json_object_set_new(params, "limit", json_integer((json_int_t)n));
+		} else if (o == 'm' && machine) {
+			json_object_set_new(params, "machine", json_string(optarg));
+		} else {
+			json_decref(params);
+			(void)ctl_usage(usage);
+			return NULL;
+		}
+	}
+	if (optind != argc) {
+		json_decref(params);
+		(void)ctl_usage(usage);
+		return NULL;
+	}
+	return params;
+}
+
+static void
+print_services(const json_t *services, uint64_t now_ms)
+{
+	static const char *const headings[] = { "DAEMON", "SUBNET", "ADDRESS", "PORT", "HTTP",
+		"VERSION", "SEEN", NULL };
+	const json_t *s;
+	struct table t;
+	size_t i;
+
+	table_init(&t, headings);
+	json_array_foreach(services, i, s)
+	{
+		char port[16], http[16], age[32];
+		const char *address = member_text(s, "name");
+
+		snprintf(port, sizeof(port), "%d", (int)member_int(s, "port"));
+		snprintf(http, sizeof(http), "%d", (int)member_int(s, "http_port"));
+		if (address[0] == '\0')
+			address = member_text(s, "address");
+		table_add(
+		    &t, (const char *const[]){ member_text(s, "daemon"), member_text(s, "subnet"),
+			    address[0] != '\0' ? address : "(as asked)", port,
+			    member_int(s, "http_port") != 0 ? http : "-", member_text(s, "version"),
+			    json_is_true(json_object_get(s, "alive"))
+				? "now"
+				: format_age((uint64_t)member_int(s, "seen_ms"), now_ms, age) });
+	}
+	table_print(&t, "no front daemon has announced itself");
+}
+
+int
+cmd_status(const struct ctl *c, int argc, char *argv[])
+{
+	const json_t *store, *kept, *problems, *problem;
+	char time[32], age[32];
+	json_t *s;
+	size_t i;
+
+	(void)argv;
+	if (argc != 1)
+		return ctl_usage("status");
+	s = ctl_call(c, "status", NULL);
+	if (s == NULL || c->json)
+		return ctl_print_json(s);
+	store = json_object_get(s, "store");
+	kept = json_object_get(s, "kept");
+	printf("handlerd %s, mode %s, since %s (%s)\n", member_text(s, "version"),
+	    member_text(s, "mode"), format_time((uint64_t)member_int(s, "started_ms"), time),
+	    format_age(
+		(uint64_t)member_int(s, "started_ms"), (uint64_t)member_int(s, "now_ms"), age));
+	printf("content  %s: %lld loaders, %lld images\n", member_text(s, "root"),
+	    (long long)member_int(s, "loaders"), (long long)member_int(s, "images"));
+	printf("boots    %lld under way, %lld kept; %lld machines\n",
+	    (long long)member_int(s, "open_boots"), (long long)member_int(kept, "boots"),
+	    (long long)member_int(kept, "machines"));
+	printf("decided  %lld requests; store: %lld records, %lld lost\n",
+	    (long long)member_int(s, "decisions"), (long long)member_int(store, "records"),
+	    (long long)member_int(store, "lost"));
+	printf("\n");
+	print_services(json_object_get(s, "services"), (uint64_t)member_int(s, "now_ms"));
+	problems = json_object_get(s, "problems");
+	json_array_foreach(problems, i, problem)
+	    printf("%sproblem: %s\n", i == 0 ? "\n" : "", json_string_value(problem));
+	json_decref(s);
+	return CTL_OK;
+}
+
+/* --- boots ---------------------------------------------------------------------------------- */
+
+static int
+list_boots(const struct ctl *c, int argc, char *argv[])
+{
+	static const char *const headings[] = { "BOOT", "LAST", "MAC", "ADDRESS", "CLIENT",
+		"REACHED", "IMAGE", "MODEL", NULL };
+	json_t *params = list_params(argc, argv, true, "boots list [--machine MAC] [--limit N]");
+	json_t *list;
+	const json_t *b;
+	struct table t;
+	size_t i;
+
+	if (params == NULL)
+		return CTL_USAGE;
+	list = ctl_call(c, "boots.list", params);
+	if (list == NULL || c->json)
+		return ctl_print_json(list);
+	table_init(&t, headings);
+	json_array_foreach(list, i, b)
+	{
+		char time[32];
+
+		table_add(&t, (const char *const[]){ member_text(b, "id"),
+				  format_time((uint64_t)member_int(b, "last_ms"), time),
+				  member_text(b, "mac"), member_text(b, "address"),
+				  member_text(b, "client"), member_text(b, "phase"),
+				  member_text(b, "image"), member_text(b, "model") });
+	}
+	table_print(&t, "no boots yet");
+	json_decref(list);
+	return CTL_OK;
+}
+
+/* What happened, in words. */
+static void
+describe_entry(const json_t *e, char *buf, size_t size)
+{
+	char bytes[32];
+	int64_t n = member_int(e, "bytes"), ms = member_int(e, "duration_ms");
+	size_t used = 0;
+	struct wbuf w;
+
+	wbuf_init(&w, buf, size - 1);
+	if (strcmp(member_text(e, "kind"), "lease") == 0)
+		wbuf_printf(&w, "asks for %s ", member_text(e, "address"));
+	if (json_object_get(e, "file") != NULL)
+		wbuf_printf(&w, "%s ", member_text(e, "file"));
+	if (n > 0)
+		wbuf_printf(&w, "%s ", format_bytes((uint64_t)n, bytes));
+	if (ms > 0)
+		wbuf_printf(&w, "in %.3f s ", (double)ms / 1000);
+	if (n > 0 && ms > 0)
+		wbuf_printf(&w, "(%.1f MB/s) ", (double)n / 1000 / (double)ms);
+	if (member_int(e, "blksize") > 0)
+		wbuf_printf(&w, "blksize %lld windowsize %lld ",
+		    (long long)member_int(e, "blksize"), (long long)member_int(e, "windowsize"));
+	if (member_int(e, "retransmits") > 0)
+		wbuf_printf(&w, "retransmits %lld ", (long long)member_int(e, "retransmits"));
+	if (json_object_get(e, "action") != NULL)
+		wbuf_printf(&w, "-> %s (%s) ", member_text(e, "action"), member_text(e, "reason"));
+	if (json_object_get(e, "text") != NULL)
+		wbuf_printf(&w, "%s ", member_text(e, "text"));
+	if (member_int(e, "repeats") > 0)
+		wbuf_printf(&w, "[and %lld times more]", (long long)member_int(e, "repeats"));
+	used = w.used;
+	while (used > 0 && buf[used - 1] == ' ')
+		used--;
+	buf[used] = '\0';
+}
+
+static int
+show_boot(const struct ctl *c, int argc, char *argv[])
+{
+	static const char *const headings[] = { "TIME", "WHAT", "VIA", "DETAILS", NULL };
+	const json_t *timeline, *e;
+	char time[32];
+	json_t *b;
+	struct table t;
+	size_t i;
+
+	if (argc != 2)
+		return ctl_usage("boots show ID");
+	b = ctl_call(c, "boots.show", json_pack("{s:s}", "id", argv[1]));
+	if (b == NULL || c->json)
+		return ctl_print_json(b);
+	printf("boot %s of %s, began %s, reached: %s\n", member_text(b, "id"),
+	    member_text(b, "mac"), format_time((uint64_t)member_int(b, "started_ms"), time),
+	    member_text(b, "phase"));
+	printf("address %s%s%s, subnet %s, client %s%s%s\n\n", member_text(b, "address"),
+	    json_object_get(b, "relay") != NULL ? " behind relay " : "", member_text(b, "relay"),
+	    member_text(b, "subnet"), member_text(b, "client"),
+	    json_object_get(b, "image") != NULL ? ", image " : "", member_text(b, "image"));
+	table_init(&t, headings);
+	timeline = json_object_get(b, "timeline");
+	json_array_foreach(timeline, i, e)
+	{
+		char at[32], details[2048];
+		double s = (double)(member_int(e, "at_ms") - member_int(b, "started_ms")) / 1000;
+
+		snprintf(at, sizeof(at), "%+9.3f s", s);
+		describe_entry(e, details, sizeof(details));
+		table_add(&t, (const char *const[]){
+				  at, member_text(e, "kind"), member_text(e, "via"), details });
+	}
+	table_print(&t, "nothing was noted");
+	json_decref(b);
+	return CTL_OK;
+}
+
+static void
+print_entry(void *arg, const json_t *e)
+{
+	const struct ctl *c = arg;
+	char time[32], details[2048], line[2400];
+	uint64_t at_ms = (uint64_t)member_int(e, "at_ms");
+	char *safe;
+
+	if (c->json) {
+		json_dumpf(e, stdout, JSON_COMPACT);
+		putchar('\n');
+	} else {
+		describe_entry(e, details, sizeof(details));
+		snprintf(line, sizeof(line), "%s.%03d  %s  %-17s  %-17s  %-5s  %s",
+		    format_time(at_ms, time) + 11, (int)(at_ms % 1000), member_text(e, "boot"),
+		    member_text(e, "mac"), member_text(e, "kind"), member_text(e, "via"), details);
+		safe = table_safe(line);
+		puts(safe);
+		free(safe);
+	}
+	fflush(stdout);
+}
+
+int
+cmd_boots(const struct ctl *c, int argc, char *argv[])
+{
+	if (argc == 1 || strcmp(argv[1], "list") == 0)
+		return list_boots(c, argc - (argc > 1), argv + (argc > 1));
+	if (strcmp(argv[1], "show") == 0)
+		return show_boot(c, argc - 1, argv + 1);
+	if (strcmp(argv[1], "watch") == 0 && argc == 2)
+		return ctl_follow(c, "boots.watch", print_entry, (void *)(uintptr_t)c);
+	return ctl_usage("boots list [--machine MAC] [--limit N] | show ID | watch");
+}
+
+/* --- machines ------------------------------------------------------------------------------- */
+
+static int
+list_machines(const struct ctl *c, int argc, char *argv[])
+{
+	static const char *const headings[] = { "MAC", "LAST SEEN", "ADDRESS", "BOOTS", "MODEL",
+		"SERIAL", "UUID", NULL };
+	json_t *params = list_params(argc, argv, false, "machines list [--limit N]");
+	json_t *list;
+	const json_t *m;
+	struct table t;
+	size_t i;
+
+	if (params == NULL)
+		return CTL_USAGE;
+	list = ctl_call(c, "machines.list", params);
+	if (list == NULL || c->json)
+		return ctl_print_json(list);
+	table_init(&t, headings);
+	json_array_foreach(list, i, m)
+	{
+		char time[32], boots[24], model[300];
+
+		snprintf(boots, sizeof(boots), "%lld", (long long)member_int(m, "boots"));
+		snprintf(model, sizeof(model), "%.140s %.140s", member_text(m, "manufacturer"),
+		    member_text(m, "product"));
+		table_add(&t, (const char *const[]){ member_text(m, "mac"),
+				  format_time((uint64_t)member_int(m, "last_ms"), time),
+				  member_text(m, "address"), boots, model, member_text(m, "serial"),
+				  member_text(m, "uuid") });
+	}
+	table_print(&t, "no machine was seen yet");
+	json_decref(list);
+	return CTL_OK;
+}
+
+static int
+show_machine(const struct ctl *c, int argc, char *argv[])
+{
+	static const char *const fields[] = { "mac", "uuid", "address", "manufacturer", "product",
+		"serial", "asset", "platform", "version" };
+	static const char *const headings[] = { "BOOT", "LAST", "REACHED", "IMAGE", NULL };
+	const json_t *history, *b;
+	char time[32];
+	struct table t;
+	json_t *m;
+	size_t i;
+
+	if (argc != 2)
+		return ctl_usage("machines show MAC|UUID");
+	m = ctl_call(c, "machines.show", json_pack("{s:s}", "machine", argv[1]));
+	if (m == NULL || c->json)
+		return ctl_print_json(m);
+	for (i = 0; i < NITEMS(fields); i++) {
+		char *safe = table_safe(member_text(m, fields[i]));
+
+		if (safe[0] != '\0')
+			printf("%-12s  %s\n", fields[i], safe);
+		free(safe);
+	}
+	printf("%-12s  %s\n", "first seen", format_time((uint64_t)member_int(m, "first_ms"), time));
+	printf("%-12s  %s\n\n", "last seen", format_time((uint64_t)member_int(m, "last_ms"), time));
+	table_init(&t, headings);
+	history = json_object_get(m, "history");
+	json_array_foreach(history, i, b)
+	    table_add(&t, (const char *const[]){ member_text(b, "id"),
+			      format_time((uint64_t)member_int(b, "last_ms"), time),
+			      member_text(b, "phase"), member_text(b, "image") });
+	table_print(&t, "no boots");
+	json_decref(m);
+	return CTL_OK;
+}
+
+int
+cmd_machines(const struct ctl *c, int argc, char *argv[])
+{
+	if (argc == 1 || strcmp(argv[1], "list") == 0)
+		return list_machines(c, argc - (argc > 1), argv + (argc > 1));
+	if (strcmp(argv[1], "show") == 0)
+		return show_machine(c, argc - 1, argv + 1);
+	return ctl_usage("machines list [--limit N] | show MAC|UUID");
+}
+
+/* --- configuration -------------------------------------------------------------------------- */
+
+int
+cmd_config(const struct ctl *c, int argc, char *argv[])
+{
+	if (argc > 2 || (argc == 2 && strcmp(argv[1], "show") != 0))
+		return ctl_usage("config show");
+	return ctl_print_json(ctl_call(c, "config.show", NULL));
+}
+
+int
+cmd_reload(const struct ctl *c, int argc, char *argv[])
+{
+	const json_t *changed, *restart, *v;
+	json_t *result;
+	const char *key;
+	size_t i;
+
+	(void)argv;
+	if (argc != 1)
+		return ctl_usage("reload");
+	result = ctl_call(c, "reload", NULL);
+	if (result == NULL || c->json)
+		return ctl_print_json(result);
+	changed = json_object_get(result, "changed");
+	restart = json_object_get(result, "restart");
+	json_object_foreach((json_t *)(uintptr_t)changed, key, v)
+	{
+		char *was = json_dumps(json_array_get(v, 0), JSON_ENCODE_ANY);
+		char *is = json_dumps(json_array_get(v, 1), JSON_ENCODE_ANY);
+
+		printf("%s: %s -> %s\n", key, was, is);
+		free(was);
+		free(is);
+	}
+	json_array_foreach(restart, i, v)
+	    printf("%s: changed, takes effect after a restart\n", json_string_value(v));
+	if (json_object_size(changed) == 0 && json_array_size(restart) == 0)
+		puts("nothing changed in the configuration");
+	json_decref(result);
+	return CTL_OK;
+}
