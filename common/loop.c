@@ -13,7 +13,7 @@
 
 struct loop {
 	int epoll_fd;
-	bool stopped;
+	bool stopped, hurry;
 	uint64_t now_ms, now_us;
 
 	/* the round being served, so that loop_del() can take its entries out */
@@ -235,6 +235,8 @@ wait_ms(const struct loop *loop)
 {
 	uint64_t ms;
 
+	if (loop->hurry)
+		return 0;
 	if (loop->ntimers == 0)
 		return -1;
 	if (loop->heap[1]->at_ms < loop->now_ms)
@@ -264,6 +266,12 @@ loop_hook_del(struct loop *loop, struct loop_hook *hook)
 			return;
 		}
 	}
+}
+
+void
+loop_hurry(struct loop *loop)
+{
+	loop->hurry = true;
 }
 
 uint64_t
@@ -333,6 +341,7 @@ loop_run(struct loop *loop)
 			if (errno != EINTR)
 				return -errno;
 		}
+		loop->hurry = false;
 		read_clock(loop);
 		for (int i = 0; i < loop->nround; i++) {
 			struct loop_fd *lf = loop->round[i].data.ptr;

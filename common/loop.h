@@ -58,6 +58,8 @@ int loop_timer_set(struct loop *loop, struct loop_timer *t, uint64_t delay_ms);
 void loop_timer_clear(struct loop *loop, struct loop_timer *t);
 bool loop_timer_is_set(const struct loop_timer *t);
 
+/* From a hook: the loop looks at its descriptors and comes back without waiting. */
+void loop_hurry(struct loop *loop);
 /* Hooks run in the order in which they were added. */
 void loop_hook_add(struct loop *loop, struct loop_hook *hook, loop_timer_fn *fn, void *arg);
 /* Harmless if it was never added. */
