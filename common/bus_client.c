@@ -242,6 +242,15 @@ pick_peer(const struct bus_client *c)
 }
 
 /* Looks at what nng's threads left and at the pings, and settles which handlerd is in use. */
+/* Tells the log what became of a handlerd, once a process. */
+static void
+tell(const struct bus_client *c, const struct peer *p, void (*log)(const char *fmt, ...),
+    const char *what)
+{
+	if (!c->conf.quiet)
+		log("bus: handlerd %s: %s", p->url, what);
+}
+
 static void
 review_peers(struct bus_client *c)
 {
@@ -255,20 +264,20 @@ review_peers(struct bus_client *c)
 
 		if (losses != p->losses_seen || (p->connected && !connected)) {
 			if (p->connected)
-				log_warnx("bus: lost handlerd %s", p->url);
+				tell(c, p, log_warnx, "lost");
 			p->losses_seen = losses;
 			p->connected = false;
 			take_back(c, i);
 		}
 		if (connected && !p->connected) {
-			log_info("bus: connected to handlerd %s", p->url);
+			tell(c, p, log_info, "connected");
 			p->connected = true;
 			p->silent = false;
 			p->heard_ms = now_ms;
 			send_status(c, p);
 		}
 		if (p->connected && !p->silent && now_ms - p->heard_ms > BUS_SILENCE_MS) {
-			log_warnx("bus: handlerd %s does not answer pings", p->url);
+			tell(c, p, log_warnx, "does not answer pings");
 			p->silent = true;
 			take_back(c, i);
 		}
@@ -276,10 +285,10 @@ review_peers(struct bus_client *c)
 	c->active = pick_peer(c);
 	if (c->active != was) {
 		c->stats.failovers += was != NO_PEER && c->active != NO_PEER;
-		if (c->active == NO_PEER)
+		if (c->active != NO_PEER)
+			tell(c, &c->peers[c->active], log_info, "in use");
+		else if (!c->conf.quiet)
 			log_warnx("bus: no handlerd lives");
-		else
-			log_info("bus: using handlerd %s", c->peers[c->active].url);
 	}
 }
 
@@ -408,7 +417,7 @@ on_message(struct bus_client *c, struct peer *p, const void *body, size_t n)
 	}
 	p->heard_ms = loop_now_ms(c->loop);
 	if (p->silent) {
-		log_info("bus: handlerd %s answers again", p->url);
+		tell(c, p, log_info, "answers again");
 		p->silent = false;
 		review_peers(c);
 	}
@@ -574,7 +583,7 @@ bus_client_open(struct loop *loop, const struct bus_client_conf *conf, struct bu
 		struct peer *p = &c->peers[c->npeers++];
 
 		*p = (struct peer){ .client = c, .index = (uint32_t)i, .url = conf->urls[i] };
-		if (bus_url_is_open(p->url))
+		if (bus_url_is_open(p->url) && !c->conf.quiet)
 			log_warnx("handler: \"%s\": tcp has neither secrecy nor authentication; "
 				  "prefer tls+tcp",
 			    p->url);

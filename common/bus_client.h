@@ -54,6 +54,7 @@ struct bus_client_conf {
 	const char *tls_certificate; /* PEM file with certificate and key */
 	uint32_t deadline_ms;        /* 1 to 600000 */
 	uint32_t max_pending;        /* requests in flight */
+	bool quiet; /* another client of this process logs how the handlerds fare */
 	bus_answer_fn *answer;
 	void *answer_arg;
 	bus_status_fn *status; /* NULL: announces nothing */
