@@ -166,16 +166,20 @@ static const struct front_ops ops = {
 static void
 raise_limit(const struct httpsbootd_conf *conf)
 {
-	struct rlimit limit;
+	struct rlimit limit, more;
 	rlim_t want = (rlim_t)conf->max_connections * 3 + 256;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= want)
 		return;
-	if (limit.rlim_max < want && geteuid() == 0)
-		limit.rlim_max = want;
+	more = (struct rlimit){ .rlim_cur = want,
+		.rlim_max = limit.rlim_max > want ? limit.rlim_max : want };
+	if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+		return;
+	/* only root may raise the hard limit, and not in every container */
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(
+	    RLIMIT_NOFILE, &limit); /* cannot fail: the soft limit goes up to the hard */
 	if (limit.rlim_cur < want)
-		limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < want)
 		log_warnx("max_connections: %d need %llu file descriptors, the limit is %llu",
 		    (int)conf->max_connections, (unsigned long long)want,
 		    (unsigned long long)limit.rlim_cur);

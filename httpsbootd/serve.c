@@ -14,9 +14,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define BACKLOG      4096
-#define ACCEPT_TURN  64 /* connections taken before others get their turn */
-#define IDLE_LOOK_MS 20
+#define BACKLOG     4096
+#define ACCEPT_TURN 64 /* connections taken before others get their turn */
+#define ENGINE_TURN 16 /* runs of the engine before sockets are looked at again */
 /* What the engine may use for a connection's header and body. */
 #define ENGINE_BYTES (32 * 1024)
 
@@ -167,7 +167,7 @@ on_engine_timer(void *arg)
 }
 
 static void
-publish_tls_stats(struct worker *w)
+publish_stats(struct worker *w)
 {
 	struct tls_stats t;
 
@@ -183,19 +183,25 @@ static void
 run_engine(void *arg)
 {
 	struct worker *w = arg;
-	MHD_UNSIGNED_LONG_LONG ms;
+	MHD_UNSIGNED_LONG_LONG ms = 0;
+	bool ran = false, timed = false;
 
-	if (w->mhd_due) {
-		w->mhd_due = false;
+	for (int i = 0; w->mhd_due && i < ENGINE_TURN; i++) {
 		(void)MHD_run(w->mhd); /* fails only when it is not of the kind that is run so */
-		publish_tls_stats(w);
+		ran = true;
+		/* 0: it stopped in the middle, so that one connection does not keep out others */
+		timed = MHD_get_timeout(w->mhd, &ms) == MHD_YES;
+		w->mhd_due = timed && ms == 0;
 	}
-	if (MHD_get_timeout(w->mhd, &ms) == MHD_YES)
+	publish_stats(w);
+	if (w->mhd_due)
+		loop_hurry(w->loop);
+	if (!ran)
+		return;
+	if (timed && ms > 0)
 		(void)loop_timer_set(w->loop, &w->mhd_timer, ms);
 	else
 		loop_timer_clear(w->loop, &w->mhd_timer);
-	if (atomic_load(&w->stopping))
-		publish_tls_stats(w);
 }
 
 /* The main thread wants something. */
@@ -315,9 +321,9 @@ start_engine(struct worker *w)
 	    MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
 	    0, NULL, NULL, exchange_step, w, MHD_OPTION_EXTERNAL_LOGGER, engine_log, NULL,
 	    MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, w, MHD_OPTION_NOTIFY_COMPLETED,
-	    exchange_end, w, MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_TIMEOUT,
-	    (unsigned)w->conf->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-	    (size_t)ENGINE_BYTES, MHD_OPTION_END);
+	    exchange_end, w, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_LIMIT,
+	    limit, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)w->conf->idle_timeout_s,
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ENGINE_BYTES, MHD_OPTION_END);
 	if (w->mhd == NULL)
 		return -ENOMEM;
 	info = MHD_get_daemon_info(w->mhd, MHD_DAEMON_INFO_EPOLL_FD);
@@ -347,11 +353,15 @@ worker_start(struct worker *w)
 		.tls_certificate = front->handler_certificate,
 		.deadline_ms = (uint32_t)front->handler_timeout_ms,
 		.max_pending = (uint32_t)w->conf->max_connections,
+		.quiet = true,
 		.answer = exchange_answer,
 		.answer_arg = w,
 	};
 	int rc;
 
+	loop_timer_init(&w->mhd_timer, on_engine_timer, w);
+	/* before the bus's own hook: what the engine asks leaves in the same round */
+	loop_hook_add(w->loop, &w->hook, run_engine, w);
 	rc = bus_client_open(w->loop, &bus, &w->bus);
 	if (rc == 0)
 		rc = start_engine(w);
@@ -363,8 +373,6 @@ worker_start(struct worker *w)
 		rc = loop_add(w->loop, &w->command_lf, w->command_fd, EPOLLIN, on_command, w);
 	if (rc < 0)
 		return rc;
-	loop_timer_init(&w->mhd_timer, on_engine_timer, w);
-	loop_hook_add(w->loop, &w->hook, run_engine, w);
 	rc = -pthread_create(&w->thread, NULL, run, w);
 	w->started = rc == 0;
 	return rc;
