@@ -1,0 +1,226 @@
+"""Clients that run inside a namespace (by inside.py), without firmware."""
+
+import os
+import random
+import select
+import socket
+import ssl
+import struct
+import time
+
+import dhcp
+
+
+def _sockets(device):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    if device:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+    return s
+
+
+def ask(options, kind=1, to="255.255.255.255", port=67, source=68, device="eth0", mac="020000000001",
+        seconds=3, ciaddr="0.0.0.0", giaddr="0.0.0.0", listen=None):
+    """Sends one packet and returns the replies that carry its xid, with where they came from."""
+    s = _sockets(device)
+    s.bind(("", source))
+    data = dhcp.packet(bytes.fromhex(mac), kind, bytes.fromhex(options), ciaddr=ciaddr,
+                       giaddr=giaddr)
+    xid = struct.unpack("!I", data[4:8])[0]
+    began = time.monotonic()
+    s.sendto(data, (to, port))
+    replies = []
+    while time.monotonic() - began < seconds:
+        if not select.select([s], [], [], 0.05)[0]:
+            if replies:
+                break
+            continue
+        reply, sender = s.recvfrom(2048)
+        if reply[0] != 2 or struct.unpack("!I", reply[4:8])[0] != xid:
+            continue
+        r = dhcp.parse(reply)
+        r["options"] = {str(k): v.hex() for k, v in r["options"].items()}
+        r["chaddr"] = r["chaddr"].hex()
+        r["from"] = list(sender)
+        r["ms"] = (time.monotonic() - began) * 1000
+        replies.append(r)
+    return replies
+
+
+def ask_until(seconds, **arguments):
+    """Asks again and again; how many seconds it took until an answer came, or None."""
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        if ask(seconds=0.2, **arguments):
+            return time.monotonic() - began
+    return None
+
+
+def flood(address, port, packets, seed, samples, source=0):
+    """Sends random and truncated packets; `samples` are good ones to spoil."""
+    rng = random.Random(seed)
+    good = [bytes.fromhex(x) for x in samples]
+    s = _sockets(None)
+    s.bind(("", source))
+    for n in range(packets):
+        data = bytearray(rng.choice(good))
+        way = n % 4
+        if way == 0:
+            data = bytearray(rng.randbytes(rng.randrange(0, 1400)))
+        elif way == 1:
+            data = data[:rng.randrange(0, len(data) + 1)]
+        elif way == 2:
+            for _ in range(rng.randrange(1, 12)):
+                data[rng.randrange(len(data))] = rng.randrange(256)
+        else:
+            at = rng.randrange(len(data))
+            data[at:at] = rng.randbytes(rng.randrange(1, 300))
+        try:
+            s.sendto(bytes(data), (address, port))
+        except OSError:
+            pass
+        if n % 100 == 99:
+            time.sleep(0.005)
+    return packets
+
+
+def tftp(address, name, mode="octet", options=(), port=69, seconds=5, pause=0, stop_after=None,
+         ignore_first=0):
+    """Reads a file as a client of its own: returns bytes, the OACK, the sender, or the error."""
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(seconds)
+    request = b"\0\1" + name.encode("latin-1") + b"\0" + mode.encode() + b"\0"
+    for key, value in options:
+        request += key.encode() + b"\0" + str(value).encode() + b"\0"
+    s.sendto(request, (address, port))
+    blksize = 512
+    windowsize = 1
+    oack = None
+    peer = None
+    data = b""
+    expected = 1
+    in_window = 0
+    senders = set()
+    while True:
+        try:
+            packet, sender = s.recvfrom(70000)
+        except socket.timeout:
+            return {"timeout": True, "bytes": len(data), "senders": sorted(senders)}
+        senders.add(sender[0])
+        if ignore_first > 0:
+            ignore_first -= 1
+            continue
+        peer = peer or sender
+        op = struct.unpack("!H", packet[:2])[0]
+        if op == 5:
+            return {"error": struct.unpack("!H", packet[2:4])[0],
+                    "text": packet[4:].rstrip(b"\0").decode(), "senders": sorted(senders)}
+        if op == 6:
+            fields = packet[2:].split(b"\0")[:-1]
+            oack = dict(zip([f.decode() for f in fields[::2]], [f.decode() for f in fields[1::2]]))
+            lower = {k.lower(): v for k, v in oack.items()}
+            blksize = int(lower.get("blksize", 512))
+            windowsize = int(lower.get("windowsize", 1))
+            if stop_after == 0:  # as edk2 does when it only asks for the size
+                s.sendto(b"\0\5\0\x08User aborted\0", peer)
+                return {"stopped": True, "bytes": 0}
+            if expected == 1:
+                s.sendto(b"\0\4\0\0", peer)
+            continue
+        block = struct.unpack("!H", packet[2:4])[0]
+        if block != expected & 0xffff:
+            s.sendto(struct.pack("!HH", 4, (expected - 1) & 0xffff), peer)
+            in_window = 0
+            continue
+        data += packet[4:]
+        expected += 1
+        in_window += 1
+        if stop_after is not None and expected > stop_after:
+            s.sendto(b"\0\5\0\0enough\0", peer)
+            return {"stopped": True, "bytes": len(data)}
+        last = len(packet) - 4 < blksize
+        if in_window >= windowsize or last:
+            if pause:
+                time.sleep(pause)
+            s.sendto(struct.pack("!HH", 4, (expected - 1) & 0xffff), peer)
+            in_window = 0
+        if last:
+            return {"bytes": len(data), "sha": _sha(data), "oack": oack,
+                    "senders": sorted(senders), "port": peer[1], "text": data[:2000].decode("latin-1")}
+
+
+def _sha(data):
+    import hashlib
+    return hashlib.sha256(data).hexdigest()
+
+
+def bad_http(address, port, secure, requests, seed):
+    """Sends malformed HTTP requests, each on a connection of its own."""
+    rng = random.Random(seed)
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    good = (b"POST /2PXE/boot HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded"
+            b"\r\nContent-Length: 21\r\n\r\nmac=52:54:00:12:34:56")
+    pieces = [b"GET ", b"HEAD ", b"/2PXE/boot", b"/2PXE/file/", b"../", b"%", b"%zz", b"%00", b"//",
+              b" HTTP/1.1\r\n", b" HTTP/9.9\r\n", b"\r\n", b"\n", b"\0", b"Host: x\r\n",
+              b"Content-Length: -1\r\n", b"Content-Length: 99999999999999999999\r\n",
+              b"Transfer-Encoding: chunked\r\n\r\n", b"ffffffffffffffff\r\n", b"Range: bytes=9-1\r\n",
+              b"Range: bytes=0-0,1-1\r\n", b"A" * 5000, b":", b"?mac=%", b"\xff\xfe", b"Expect: 100-continue\r\n"]
+    answered = 0
+    for n in range(requests):
+        way = n % 3
+        if way == 0:
+            data = bytearray(good)
+            for _ in range(rng.randrange(1, 8)):
+                data[rng.randrange(len(data))] = rng.randrange(256)
+            data = bytes(data)
+        elif way == 1:
+            data = b"".join(rng.choice(pieces) for _ in range(rng.randrange(1, 12)))
+        else:
+            data = good[:rng.randrange(len(good))]
+        try:
+            with socket.create_connection((address, port), timeout=5) as raw:
+                raw.settimeout(0.3)
+                if secure and n % 10 != 9:  # each tenth spoils TLS itself
+                    with context.wrap_socket(raw, server_hostname="boot.example") as s:
+                        s.sendall(data)
+                        s.shutdown(socket.SHUT_WR)
+                        answered += bool(s.recv(100))
+                else:
+                    raw.sendall(data)
+                    raw.shutdown(socket.SHUT_WR)
+                    answered += bool(raw.recv(100))
+        except OSError:
+            pass
+    return answered
+
+
+def slow_download(address, port, path, seconds):
+    """Reads a file over HTTPS so slowly that it takes about so many seconds; its length and digest."""
+    import hashlib
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    digest = hashlib.sha256()
+    with context.wrap_socket(socket.create_connection((address, port), timeout=10)) as s:
+        s.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        f = s.makefile("rb")
+        status = f.readline().split()[1].decode()
+        length = 0
+        for line in iter(f.readline, b"\r\n"):
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        got = 0
+        began = time.monotonic()
+        while got < length:
+            chunk = f.read(min(65536, length - got))
+            if not chunk:
+                break
+            digest.update(chunk)
+            got += len(chunk)
+            ahead = began + seconds * got / length - time.monotonic()
+            if ahead > 0:
+                time.sleep(ahead)
+    return {"status": status, "bytes": got, "sha": digest.hexdigest()}

@@ -1,0 +1,176 @@
+"""dhcpproxyd against clients that need no firmware, and beside real neighbours."""
+
+import shutil
+import time
+
+import dhcp
+from lab import Lab, Site, SERVER, check, loaders, network, read, wait_until
+
+
+def ready(site):
+    shutil.copytree(loaders(), site.root, dirs_exist_ok=True)
+    site.ca()
+    site.start()
+
+
+def hexed(data):
+    return data.hex()
+
+
+def test_offers():
+    """Each kind of client gets its own answer, from the right address and port."""
+    with Lab("offers") as lab:
+        _, _, client, site = network(lab)
+        ready(site)
+        trust = site.query("ca", "show", "--dir", f"{site.run}/etc")["ca"]["sha256"]
+
+        r = lab.client(client, "ask", options=hexed(dhcp.firmware(7)))
+        check(len(r) == 1, "one offer to UEFI firmware")
+        r = r[0]
+        check(r["from"] == [SERVER, 67] and r["siaddr"] == SERVER, "from our address, port 67")
+        check(r["yiaddr"] == "0.0.0.0" and r["file"] == "boot/x64/snponly.efi", "the loader")
+        check(r["options"]["53"] == "02" and "43" not in r["options"], "BINL: no option 43")
+        check(r["options"]["175"] == "0101015a20" + trust, "option 175 {1: 1, 90: fingerprint}")
+        check(r["options"]["97"] == dhcp.UUID.hex(), "option 97 comes back")
+        check(r["order"] == [53, 54, 60, 97, 175], "the order of options")
+
+        r = lab.client(client, "ask", options=hexed(dhcp.firmware(0)))[0]
+        check(r["file"] == "boot/bios/undionly.kpxe", "BIOS gets its own loader")
+        check(r["options"]["43"] == "0601080a0400505845ff", "with a prompt")
+
+        r = lab.client(client, "ask", options=hexed(dhcp.firmware(11)))[0]
+        check(r["file"] == "boot/arm64/ipxe.efi", "arm64 gets its own loader")
+
+        r = lab.client(client, "ask", options=hexed(dhcp.firmware(16, b"HTTPClient")))[0]
+        url = f"http://{SERVER}:8060/2PXE/file/boot/x64/snponly.efi"
+        check(bytes.fromhex(r["options"]["67"]).decode() == url, "HTTP Boot gets a URL")
+        check(bytes.fromhex(r["options"]["60"]) == b"HTTPClient", "and its own class")
+
+        mac = "020000000002"
+        lab.client(client, "ask", options=hexed(dhcp.firmware(7)), mac=mac)
+        r = lab.client(client, "ask", options=hexed(dhcp.ipxe()), mac=mac)[0]
+        check(r["file"] == f"https://{SERVER}:8050/2PXE/boot", "iPXE gets the boot URL")
+        r = lab.client(client, "ask", options=hexed(dhcp.ipxe(https=False)), mac=mac)[0]
+        check(r["file"] == f"http://{SERVER}:8060/2PXE/boot", "without HTTPS by plain HTTP")
+
+        check(lab.client(client, "ask", options="", seconds=1) == [], "others are left alone")
+        check(lab.client(client, "ask", options=hexed(dhcp.firmware(2)), seconds=1) == [],
+              "Itanium is left to others")
+
+
+def test_boot_server():
+    """Port 4011 answers to the exact address and port that asked, with the same decision."""
+    with Lab("bootserver") as lab:
+        _, _, client, site = network(lab)
+        ready(site)
+        for source in (4011, 68, 40000):
+            r = lab.client(client, "ask", options=hexed(dhcp.firmware(7)), kind=3, to=SERVER,
+                           port=4011, source=source, ciaddr="10.77.1.50")
+            check(len(r) == 1, f"an answer to port {source}")
+            check(r[0]["from"] == [SERVER, 4011], "from port 4011")
+            check(r[0]["options"]["53"] == "05" and r[0]["ciaddr"] == "10.77.1.50", "an ACK")
+            check(r[0]["file"] == "boot/x64/snponly.efi", "the same loader")
+        item = "470480000000ff"
+        r = lab.client(client, "ask", options=hexed(dhcp.firmware(0)) + "2b07" + item, kind=3,
+                       to=SERVER, port=4011, source=68, ciaddr="10.77.1.50")[0]
+        check(r["options"]["43"] == item, "a picked menu item comes back")
+
+
+def test_relayed():
+    """A relayed DISCOVER is answered to giaddr:67, option 82 as it came, last."""
+    with Lab("relayed") as lab:
+        _, _, client, site = network(lab)
+        ready(site)
+        info = "52060104657468 30".replace(" ", "")
+        r = lab.client(client, "ask", options=info + hexed(dhcp.firmware(7)), to=SERVER, source=67,
+                       giaddr="10.77.1.50")
+        check(len(r) == 1 and r[0]["from"] == [SERVER, 67], "one answer, to the relay")
+        check(r[0]["giaddr"] == "10.77.1.50" and r[0]["flags"] == 0x8000, "giaddr and flags kept")
+        check(r[0]["options"]["82"] == info[4:] and r[0]["order"][-1] == 82, "option 82 last")
+        site.lab.sh(None, "sleep 0.3")
+        check(site.boot()["relay"] == "10.77.1.50", "the relay is noted")
+
+
+def test_silence_without_handlerd():
+    """Without handlerd there is silence, so that another server may answer; then all resumes."""
+    with Lab("silence") as lab:
+        _, _, client, site = network(lab)
+        ready(site)
+        ask = {"options": hexed(dhcp.firmware(7))}
+        check(lab.client(client, "ask", **ask), "an offer at first")
+        site.kill("handlerd")
+        check(lab.client(client, "ask", seconds=2, **ask) == [], "silence without handlerd")
+        site.start("handlerd")
+        replies = lab.client(client, "ask", seconds=3, **ask)
+        check(replies, "an offer again, without a restart of dhcpproxyd")
+
+
+def test_next_handlerd_within_a_second():
+    """When the handlerd in use is killed, the next in the list answers within one second."""
+    with Lab("failover") as lab:
+        segment = lab.segment("net")
+        server = lab.host("server", segment, f"{SERVER}/24")
+        client = lab.host("client", segment, "10.77.1.50/24")
+        second = Site(lab, server, name="second")
+        urls = [f"ipc://{lab.path('run-lab')}/handlerd.ipc", f"ipc://{second.run}/handlerd.ipc"]
+        site = Site(lab, server, dhcpproxyd={"handler": urls}, tftpd={"handler": urls},
+                    httpsbootd={"handler": urls})
+        shutil.copytree(loaders(), second.root, dirs_exist_ok=True)
+        second.start("handlerd")
+        ready(site)
+        ask = {"options": hexed(dhcp.firmware(7))}
+        check(lab.client(client, "ask", **ask), "an offer at first")
+        check(second.query("status")["bus"]["requests"] == 0, "the first handlerd is used")
+        site.kill("handlerd")
+        began = time.monotonic()
+        r = lab.client(client, "ask", seconds=2, **ask)
+        check(r and r[0]["ms"] < 1000, f"the next answers within a second: {r}")
+        check(time.monotonic() - began < 3, "at once")
+        check(second.query("status")["bus"]["requests"] > 0, "it was the second one")
+        site.start("handlerd")
+        wait_until(lambda: read(site.log("dhcpproxyd")).count(f"handlerd {urls[0]}: in use") == 2, 5,
+                   "the first one is used again")
+
+
+def test_reply_delay():
+    """reply_delay_ms holds back offers to firmware, never those to iPXE."""
+    with Lab("delay") as lab:
+        _, _, client, site = network(lab, dhcpproxyd={"reply_delay_ms": 600})
+        ready(site)
+        r = lab.client(client, "ask", options=hexed(dhcp.firmware(7)))
+        check(r and r[0]["ms"] >= 600, f"firmware waits: {r[0]['ms']}")
+        r = lab.client(client, "ask", options=hexed(dhcp.ipxe()))
+        check(r and r[0]["ms"] < 500, f"iPXE does not: {r[0]['ms']}")
+
+
+def test_multihomed():
+    """Without a configured address, clients are told the one of the interface they asked on."""
+    with Lab("multihomed") as lab:
+        one, two = lab.segment("one"), lab.segment("two")
+        server = lab.host("server", one, f"{SERVER}/24")
+        lab.plug(server, two, "10.78.1.10/24", "eth1")
+        clients = [lab.host("c1", one, "10.77.1.50/24"), lab.host("c2", two, "10.78.1.50/24")]
+        site = Site(lab, server)
+        for daemon in ("dhcpproxyd", "tftpd", "httpsbootd"):
+            del site.conf[daemon]["address"]
+        site.conf["dhcpproxyd"]["interface"] = ""
+        ready(site)
+        for client, address in zip(clients, (SERVER, "10.78.1.10")):
+            r = lab.client(client, "ask", options=hexed(dhcp.firmware(7)))
+            check(len(r) == 1 and r[0]["siaddr"] == address, f"{address} is told")
+            check(r[0]["from"] == [address, 67], f"{address} answers")
+            r = lab.client(client, "ask", options=hexed(dhcp.ipxe(https=False)))[0]
+            check(r["file"] == f"http://{address}:8060/2PXE/boot", "the URL has that address")
+
+
+def test_perfdhcp():
+    """Kea's perfdhcp, relayed, 2,000 DISCOVERs a second for 5 s: nearly all are answered."""
+    with Lab("perfdhcp") as lab:
+        _, _, client, site = network(lab)
+        ready(site)
+        out = lab.sh(client, f"timeout 60 perfdhcp -4 -i -r 2000 -p 5 -R 50000 -W 500000 "
+                             f"-o 60,{b'PXEClient:Arch:00007:UNDI:003000'.hex()} -o 93,0007 "
+                             f"-o 94,010300 {SERVER}", check_status=False)
+        sent = int(out.split("sent packets: ")[1].split()[0])
+        received = int(out.split("received packets: ")[1].split()[0])
+        check(sent >= 8000 and received >= sent * 0.99, f"{received} of {sent} answered: {out}")

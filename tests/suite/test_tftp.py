@@ -1,0 +1,191 @@
+"""tftpd against other people's clients, and its own rules."""
+
+import hashlib
+import os
+import random
+import threading
+import time
+
+from lab import Lab, SERVER, check, network, read, wait_until
+
+
+def put(site, name, data):
+    path = f"{site.root}/{name}"
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as f:
+        f.write(data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def start(site):
+    site.start("handlerd", "tftpd")
+
+
+def test_clients():
+    """curl, atftp, tftp-hpa and busybox get identical files, by every way of theirs."""
+    with Lab("clients") as lab:
+        _, _, client, site = network(lab)
+        rng = random.Random(1)
+        files = {n: put(site, f"boot/f{n}", rng.randbytes(n))
+                 for n in (0, 1, 511, 512, 513, 1468, 14680, 3000001)}
+        start(site)
+        for n, sha in files.items():
+            name = f"boot/f{n}"
+            for command in (
+                    f"curl -sS -o OUT tftp://{SERVER}/{name}",
+                    f"curl -sS --tftp-blksize 1024 -o OUT tftp://{SERVER}/{name}",
+                    f"curl -sS --tftp-no-options -o OUT tftp://{SERVER}/{name}",
+                    f"atftp --get -r {name} -l OUT {SERVER}",
+                    f"atftp --option 'blksize 1468' --option 'windowsize 16' --get -r {name} "
+                    f"-l OUT {SERVER}",
+                    f"atftp --option 'blksize 8192' --option 'windowsize 64' --get -r {name} "
+                    f"-l OUT {SERVER}",
+                    f"tftp -m binary {SERVER} -c get {name} OUT",
+                    f"busybox tftp -g -r {name} -l OUT -b 1400 {SERVER}"):
+                if n == 0 and command.startswith("curl"):
+                    continue  # curl makes no file of nothing
+                out = lab.path("out")
+                if os.path.exists(out):
+                    os.remove(out)
+                lab.sh(client, f"timeout 60 {command.replace('OUT', out)}")
+                with open(out, "rb") as f:
+                    check(hashlib.sha256(f.read()).hexdigest() == sha, command)
+
+
+def test_large_blocks():
+    """Blocks up to 65464 bytes, if the configuration allows them."""
+    with Lab("blocks") as lab:
+        _, _, client, site = network(lab, tftpd={"max_blksize": 65464})
+        sha = put(site, "f", random.Random(2).randbytes(2000000))
+        start(site)
+        for blksize in (8, 1468, 9000, 65464):
+            r = lab.client(client, "tftp", address=SERVER, name="f" if blksize > 8 else "g",
+                           options=[["blksize", blksize]])
+            if blksize == 8:
+                check(r["error"] == 1, "an absent file")
+                continue
+            check(r["sha"] == sha and r["oack"] == {"blksize": str(blksize)}, f"blksize {blksize}")
+
+
+def test_negotiation():
+    """Only what was asked is agreed; edk2's size probe is no failure."""
+    with Lab("options") as lab:
+        _, _, client, site = network(lab)
+        sha = put(site, "boot/snponly.efi", random.Random(3).randbytes(300000))
+        start(site)
+
+        def get(**arguments):
+            return lab.client(client, "tftp", address=SERVER, name="boot/snponly.efi", **arguments)
+
+        r = get(options=[["tsize", 0], ["blksize", 1468], ["windowsize", 4]], stop_after=0)
+        check(r.get("stopped"), "the probe ends after the OACK")
+        r = get(options=[["blksize", 1468], ["windowsize", 4]])
+        check(r["sha"] == sha and r["oack"] == {"blksize": "1468", "windowsize": "4"}, "edk2's way")
+        r = get(options=[["BLKSIZE", 2000], ["multicast", ""], ["TSize", 0], ["timeout", 5]])
+        check(r["oack"] == {"BLKSIZE": "1468", "TSize": "300000", "timeout": "5"}, "spelling kept")
+        check(get()["oack"] is None, "no options, no OACK")
+        check(get(options=[["rollover", 0]])["oack"] is None, "unknown options alone, no OACK")
+        check(get(mode="mail")["error"] == 4, "a mode that does not exist")
+        check(get(mode="OcTeT")["sha"] == sha, "the mode in any case")
+        wait_until(lambda: "result=probed" in read(site.log("tftpd")) or
+                   "result=aborted" in read(site.log("tftpd")), 3, "the probe in the log")
+        counters = site.query("status")["services"]
+        check(counters, "tftpd has announced itself")
+
+
+def test_names():
+    """Back-slashes, case and doubled slashes are forgiven; nothing outside the root is read."""
+    with Lab("names") as lab:
+        _, _, client, site = network(lab)
+        sha = put(site, "boot/x64/Snponly.efi", b"loader" * 100)
+        os.symlink("/etc/passwd", f"{site.root}/link")
+        os.symlink("/etc", f"{site.root}/dir")
+        os.mkfifo(f"{site.root}/fifo")
+        with open(lab.path("secret"), "w", encoding="utf-8") as f:
+            f.write("secret")
+        start(site)
+        for name in ("boot/x64/Snponly.efi", "\\Boot\\x64\\snponly.efi", "/boot//X64\\SNPONLY.EFI",
+                     "./boot/x64/snponly.efi", "boot/x64/snponly.efi\xff", "boot/x64/snponly.efi "):
+            r = lab.client(client, "tftp", address=SERVER, name=name)
+            check(r.get("sha") == sha, f"{name!r}: {r}")
+        for name, error in (("../secret", 2), ("boot/../../secret", 2), ("..\\secret", 2),
+                            ("/etc/passwd", 1), ("link", 2), ("dir/passwd", 2), ("fifo", 1),
+                            ("boot", 1), ("", 1), ("none", 1), (".hidden", 2), ("a" * 900, 1)):
+            r = lab.client(client, "tftp", address=SERVER, name=name)
+            check(r.get("error") == error, f"{name[:40]!r}: {r}")
+        lab.sh(client, f"echo x > {lab.path('up')}; atftp --put -l {lab.path('up')} -r up {SERVER} "
+                       "2>&1 | grep -q 'aborted\\|only reads\\|denied'", check_status=False)
+        check(not os.path.exists(f"{site.root}/up"), "nothing can be written")
+
+
+def test_address():
+    """The answer comes from the address that was asked, on a host with several."""
+    with Lab("address") as lab:
+        _, server, client, site = network(lab)
+        put(site, "f", b"x" * 1000)
+        del site.conf["tftpd"]["address"]
+        lab.sh(server, "ip addr add 10.77.1.11/24 dev eth0; ip addr add fd00:77::10/64 dev eth0 nodad")
+        lab.sh(client, "ip addr add fd00:77::50/64 dev eth0 nodad")
+        start(site)
+        for address in (SERVER, "10.77.1.11"):
+            for name in ("f", "none"):
+                r = lab.client(client, "tftp", address=address, name=name)
+                check(r["senders"] == [address], f"{address} answers for {name}: {r}")
+        out = lab.sh(client, f"curl -sS -o {lab.path('out')} 'tftp://[fd00:77::10]/f' && wc -c "
+                             f"< {lab.path('out')}")
+        check(out.strip() == "1000", f"IPv6: {out}")
+
+
+def test_ports():
+    """Transfers leave from the range, from any port, or all from the port of requests."""
+    with Lab("ports") as lab:
+        _, _, client, site = network(lab)
+        put(site, "f", b"x" * 3000)
+        for ports, good in (([50000, 50003], lambda p: 50000 <= p <= 50003), (50010, lambda p: p == 50010),
+                            (0, lambda p: p > 1023), (69, lambda p: p == 69)):
+            site.conf["tftpd"]["transfer_ports"] = ports
+            start(site)
+            seen = {lab.client(client, "tftp", address=SERVER, name="f")["port"] for _ in range(6)}
+            check(all(good(p) for p in seen), f"{ports}: {seen}")
+            site.kill("tftpd", 15)
+            site.kill("handlerd", 15)
+
+
+def test_survives_handlerd():
+    """kill -9 of handlerd during a transfer: it finishes, and its record is there afterwards."""
+    with Lab("survive") as lab:
+        _, _, client, site = network(lab)
+        sha = put(site, "big", random.Random(4).randbytes(400000))
+        start(site)
+        result = {}
+
+        def transfer():
+            result.update(lab.client(client, "tftp", address=SERVER, name="big", pause=0.005,
+                                     options=[["blksize", 1468]]))
+
+        thread = threading.Thread(target=transfer)
+        thread.start()
+        wait_until(lambda: "transfer-began" in site.kinds(), 5, "the transfer began")
+        site.kill("handlerd")
+        thread.join()
+        check(result.get("sha") == sha, f"the transfer finished: {result}")
+        site.start("handlerd")
+        wait_until(lambda: "transfer-finished" in site.kinds(), 5, "its end is in the timeline")
+        kinds = site.kinds()
+        check(kinds == ["file", "transfer-began", "transfer-finished"], f"once each: {kinds}")
+
+
+def test_ends_in_order():
+    """SIGTERM: the transfer in hand is finished, the exit status is 0."""
+    with Lab("term") as lab:
+        _, _, client, site = network(lab)
+        sha = put(site, "big", random.Random(5).randbytes(200000))
+        start(site)
+        result = {}
+        thread = threading.Thread(target=lambda: result.update(
+            lab.client(client, "tftp", address=SERVER, name="big", pause=0.005)))
+        thread.start()
+        time.sleep(0.7)
+        check(lab.stop(site.daemons.pop("tftpd")) == 0, "status 0")
+        thread.join()
+        check(result.get("sha") == sha, f"the transfer finished: {result}")
