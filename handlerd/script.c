@@ -22,19 +22,23 @@ put_vars(struct wbuf *w, const struct script_vars *vars)
 void
 script_collect(struct wbuf *w, const struct script_vars *vars)
 {
-	/* what is posted, and under which name; the values are iPXE's settings */
+	/*
+	 * What is posted, under which name, and the same for a query.  The values are iPXE's
+	 * settings.  "uristring" takes a setting's raw bytes as they are, so it is for those that
+	 * are strings: a MAC or UUID would leave as binary.
+	 */
 	static const struct {
-		const char *name, *setting;
+		const char *name, *setting, *query;
 	} posted[] = {
-		{ "mac", "netX/mac" },
-		{ "uuid", "uuid" },
-		{ "manufacturer", "manufacturer" },
-		{ "product", "product" },
-		{ "serial", "serial" },
-		{ "asset", "asset" },
-		{ "platform", "platform" },
-		{ "buildarch", "buildarch" },
-		{ "version", "version" },
+		{ "mac", "netX/mac", "netX/mac:hexhyp" },
+		{ "uuid", "uuid", "uuid" },
+		{ "manufacturer", "manufacturer", "manufacturer:uristring" },
+		{ "product", "product", "product:uristring" },
+		{ "serial", "serial", "serial:uristring" },
+		{ "asset", "asset", "asset:uristring" },
+		{ "platform", "platform", "platform:uristring" },
+		{ "buildarch", "buildarch", "buildarch:uristring" },
+		{ "version", "version", "version:uristring" },
 	};
 
 	put_vars(w, vars);
@@ -48,9 +52,9 @@ script_collect(struct wbuf *w, const struct script_vars *vars)
 		wbuf_str(w, "param boot ${bootid} ||\n");
 	wbuf_str(w, "chain --replace --autofree ${pxeurl}2PXE/boot##params || goto again\n"
 		    ":query\n"
-		    "chain --replace --autofree ${pxeurl}2PXE/boot?mac=${netX/mac:hexhyp}");
-	for (size_t i = 1; i < NITEMS(posted); i++)
-		wbuf_printf(w, "&%s=${%s:uristring}", posted[i].name, posted[i].setting);
+		    "chain --replace --autofree ${pxeurl}2PXE/boot");
+	for (size_t i = 0; i < NITEMS(posted); i++)
+		wbuf_printf(w, "%c%s=${%s}", i == 0 ? '?' : '&', posted[i].name, posted[i].query);
 	if (vars->boot != 0)
 		wbuf_str(w, "&boot=${bootid}");
 	wbuf_printf(w,
