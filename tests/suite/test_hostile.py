@@ -86,7 +86,8 @@ def test_tftp_packets():
 def test_http_requests():
     """1,000 malformed requests over HTTPS and 1,000 over plain HTTP."""
     with Lab("hhttp") as lab:
-        _, _, client, site = network(lab)
+        # connections that say half a request and fall silent live until this time is over
+        _, _, client, site = network(lab, httpsbootd={"idle_timeout_s": 5})
         put(site, "f", b"hello")
         site.ca()
         site.start("handlerd", "httpsbootd")
