@@ -9,12 +9,15 @@ endif
 Q        := $(if $(V),,@)
 CFLAGS   ?= -O2 -g
 SAN      ?=
+FUZZ_S   ?= 60
 DESTDIR  ?=
 PREFIX   ?= /usr
 LIBEXEC  ?= $(PREFIX)/libexec/bootferry
 SYSCONF  ?= /etc
 UNITDIR  ?= /lib/systemd/system
-MANDOC   ?= $(PREFIX)/share/doc/bootferry
+SYSUSERS ?= $(PREFIX)/lib/sysusers.d
+TMPFILES ?= $(PREFIX)/lib/tmpfiles.d
+DOCDIR   ?= $(PREFIX)/share/doc/bootferry
 NNG_LIBS ?= -lnng
 
 comma := ,
@@ -66,14 +69,21 @@ PURE_OBJS := $(foreach r,$(ROOMS),$(foreach f,$($(r)_PURE),$(B)/$(r)/$(f).o))
 BINS := $(foreach d,$(PROGRAMS),$(B)/bin/$(d))
 TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(foreach r,$(ROOMS),$(wildcard tests/$(r)/test_*.c)))
 
-.PHONY: all check pure format format-check lint clean help
+.PHONY: all check suite bench fuzz docs docs-check pure format format-check lint install clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 
 all: $(BINS) $(foreach r,$(ROOMS),$(B)/lib/lib$(r).a)
 
 help:
-	@echo "all check clean format lint pure help"
+	@echo 'all           the daemons and ferryctl, in $(B)/bin'
+	@echo 'check         unit tests, fuzz corpora, purity, docs; SAN=address,undefined beside it'
+	@echo 'suite         whole daemons in network namespaces, with real firmware (root)'
+	@echo 'fuzz          libFuzzer on each decoder, FUZZ_S=$(FUZZ_S) seconds each (clang)'
+	@echo 'bench         against peers, side by side (root)'
+	@echo 'lint          clang-tidy, cppcheck, shellcheck, clang-format'
+	@echo 'pure format docs install clean'
+	@echo 'CC=clang and SAN=... build beside the plain build; V=1 shows commands'
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -113,15 +123,49 @@ $(B)/tests/$(1)/%: $(B)/tests/$(1)/%.o $(B)/tests/test.o \
 endef
 $(foreach d,$(PROGRAMS),$(eval $(call room_tests,$(d))))
 
-check: $(BINS) $(TESTS) pure
+check: $(BINS) $(TESTS) pure docs-check
 	@tests/run $(B) $(TESTS)
+
+suite: all
+	tests/suite/run
+
+# --- documents that come from the tables of configuration keys ------------------------------
+
+$(B)/docs/document: $(B)/docs/document.o $(foreach d,$(DAEMONS),$(B)/lib/lib$(d).a) $(B)/lib/libcommon.a
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+docs: $(B)/docs/document
+	$< config >docs/config.md
+	$< handlerd >deploy/config/handlerd.json
+	$< subnet >deploy/config/subnet.json
+
+docs-check: $(B)/docs/document
+	@$< config | diff -u docs/config.md - && $< handlerd | diff -u deploy/config/handlerd.json - && \
+	    $< subnet | diff -u deploy/config/subnet.json - || { echo 'run "make docs"'; exit 1; }
 
 # Codecs and decisions must not reach for sockets, files, the clock, the log or the bus.
 pure: $(PURE_OBJS)
 	@tests/pure $(PURE_OBJS)
 
-FORMATTED := $(wildcard common/*.[ch] dhcpproxyd/*.[ch] tftpd/*.[ch] httpsbootd/*.[ch] \
+FORMATTED := $(wildcard docs/*.[ch] common/*.[ch] dhcpproxyd/*.[ch] tftpd/*.[ch] httpsbootd/*.[ch] \
 	handlerd/*.[ch] ferryctl/*.[ch] tests/*.[ch] tests/*/*.[ch])
+
+install: all
+	install -d $(DESTDIR)$(LIBEXEC) $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(UNITDIR) \
+	    $(DESTDIR)$(SYSUSERS) $(DESTDIR)$(TMPFILES) $(DESTDIR)$(DOCDIR)/examples \
+	    $(DESTDIR)$(SYSCONF)/bootferry/subnet
+	install -m 755 $(foreach d,$(DAEMONS),$(B)/bin/$(d)) $(DESTDIR)$(LIBEXEC)
+	install -m 755 $(B)/bin/ferryctl $(DESTDIR)$(PREFIX)/bin
+	for unit in deploy/systemd/*; do \
+	    sed 's|/usr/libexec/bootferry/|$(LIBEXEC)/|; s|/etc/bootferry/|$(SYSCONF)/bootferry/|' "$$unit" \
+	        >$(DESTDIR)$(UNITDIR)/"$${unit##*/}" || exit 1; done
+	install -m 644 deploy/sysusers.d/bootferry.conf $(DESTDIR)$(SYSUSERS)
+	install -m 644 deploy/tmpfiles.d/bootferry.conf $(DESTDIR)$(TMPFILES)
+	install -m 644 deploy/config/*.json $(DESTDIR)$(DOCDIR)/examples
+	install -m 644 README.md docs/*.md LICENSE $(DESTDIR)$(DOCDIR)
+	[ -e $(DESTDIR)$(SYSCONF)/bootferry/handlerd.json ] || \
+	    echo '{}' >$(DESTDIR)$(SYSCONF)/bootferry/handlerd.json
 
 format:
 	clang-format -i $(FORMATTED)

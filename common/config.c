@@ -547,8 +547,9 @@ document_keys(const struct config_key *keys, const char *parent,
 			continue;
 		}
 		document_bounds(k, bounds);
-		(void)snprintf(line, sizeof(line), "| `%s` | `%s` | %s | %s | %s |\n", path, k->def,
-		    bounds, (k->flags & CONFIG_RESTART) != 0 ? "restart" : "reload", k->help);
+		(void)snprintf(line, sizeof(line), "| `%s` | `%s` | %s | %s | %s%s |\n", path,
+		    k->def, bounds, (k->flags & CONFIG_RESTART) != 0 ? "restart" : "reload",
+		    k->help, (k->flags & CONFIG_SHARED) != 0 ? " (*shared*)" : "");
 		put(arg, line);
 	}
 }

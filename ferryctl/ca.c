@@ -32,7 +32,7 @@
 #define CA_DAYS  7300
 #define DAYS     3650
 #define NAMES    32
-#define GROUP    "bootferry"
+#define GROUP    "bootferry-httpsbootd"
 #define USAGE                                                                                      \
 	"ca init [--dir DIR] [--name HOST]... [--address IP]... [--days N] [--ca-days N] "         \
 	"[--force] |\n"                                                                            \
@@ -292,7 +292,7 @@ write_certs(const char *path, X509 *first, X509 *second)
 	return rc;
 }
 
-/* The server's key is for httpsbootd, by the group that the daemons share. */
+/* The server's key is for httpsbootd, by the group of its account, if it has one here. */
 static int
 share_key(const char *path)
 {

@@ -253,7 +253,8 @@ main(void)
 	config_document(&table, append, NULL);
 	CHECK(
 	    strstr(document, "| `script.timeout_ms` | `10000` | 0 to 60000 ms | reload | waits |"));
-	CHECK(strstr(document, "| `level` | `\"low\"` | `\"low\"`, `\"high\"` | reload | level |"));
+	CHECK(strstr(document,
+	    "| `level` | `\"low\"` | `\"low\"`, `\"high\"` | reload | level (*shared*) |"));
 	CHECK(strstr(document, "| `port` | `69` | 1 to 65535 | restart | port |"));
 	return test_end();
 }
