@@ -315,6 +315,7 @@ flush_batch(struct bus_client *c, struct peer *p)
 	}
 	msg_begin(&w, c->buf, MSG_MAX_BYTES, MSG_REQUESTS, c->origin);
 	for (first = n; first > 0 && w.w.used < BATCH_BYTES; first--) {
+		/* cppcheck-suppress uninitvar; the loop above filled the first n */
 		const struct slot *s = &c->slots[waiting[first - 1]];
 
 		if (msg_put_record(&w, (struct slice){ s->record, s->record_n }) < 0)

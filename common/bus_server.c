@@ -211,7 +211,7 @@ int
 bus_server_open(struct loop *loop, const struct bus_server_conf *conf, struct bus_server **ret)
 {
 	struct bus_server *s = calloc(1, sizeof(*s));
-	int fd, rc;
+	int fd = -1, rc;
 
 	if (s == NULL)
 		return -ENOMEM;

@@ -184,6 +184,7 @@ set_ports(struct load *l, const struct config_key *k, const char *path, const js
 static const struct config_key *
 find_key(const struct config_key *keys, const char *name)
 {
+	assert(keys != NULL);
 	for (const struct config_key *k = keys; k->name != NULL; k++) {
 		const struct config_key *found =
 		    k->type == CONFIG_INCLUDE ? find_key(k->sub, name) : NULL;
@@ -456,8 +457,10 @@ swap_value(const struct config_key *k, uint8_t *a, uint8_t *b)
 		[CONFIG_PORTS] = sizeof(struct config_ports),
 	};
 	uint8_t tmp[sizeof(struct ipaddr)];
-	size_t n = sizes[k->type];
+	size_t n;
 
+	assert(k->type < NITEMS(sizes));
+	n = sizes[k->type];
 	_Static_assert(sizeof(struct ipaddr) >= sizeof(struct config_strings), "the largest");
 	memcpy(tmp, a + k->off, n);
 	memcpy(a + k->off, b + k->off, n);

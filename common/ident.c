@@ -75,7 +75,7 @@ mac_eq(const struct macaddr *a, const struct macaddr *b)
 int
 uuid_parse(struct slice s, struct uuid *ret)
 {
-	struct uuid u;
+	struct uuid u = { 0 };
 
 	if (hex_octets(s, "-", u.b, sizeof(u.b)) != (int)sizeof(u.b))
 		return -EINVAL;

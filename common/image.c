@@ -1,6 +1,7 @@
 /* Images and their manifests; see image.h. */
 #include "common/image.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -155,13 +156,16 @@ get_string(
 static int
 parse_sha256(const char *text, uint8_t ret[static IMAGE_SHA256])
 {
-	for (size_t i = 0; i < IMAGE_SHA256; i++) {
-		unsigned byte;
-		int n = 0;
+	static const char digits[] = "0123456789abcdef";
 
-		if (sscanf(text + 2 * i, "%2x%n", &byte, &n) != 1 || n != 2)
+	if (strlen(text) != 2 * IMAGE_SHA256)
+		return -EINVAL;
+	for (size_t i = 0; i < 2 * IMAGE_SHA256; i++) {
+		const char *digit = strchr(digits, tolower((unsigned char)text[i]));
+
+		if (digit == NULL)
 			return -EINVAL;
-		ret[i] = (uint8_t)byte;
+		ret[i / 2] = (uint8_t)(ret[i / 2] << 4 | (digit - digits));
 	}
 	return 0;
 }
@@ -169,7 +173,7 @@ parse_sha256(const char *text, uint8_t ret[static IMAGE_SHA256])
 static int
 parse_file(const json_t *v, struct image_file *ret, char *error, size_t size)
 {
-	char role[32], sha256[2 * IMAGE_SHA256 + 1];
+	char role[32] = "", sha256[2 * IMAGE_SHA256 + 1] = "";
 	const json_t *bytes = json_object_get(v, "size");
 
 	if (get_string(v, "role", role, sizeof(role), error, size) < 0 ||
@@ -182,7 +186,7 @@ parse_file(const json_t *v, struct image_file *ret, char *error, size_t size)
 		return complain(error, size, "%s: there is no role \"%s\"", ret->name, role);
 	if (!json_is_integer(bytes) || json_integer_value(bytes) < 0)
 		return complain(error, size, "%s: \"size\" is not a number of bytes", ret->name);
-	if (strlen(sha256) != 2 * IMAGE_SHA256 || parse_sha256(sha256, ret->sha256) < 0)
+	if (parse_sha256(sha256, ret->sha256) < 0)
 		return complain(
 		    error, size, "%s: \"sha256\" is not 64 hexadecimal digits", ret->name);
 	ret->size = (uint64_t)json_integer_value(bytes);

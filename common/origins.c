@@ -1,7 +1,7 @@
 /* See origins.h. */
 #include "common/origins.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *
@@ -29,9 +29,15 @@ find(const json_t *root, const char *path)
 enum loader_https
 origins_https_of_version(const char *version)
 {
-	unsigned major, minor;
+	unsigned long major, minor;
+	char *end;
 
-	if (sscanf(version, "%u.%u", &major, &minor) != 2)
+	major = strtoul(version, &end, 10);
+	if (end == version || *end != '.')
+		return LOADER_HTTPS_UNSEEN;
+	version = end + 1;
+	minor = strtoul(version, &end, 10);
+	if (end == version)
 		return LOADER_HTTPS_UNSEEN;
 	return major > 1 || (major == 1 && minor >= 21) ? LOADER_HTTPS_YES : LOADER_HTTPS_NO;
 }

@@ -64,8 +64,8 @@ priv_ids(const char *user, uid_t *uid, gid_t *gid)
 int
 priv_drop(const char *user)
 {
-	uid_t uid;
-	gid_t gid;
+	uid_t uid = (uid_t)-1;
+	gid_t gid = (gid_t)-1;
 	int rc = 0;
 
 	if (geteuid() == 0 && user[0] != '\0') {

@@ -292,7 +292,7 @@ verify_image(int root_fd, const char *name, json_t *report)
 		uint8_t sha256[DIGEST_BYTES];
 		char path[CONTENT_PATH_MAX];
 		struct content_file file;
-		uint64_t size;
+		uint64_t size = 0;
 		int rc;
 
 		(void)snprintf(path, sizeof(path), "images/%s/%s", name, f->name);

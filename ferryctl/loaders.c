@@ -226,6 +226,7 @@ import_debian(struct import *im, const char *suite, const char *mirror)
 	}
 	if (rc == CTL_OK)
 		rc = finish_import(im);
+	im->source = im->version = NULL;
 	(void)publish_remove(work);
 	return rc;
 }

@@ -82,7 +82,8 @@ services_pick(
 		if (s->origin == 0 || s->daemon != daemon)
 			continue;
 		score = 2 * slice_is(subnet, s->subnet) + service_is_alive(s, now_ms);
-		if (score > best_score || (score == best_score && s->seen_ms > best->seen_ms)) {
+		if (best == NULL || score > best_score ||
+		    (score == best_score && s->seen_ms > best->seen_ms)) {
 			best = s;
 			best_score = score;
 		}
