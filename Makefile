@@ -123,8 +123,14 @@ $(B)/tests/$(1)/%: $(B)/tests/$(1)/%.o $(B)/tests/test.o \
 endef
 $(foreach d,$(PROGRAMS),$(eval $(call room_tests,$(d))))
 
-check: $(BINS) $(TESTS) pure docs-check
-	@tests/run $(B) $(TESTS)
+# captures of real firmware, replayed
+STOCK_LIBS := $(foreach d,dhcpproxyd tftpd handlerd httpsbootd common,$(B)/lib/lib$(d).a)
+$(B)/tests/replay: $(B)/tests/replay.o $(B)/tests/stock.o $(STOCK_LIBS)
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lpcap
+
+check: $(BINS) $(TESTS) $(B)/tests/replay pure docs-check
+	@tests/run $(B) $(TESTS) "tests/captures $(B)/tests/replay"
 
 suite: all
 	tests/suite/run
@@ -174,7 +180,7 @@ format-check:
 	@clang-format --dry-run -Werror $(FORMATTED)
 
 LINTED := $(foreach r,$(ROOMS),$(wildcard $(r)/*.c)) docs/document.c
-SCRIPTS := tests/run tests/pure deploy/payload
+SCRIPTS := tests/run tests/pure tests/captures deploy/payload
 
 # cppcheck does not read system headers: it is told what jansson's loops are
 lint: format-check

@@ -1,0 +1,261 @@
+/*
+ * Replays a capture: takes the packets that boot clients sent to ports 67, 4011 and 69, and prints
+ * what Bootferry reads in each, what it decides and what it would send, for a site with stock
+ * loaders (tests/stock.h).  Nothing is sent.
+ * usage: replay [-p] FILE.pcap
+ * -p: httpsbootd's plain HTTP port is on
+ */
+#include "common/log.h"
+#include "dhcpproxyd/reply.h"
+#include "tests/stock.h"
+#include "tftpd/opt.h"
+
+#include <arpa/inet.h>
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MACS 64
+
+struct replay {
+	uint16_t http_port;
+	struct macaddr trusted[MACS]; /* firmware that had our fingerprint offered */
+	size_t ntrusted;
+	double first;
+	unsigned n;
+};
+
+struct datagram {
+	uint16_t from, to;
+	struct slice bytes;
+};
+
+/* Finds the UDP datagram of a frame (IPv4, not fragmented): 0, or -1. */
+static int
+find_udp(int linktype, struct slice frame, struct datagram *ret)
+{
+	struct rbuf r;
+	uint16_t type = 0x0800, fragment, length;
+	uint8_t version;
+
+	rbuf_init(&r, frame.p, frame.n);
+	if (linktype == DLT_EN10MB || linktype == DLT_LINUX_SLL) {
+		(void)rbuf_slice(&r, linktype == DLT_EN10MB ? 12 : 14);
+		type = rbuf_u16(&r);
+	} else if (linktype == DLT_LINUX_SLL2) {
+		type = rbuf_u16(&r);
+		(void)rbuf_slice(&r, 18);
+	} else if (linktype != DLT_RAW) {
+		return -1;
+	}
+	if (type == 0x8100) { /* tagged */
+		(void)rbuf_u16(&r);
+		type = rbuf_u16(&r);
+	}
+	version = rbuf_u8(&r);
+	if (type != 0x0800 || version >> 4 != 4)
+		return -1;
+	(void)rbuf_slice(&r, 5);
+	fragment = rbuf_u16(&r);
+	(void)rbuf_u8(&r);
+	if (rbuf_u8(&r) != IPPROTO_UDP || (fragment & 0x3fff) != 0)
+		return -1;
+	(void)rbuf_slice(&r, 10 + (size_t)(version & 15) * 4 - 20);
+	ret->from = rbuf_u16(&r);
+	ret->to = rbuf_u16(&r);
+	length = rbuf_u16(&r);
+	(void)rbuf_u16(&r);
+	if (r.bad || length < 8)
+		return -1;
+	ret->bytes = rbuf_slice(&r, r.left < length - 8u ? r.left : length - 8u);
+	return 0;
+}
+
+static void
+print_hex(const char *name, struct slice s)
+{
+	if (s.n == 0)
+		return;
+	printf(" %s=", name);
+	for (size_t i = 0; i < s.n; i++)
+		printf("%02x", s.p[i]);
+}
+
+static void
+print_text(const char *name, struct slice s)
+{
+	char quoted[LOG_QUOTE_SIZE];
+
+	if (s.n > 0)
+		printf(" %s=%s", name, log_quote(s, quoted));
+}
+
+static void
+decide_stock(struct replay *re, const struct boot_request *r, bool trusted, struct boot_answer *ret)
+{
+	static uint8_t scratch[DECIDE_SCRATCH];
+	static char path[CONTENT_PATH_MAX];
+	struct facts facts;
+	struct wbuf w;
+
+	stock_facts(r, trusted, re->http_port, path, &facts);
+	wbuf_init(&w, scratch, sizeof(scratch));
+	decide(r, &stock_policy, &facts, &w, ret);
+	printf("  %s why=%s", boot_action_name(ret->action), boot_reason_name(ret->reason));
+}
+
+static bool *
+trust_of(struct replay *re, const struct macaddr *mac)
+{
+	static bool yes = true, no;
+
+	for (size_t i = 0; i < re->ntrusted; i++) {
+		if (mac_eq(&re->trusted[i], mac))
+			return &yes;
+	}
+	return &no;
+}
+
+static void
+print_reply(const struct dhcp_ask *ask, const struct boot_answer *answer)
+{
+	uint8_t bytes[DHCP_REPLY_MAX];
+	struct dhcp_packet p;
+	struct wbuf w;
+
+	wbuf_init(&w, bytes, sizeof(bytes));
+	if (reply_build(ask, answer, &w) < 0 || dhcp_parse(wbuf_view(&w), &p) < 0) {
+		printf(" it does not fit into what the client takes\n");
+		return;
+	}
+	printf(" style=%s\n  %s of %zu bytes: siaddr=%u.%u.%u.%u", offer_style_name(answer->style),
+	    p.type == DHCP_OFFER ? "OFFER" : "ACK", w.used, p.siaddr[0], p.siaddr[1], p.siaddr[2],
+	    p.siaddr[3]);
+	print_text("file", p.file);
+	print_text("60", p.opt[DHCP_OPT_CLASS]);
+	print_text("67", p.opt[DHCP_OPT_BOOT_FILE]);
+	print_hex("43", p.opt[DHCP_OPT_VENDOR]);
+	print_hex("97", p.opt[DHCP_OPT_UUID]);
+	print_hex("175", p.opt[DHCP_OPT_ETHERBOOT]);
+	print_hex("82", p.opt[DHCP_OPT_RELAY_INFO]);
+	printf("\n");
+}
+
+static void
+replay_dhcp(struct replay *re, const struct datagram *d)
+{
+	uint8_t server[4];
+	struct boot_request request;
+	struct boot_answer answer;
+	struct dhcp_packet p;
+	struct dhcp_ask ask;
+	enum ask_kind kind;
+	char text[64];
+
+	(void)inet_pton(AF_INET, STOCK_ADDRESS, server); /* a constant */
+	if (dhcp_parse(d->bytes, &p) < 0) {
+		printf("malformed\n");
+		return;
+	}
+	kind = ask_from_packet(&p, d->to == 4011, server, &ask);
+	if (kind != ASK_DISCOVER && kind != ASK_BOOTSERVER) {
+		printf("type %u xid=%08x, %s\n", p.type, p.xid,
+		    kind == ASK_LEASE ? "to a DHCP server: only noted" : "not for us");
+		return;
+	}
+	ask_to_request(&ask, &p, "stock", "eth0", &request);
+	printf("%s %s xid=%08x mac=%s arch=%u", boot_stage_name(request.stage),
+	    boot_client_name(request.client), p.xid, mac_format(&request.mac, text), request.arch);
+	if (request.relay.family != 0)
+		printf(" relay=%s", ip_format(&request.relay, text));
+	print_text("vendor", request.vendor_class);
+	printf("\n");
+	decide_stock(re, &request, *trust_of(re, &request.mac), &answer);
+	if (answer.action != ACTION_OFFER) {
+		print_text("text", answer.text);
+		printf("\n");
+		return;
+	}
+	if (answer.trust.n > 0 && request.client != CLIENT_IPXE && re->ntrusted < MACS)
+		re->trusted[re->ntrusted++] = request.mac;
+	print_reply(&ask, &answer);
+}
+
+static void
+replay_tftp(struct replay *re, const struct datagram *d)
+{
+	static const char *const modes[] = { "octet", "netascii", "other" };
+	struct boot_request request = { .id = 1, .stage = STAGE_FILE, .via = VIA_TFTP };
+	struct boot_answer answer;
+	struct tftp_packet p;
+
+	if (tftp_parse(d->bytes, &p) < 0) {
+		printf("malformed\n");
+		return;
+	}
+	if (p.op != TFTP_RRQ) {
+		printf("op %u\n", p.op);
+		return;
+	}
+	printf("RRQ");
+	print_text("file", p.file);
+	printf(" mode=%s", modes[p.mode]);
+	for (size_t i = 0; i < p.noptions; i++) {
+		print_text("option", slice_str(p.options[i].name));
+		print_text("value", slice_str(p.options[i].value));
+	}
+	printf("\n");
+	request.file = p.file;
+	decide_stock(re, &request, false, &answer);
+	print_text("path", answer.file);
+	print_text("text", answer.text);
+	printf("\n");
+}
+
+static void
+replay_packet(struct replay *re, int linktype, const struct pcap_pkthdr *head, const uint8_t *bytes)
+{
+	double at = (double)head->ts.tv_sec + (double)head->ts.tv_usec / 1e6;
+	struct datagram d;
+
+	re->n++;
+	if (re->n == 1)
+		re->first = at;
+	if (find_udp(linktype, (struct slice){ bytes, head->caplen }, &d) < 0 ||
+	    (d.to != 67 && d.to != 4011 && d.to != 69) || d.from == 67)
+		return;
+	printf("%u %.3f port %u: ", re->n, at - re->first, d.to);
+	if (d.to == 69)
+		replay_tftp(re, &d);
+	else
+		replay_dhcp(re, &d);
+}
+
+int
+main(int argc, char *argv[])
+{
+	bool plain = argc == 3 && strcmp(argv[1], "-p") == 0;
+	struct replay re = { .http_port = plain ? 8060 : 0 };
+	char error[PCAP_ERRBUF_SIZE];
+	struct pcap_pkthdr *head;
+	const uint8_t *bytes;
+	pcap_t *pcap;
+	int rc;
+
+	if (argc != 2 && !plain) {
+		fputs("usage: replay [-p] FILE.pcap\n", stderr);
+		return 2;
+	}
+	pcap = pcap_open_offline(argv[argc - 1], error);
+	if (pcap == NULL) {
+		fprintf(stderr, "replay: %s\n", error);
+		return 1;
+	}
+	while ((rc = pcap_next_ex(pcap, &head, &bytes)) == 1)
+		replay_packet(&re, pcap_datalink(pcap), head, bytes);
+	if (rc == PCAP_ERROR)
+		pcap_perror(pcap, "replay");
+	pcap_close(pcap);
+	return rc == PCAP_ERROR ? 1 : 0;
+}
