@@ -49,6 +49,9 @@ path_normalise(struct slice name, char ret[static CONTENT_PATH_MAX])
 		memcpy(path + used, name.p + start, n);
 		used += n;
 	}
+	/* a slash or a "." behind the tail */
+	while (used > 0 && (is_tail((uint8_t)path[used - 1]) || path[used - 1] == '/'))
+		used--;
 	if (used == 0)
 		return -EINVAL;
 	path[used] = '\0';

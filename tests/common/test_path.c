@@ -22,6 +22,8 @@ main(void)
 		{ "a slash at the end", "boot/", "boot", 0 },
 		{ "0xff read behind the option's end", "ipxe.efi\xff", "ipxe.efi", 0 },
 		{ "blanks and controls at the end", "ipxe.efi \r\n\x7f", "ipxe.efi", 0 },
+		{ "a blank before the last slash", "boot/a / ", "boot/a", 0 },
+		{ "a blank before a dot component", "boot/a /.", "boot/a", 0 },
 		{ "UTF-8 inside", "images/M\xc3\xbcnchen/vmlinuz", "images/M\xc3\xbcnchen/vmlinuz",
 		    0 },
 		{ "UTF-8 at the end", "images/M\xc3\xbc", "images/M\xc3\xbc", 0 },
