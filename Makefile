@@ -69,7 +69,7 @@ PURE_OBJS := $(foreach r,$(ROOMS),$(foreach f,$($(r)_PURE),$(B)/$(r)/$(f).o))
 BINS := $(foreach d,$(PROGRAMS),$(B)/bin/$(d))
 TESTS := $(patsubst tests/%.c,$(B)/tests/%,$(foreach r,$(ROOMS),$(wildcard tests/$(r)/test_*.c)))
 
-.PHONY: all check suite bench fuzz docs docs-check pure format format-check lint install clean help
+.PHONY: all check suite bench fuzz fuzzers docs docs-check pure format format-check lint install clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -129,8 +129,30 @@ $(B)/tests/replay: $(B)/tests/replay.o $(B)/tests/stock.o $(STOCK_LIBS)
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lpcap
 
-check: $(BINS) $(TESTS) $(B)/tests/replay pure docs-check
-	@tests/run $(B) $(TESTS) "tests/captures $(B)/tests/replay"
+# --- fuzzing: make check runs the corpora, make fuzz looks for more -------------------------
+
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SAN := address,undefined,fuzzer-no-link
+
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/tests/fuzz/text.o \
+    $(B)/tests/stock.o $(STOCK_LIBS)
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/fuzz/%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/text.o $(B)/tests/stock.o $(STOCK_LIBS)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+fuzzers: $(FUZZERS:%=$(B)/fuzz/%)
+
+fuzz:
+	@$(MAKE) --no-print-directory CC=clang SAN=$(FUZZ_SAN) fuzzers
+	@tests/fuzz/run $(FUZZ_S) build/clang/san-$(subst $(comma),-,$(FUZZ_SAN))/fuzz $(FUZZERS)
+
+check: $(BINS) $(TESTS) $(B)/tests/replay $(FUZZERS:%=$(B)/tests/fuzz/fuzz_%) pure docs-check
+	@tests/run $(B) $(TESTS) "tests/captures $(B)/tests/replay" \
+	    $(foreach f,$(FUZZERS),"$(B)/tests/fuzz/fuzz_$(f) tests/fuzz/corpus/$(f)")
 
 suite: all
 	tests/suite/run
@@ -180,7 +202,7 @@ format-check:
 	@clang-format --dry-run -Werror $(FORMATTED)
 
 LINTED := $(foreach r,$(ROOMS),$(wildcard $(r)/*.c)) docs/document.c
-SCRIPTS := tests/run tests/pure tests/captures deploy/payload
+SCRIPTS := tests/fuzz/run tests/run tests/pure tests/captures deploy/payload
 
 # cppcheck does not read system headers: it is told what jansson's loops are
 lint: format-check

@@ -72,8 +72,8 @@ void transfer_step(struct transfer *t, enum transfer_event event, uint16_t block
     struct transfer_action *action);
 
 /*
- * Tells how many of the blocks that were to be sent have left.  When the socket was full, the rest
- * goes out with the next tick, which should come soon.
+ * Tells how many of the blocks that were to be sent (at least one) have left.  When the socket was
+ * full, the rest goes out with the next tick, which should come soon.
  */
 void transfer_sent(struct transfer *t, uint64_t first, uint32_t count);
 

@@ -1,0 +1,70 @@
+/*
+ * The pure part of an HTTP request: target, form, Range header.  Lines of the input: the target,
+ * the form, the Range header.  What a form says travels over the bus and becomes a script.
+ */
+#include "httpsbootd/form.h"
+#include "httpsbootd/range.h"
+#include "httpsbootd/route.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/stock.h"
+
+#include <string.h>
+
+static void
+decide_script(const struct boot_request *r)
+{
+	static uint8_t scratch[DECIDE_SCRATCH], bytes[65536];
+	char path[CONTENT_PATH_MAX];
+	struct boot_request heard;
+	struct boot_answer answer;
+	struct msg_writer mw;
+	struct msg_reader m;
+	struct facts facts;
+	struct wbuf w;
+	struct slice s;
+
+	msg_begin(&mw, bytes, sizeof(bytes), MSG_REQUESTS, 1);
+	MUST(msg_put_request(&mw, r) == 0);
+	s = msg_end(&mw);
+	MUST(msg_open(&m, s.p, s.n) == 0 && msg_get_request(&m, &heard) == 0);
+	stock_facts(&heard, true, 8060, path, &facts);
+	wbuf_init(&w, scratch, sizeof(scratch));
+	decide(&heard, &stock_policy, &facts, &w, &answer);
+	MUST(answer.action == ACTION_DATA && slice_begins(answer.data, "#!ipxe\n"));
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static uint8_t decoded[65536];
+	struct boot_request request = { .id = 1, .stage = STAGE_BOOT, .via = VIA_HTTPS };
+	char *text = fuzz_text(data, size), *form_text, *header = NULL, path[CONTENT_PATH_MAX];
+	static struct route route;
+	struct form form = { 0 };
+	struct range range;
+	struct wbuf w;
+
+	form_text = strchr(text, '\n');
+	if (form_text != NULL) {
+		*form_text++ = '\0';
+		header = strchr(form_text, '\n');
+		if (header != NULL)
+			*header++ = '\0';
+	}
+	if (route_parse(text, &route) == 0 && route.kind == ROUTE_FILE) {
+		MUST(route.rest_n <= sizeof(route.rest));
+		if (path_normalise((struct slice){ (uint8_t *)route.rest, route.rest_n }, path) ==
+		    0)
+			MUST(media_type(path)[0] != '\0');
+	}
+	if (form_text != NULL && strlen(form_text) < sizeof(decoded)) {
+		wbuf_init(&w, decoded, sizeof(decoded));
+		form_parse(slice_str(form_text), &w, &form);
+		form_to_request(&form, &request);
+		decide_script(&request);
+	}
+	if (range_parse(header, 100000, &range) == 0)
+		MUST(range.first <= range.last && range.last < 100000);
+	free(text);
+	return 0;
+}
