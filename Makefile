@@ -202,7 +202,7 @@ format-check:
 	@clang-format --dry-run -Werror $(FORMATTED)
 
 LINTED := $(foreach r,$(ROOMS),$(wildcard $(r)/*.c)) docs/document.c
-SCRIPTS := tests/fuzz/run tests/run tests/pure tests/captures deploy/payload
+SCRIPTS := tests/fuzz/run tests/run tests/pure tests/captures deploy/payload deploy/quickstart .ci/run
 
 # cppcheck does not read system headers: it is told what jansson's loops are
 lint: format-check
@@ -218,4 +218,4 @@ lint: format-check
 clean:
 	rm -rf build
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(foreach d,$(ROOMS) $(ROOMS:%=tests/%) tests tests/fuzz docs,$(wildcard $(B)/$(d)/*.d))
