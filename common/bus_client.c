@@ -608,7 +608,7 @@ bus_client_close(struct bus_client *c)
 	for (uint32_t i = 0; i < c->npeers; i++) {
 		loop_del(c->loop, &c->peers[i].recv_lf);
 		if (c->peers[i].open)
-			nng_close(c->peers[i].socket);
+			bus_close_socket(c->peers[i].socket);
 		c->peers[i].open = false;
 	}
 	loop_timer_clear(c->loop, &c->ping_timer);

@@ -4,7 +4,12 @@
 #include "common/log.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 int
 bus_errno(int nng_error)
@@ -65,4 +70,61 @@ bus_tls_new(nng_tls_mode mode, const char *ca, const char *certificate, nng_tls_
 	}
 	*ret = tls;
 	return 0;
+}
+
+/* Shared by the thread that closes and the one that waits for it; the last one frees it. */
+struct closing {
+	nng_socket socket;
+	sem_t done;
+	atomic_int users;
+};
+
+static void
+closing_release(struct closing *c)
+{
+	if (atomic_fetch_sub(&c->users, 1) == 1) {
+		sem_destroy(&c->done);
+		free(c);
+	}
+}
+
+static void *
+close_it(void *arg)
+{
+	struct closing *c = arg;
+
+	nng_close(c->socket);
+	sem_post(&c->done);
+	closing_release(c);
+	return NULL;
+}
+
+void
+bus_close_socket(nng_socket socket)
+{
+	struct closing *c = malloc(sizeof(*c));
+	struct timespec until;
+	pthread_t thread;
+	int rc;
+
+	if (c == NULL) {
+		nng_close(socket);
+		return;
+	}
+	c->socket = socket;
+	atomic_init(&c->users, 2);
+	if (sem_init(&c->done, 0, 0) < 0 || pthread_create(&thread, NULL, close_it, c) != 0) {
+		free(c);
+		nng_close(socket);
+		return;
+	}
+	pthread_detach(thread);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += BUS_CLOSE_MS / 1000;
+	do
+		rc = sem_timedwait(&c->done, &until);
+	while (rc < 0 && errno == EINTR);
+	if (rc < 0)
+		log_warnx("bus: nng does not close a socket; leaving it behind");
+	closing_release(c);
 }

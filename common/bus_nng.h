@@ -17,5 +17,13 @@ bool bus_url_is_open(const char *url);
  * 0, or a negative errno after logging which file is at fault.
  */
 int bus_tls_new(nng_tls_mode mode, const char *ca, const char *certificate, nng_tls_config **ret);
+/*
+ * Closes a socket.  nng before 1.8 can wait for ever in nng_close() when messages are on their way
+ * (nng's issue 1813): it is left to itself after BUS_CLOSE_MS, which costs what the socket holds
+ * and only matters at the end of the process anyhow.
+ */
+void bus_close_socket(nng_socket socket);
+
+#define BUS_CLOSE_MS 1000
 
 #endif

@@ -260,7 +260,7 @@ bus_server_close(struct bus_server *s)
 	if (s->open) {
 		if (s->batch.records > 0)
 			flush(s);
-		nng_close(s->socket);
+		bus_close_socket(s->socket);
 	}
 	free(s->buf);
 	free(s);
