@@ -22,6 +22,7 @@
 #define PRUNE_MS       (10 * 60 * 1000)
 #define PRUNE_RECORDS  200000 /* so many new records are a reason to prune early */
 #define BUSY_MS        5000
+#define ENDING_MS      3000 /* for what is still in the journal; the rest waits there */
 
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
@@ -63,7 +64,8 @@ static const struct {
 	    " subnet=ifnull(?8,subnet), phase=?9, client=?10, arch=?11, trusted=?12, by_http=?13,"
 	    " image=ifnull(?14,image)" },
 	{ SQL_REPEATS, "UPDATE entry SET repeats=?2 WHERE n="
-		       "(SELECT max(n) FROM entry WHERE boot=?1 AND action IS NOT NULL)" },
+		       "(SELECT n FROM entry WHERE boot=?1 AND action IS NOT NULL"
+		       " ORDER BY n DESC LIMIT 1)" },
 	{ SQL_ENTRY, "INSERT INTO "
 		     "entry(boot,at_ms,kind,via,mac,address,subnet,action,reason,rule,file,bytes,"
 		     "duration_ms,blksize,windowsize,retransmits,text)"
@@ -296,7 +298,7 @@ static void *
 writer(void *arg)
 {
 	struct store *s = arg;
-	uint64_t prune_ms = 0, prune_at = 0;
+	uint64_t prune_ms = 0, prune_at = 0, ending_ms = 0;
 
 	for (;;) {
 		struct pollfd p = { .fd = s->wake_fd, .events = POLLIN };
@@ -304,8 +306,15 @@ writer(void *arg)
 		uint64_t count;
 		int n;
 
-		while ((n = write_batch(s)) > 0)
+		while ((n = write_batch(s)) > 0) {
 			tell_progress(s);
+			if (!atomic_load(&s->ending))
+				continue;
+			if (ending_ms == 0)
+				ending_ms = wall_clock_ms();
+			if (wall_clock_ms() - ending_ms >= ENDING_MS)
+				return NULL; /* the next start goes on from there */
+		}
 		if (n < 0)
 			atomic_fetch_add(&s->failures, 1);
 		if (ending)
