@@ -11,8 +11,11 @@
 #include "common/rpc.h"
 #include "common/start.h"
 
-/* How long a daemon may take to finish what it has in hand after SIGTERM. */
-#define FRONT_STOP_MS 5000
+/*
+ * How long a daemon may take to finish what it has in hand after SIGTERM; with what comes after
+ * that it ends within 5 s.
+ */
+#define FRONT_STOP_MS 4000
 
 /* The first member of every front daemon's configuration. */
 struct front_conf {
