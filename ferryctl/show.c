@@ -171,7 +171,7 @@ describe_entry(const json_t *e, char *buf, size_t size)
 	if (json_object_get(e, "text") != NULL)
 		wbuf_printf(&w, "%s ", member_text(e, "text"));
 	if (member_int(e, "repeats") > 0)
-		wbuf_printf(&w, "[and %lld times more]", (long long)member_int(e, "repeats"));
+		wbuf_printf(&w, "[%lldx]", (long long)member_int(e, "repeats") + 1);
 	used = w.used;
 	while (used > 0 && buf[used - 1] == ' ')
 		used--;
