@@ -307,7 +307,9 @@ class Machine:
             argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={self.OVMF}/OVMF_CODE_4M.fd",
                      "-drive", f"if=pflash,format=raw,file={lab.path(name + '-vars.fd')}"]
         else:
-            rom = ""  # the card's own iPXE
+            rom = ""
+            # only a default ROM gets its ids patched to the card's, hence no romfile=
+            argv += ["-L", old_roms()]
         argv += ["-device", f"{card},netdev=n0,mac={mac}{rom},bootindex=1", *args]
         self.process = lab.spawn(segment, argv, f"{name}-qemu.log")
 
@@ -354,6 +356,37 @@ def loaders(suite="trixie"):
             os.rename(fresh, folder)
         except OSError:  # another run was faster
             shutil.rmtree(fresh)
+    return folder
+
+
+def old_roms():
+    """The iPXE ROMs of 2019 that Debian 12 gives QEMU's network cards; later ones have HTTPS."""
+    folder = os.path.join(CACHE, "roms", "bookworm", "usr/lib/ipxe/qemu")
+    if os.path.exists(folder):
+        return folder
+    source = subprocess.run(["apt-get", "indextargets", "--format", "$(ORIGIN) $(REPO_URI)",
+                             "Created-By: Packages"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    mirrors = [x.split()[1] for x in source.splitlines() if x.startswith("Debian ") and "security" not in x]
+    with tempfile.TemporaryDirectory() as work:
+        for folder in ("lists/partial", "cache/archives/partial"):
+            os.makedirs(f"{work}/{folder}")
+        with open(f"{work}/sources.list", "w", encoding="utf-8") as f:
+            f.write("deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] "
+                    f"{mirrors[0] if mirrors else 'http://deb.debian.org/debian'} bookworm main\n")
+        # lists of its own: nothing of the system's apt changes
+        apt = ["apt-get", "-q", "-o", f"Dir::Etc::sourcelist={work}/sources.list",
+               "-o", "Dir::Etc::sourceparts=-", "-o", f"Dir::State::lists={work}/lists",
+               "-o", f"Dir::Cache={work}/cache", "-o", "APT::Sandbox::User=root"]
+        for command in (["update"], ["download", "ipxe-qemu"]):
+            subprocess.run(apt + command, cwd=work, stdout=sys.stderr, check=True)
+        package = [x for x in os.listdir(work) if x.endswith(".deb")][0]
+        os.makedirs(os.path.join(CACHE, "roms"), exist_ok=True)
+        fresh = os.path.join(CACHE, "roms", f"bookworm.{os.getpid()}")
+        subprocess.run(["dpkg-deb", "-x", f"{work}/{package}", fresh], check=True)
+    try:
+        os.rename(fresh, os.path.join(CACHE, "roms", "bookworm"))
+    except OSError:  # another run was faster
+        shutil.rmtree(fresh)
     return folder
 
 
