@@ -157,6 +157,16 @@ check: $(BINS) $(TESTS) $(B)/tests/replay $(FUZZERS:%=$(B)/tests/fuzz/fuzz_%) pu
 suite: all
 	tests/suite/run
 
+# --- load for the benchmarks ----------------------------------------------------------------
+
+LOADS := $(B)/tests/bench/dhcp_load $(B)/tests/bench/tftp_load
+$(LOADS): $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/lib/libdhcpproxyd.a $(B)/lib/libcommon.a
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+bench: all $(LOADS)
+	tests/bench/run
+
 # --- documents that come from the tables of configuration keys ------------------------------
 
 $(B)/docs/document: $(B)/docs/document.o $(foreach d,$(DAEMONS),$(B)/lib/lib$(d).a) $(B)/lib/libcommon.a
@@ -218,4 +228,4 @@ lint: format-check
 clean:
 	rm -rf build
 
--include $(foreach d,$(ROOMS) $(ROOMS:%=tests/%) tests tests/fuzz docs,$(wildcard $(B)/$(d)/*.d))
+-include $(foreach d,$(ROOMS) $(ROOMS:%=tests/%) tests tests/fuzz tests/bench docs,$(wildcard $(B)/$(d)/*.d))
