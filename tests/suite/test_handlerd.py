@@ -52,6 +52,37 @@ def test_machine_stays_in_its_boot():
         check(r[0]["file"].startswith("https://"), "and its trust is remembered")
 
 
+def test_bus_over_tls():
+    """Front daemons on another host: TLS with certificates on both sides; a stranger's is refused."""
+    with Lab("bustls") as lab:
+        _, _, client, site = network(lab)
+        shutil.copytree(loaders(), site.root, dirs_exist_ok=True)
+        site.ca()
+        # a CA for the bus alone, a certificate for each side, and one of somebody else's CA
+        lab.sh(None, f"cd {lab.dir} && for ca in bus other; do "
+                     "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=$ca -keyout $ca.key "
+                     "-out $ca.pem -addext basicConstraints=critical,CA:true 2>/dev/null; done; "
+                     "for side in handlerd:bus front:bus stranger:other; do "
+                     "openssl req -newkey rsa:2048 -nodes -subj /CN=127.0.0.1 -keyout k -out r 2>/dev/null; "
+                     "openssl x509 -req -in r -CA ${side#*:}.pem -CAkey ${side#*:}.key -days 2 -set_serial $RANDOM "
+                     "2>/dev/null | cat - k > ${side%:*}.pem; done")
+        url = "tls+tcp://127.0.0.1:7790"
+        site.conf["handlerd"].update({"listen": [url], "listen_ca": lab.path("bus.pem"),
+                                      "listen_certificate": lab.path("handlerd.pem")})
+        for daemon, certificate in (("dhcpproxyd", "front"), ("tftpd", "stranger")):
+            site.conf[daemon].update({"handler": [url], "handler_ca": lab.path("bus.pem"),
+                                      "handler_certificate": lab.path(f"{certificate}.pem"),
+                                      "handler_timeout_ms": 1000})
+        site.start("handlerd", "dhcpproxyd", "tftpd")
+        r = wait_until(lambda: lab.client(client, "ask", options=dhcp.firmware(7).hex(), mac="020000000001",
+                                          seconds=2), 10, "an offer, decided over TLS")
+        check(r[0]["file"] == "boot/x64/snponly.efi", f"{r}")
+        r = lab.client(client, "tftp", address="10.77.1.10", name="boot/x64/snponly.efi", seconds=3)
+        check("sha" not in r, f"a daemon with a strange certificate got a decision: {r}")
+        alive = [s["daemon"] for s in site.query("status")["services"] if s["alive"]]
+        check(alive == ["dhcpproxyd"], f"{alive}")
+
+
 def test_control_socket():
     """JSON-RPC 2.0, a line each, for people and for programs."""
     with Lab("control") as lab:
