@@ -32,9 +32,27 @@ open_beneath(int root_fd, const char *path, uint64_t flags)
 int
 content_root_open(const char *path)
 {
-	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC), rc;
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	/* systemd's RestrictSUIDSGID= answers openat2() with ENOSYS: that is better known at the
+	 * start than at the first file */
+	rc = open_beneath(fd, ".", O_PATH | O_DIRECTORY);
+	if (rc == -ENOSYS) {
+		close(fd);
+		return rc;
+	}
+	if (rc >= 0)
+		close(rc);
+	return fd;
+}
+
+const char *
+content_strerror(int error)
+{
+	return error == ENOSYS ? "openat2(2) is denied, by an old kernel or by a sandbox"
+	                       : strerror(error);
 }
 
 /* Finds the entry of a folder that is `name` but for case.  0, or a negative errno. */

@@ -18,8 +18,13 @@ struct content_file {
 	char path[CONTENT_PATH_MAX]; /* in the case of the names on the disk */
 };
 
-/* Opens the root folder: a descriptor, or a negative errno. */
+/*
+ * Opens the root folder: a descriptor, or a negative errno; -ENOSYS where openat2(2), which keeps
+ * names below the root, cannot be used.
+ */
 int content_root_open(const char *path);
+/* Words for a failure of it, positive errno: the system's own, but for ENOSYS. */
+const char *content_strerror(int error);
 
 /*
  * Opens the regular file at `path`, normalised; where no such name exists, one that differs only

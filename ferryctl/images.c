@@ -372,7 +372,7 @@ verify(const struct ctl *c, int argc, char *argv[])
 	root = ctl_root(c);
 	root_fd = content_root_open(root);
 	if (root_fd < 0) {
-		(void)ctl_error("%s: %s", root, strerror(-root_fd));
+		(void)ctl_error("%s: %s", root, content_strerror(-root_fd));
 		faults = -1;
 	} else {
 		faults = argc == 2 ? verify_image(root_fd, argv[1], report)

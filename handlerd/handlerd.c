@@ -506,7 +506,7 @@ open_root(struct handlerd *h)
 	h->root_fd = content_root_open(h->conf->root);
 	if (h->root_fd < 0)
 		log_warnx("root: \"%s\": %s; deciding without seeing what is there", h->conf->root,
-		    strerror(-h->root_fd));
+		    content_strerror(-h->root_fd));
 }
 
 int

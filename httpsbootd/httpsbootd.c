@@ -239,7 +239,7 @@ httpsbootd_open(struct httpsbootd **ret, struct httpsbootd_conf *conf, const str
 	d->root_fd = content_root_open(conf->root);
 	rc = d->root_fd < 0 ? d->root_fd : 0;
 	if (rc < 0)
-		log_errx("root: \"%s\": %s", conf->root, strerror(-rc));
+		log_errx("root: \"%s\": %s", conf->root, content_strerror(-rc));
 	if (rc == 0)
 		rc = load_certificate(d);
 	if (rc == 0)

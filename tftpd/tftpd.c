@@ -634,7 +634,7 @@ tftpd_open(struct tftpd **ret, struct tftpd_conf *conf, const struct opts *opts)
 	d->root_fd = content_root_open(conf->root);
 	rc = d->root_fd < 0 ? d->root_fd : alloc_chains(d);
 	if (d->root_fd < 0)
-		log_errx("root: \"%s\": %s", conf->root, strerror(-rc));
+		log_errx("root: \"%s\": %s", conf->root, content_strerror(-rc));
 	if (rc == 0)
 		rc = front_open(&d->front);
 	if (rc == 0)
