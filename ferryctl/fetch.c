@@ -125,12 +125,14 @@ fetch_package(const char *work, const char *suite, const char *mirror, const cha
 {
 	char found[512], lists[PATH_MAX_BYTES], cache[PATH_MAX_BYTES], sources[PATH_MAX_BYTES];
 	char deb[512];
+	/* status: an installed package of a later version must not be the candidate */
 	char *const update[] = { "apt-get", "-q", "-o", sources, "-o", "Dir::Etc::sourceparts=-",
-		"-o", lists, "-o", cache, "-o", "APT::Get::List-Cleanup=0", "-o",
-		"APT::Sandbox::User=root", "-o", "Acquire::Languages=none", "update", NULL };
+		"-o", lists, "-o", cache, "-o", "Dir::State::status=/dev/null", "-o",
+		"APT::Get::List-Cleanup=0", "-o", "APT::Sandbox::User=root", "-o",
+		"Acquire::Languages=none", "update", NULL };
 	char *const download[] = { "apt-get", "-q", "-o", sources, "-o", "Dir::Etc::sourceparts=-",
-		"-o", lists, "-o", cache, "-o", "APT::Sandbox::User=root", "download",
-		(char *)(uintptr_t)package, NULL };
+		"-o", lists, "-o", cache, "-o", "Dir::State::status=/dev/null", "-o",
+		"APT::Sandbox::User=root", "download", (char *)(uintptr_t)package, NULL };
 	char *const unpack[] = { "dpkg-deb", "-x", deb, ".", NULL };
 	char *const version[] = { "dpkg-deb", "-f", deb, "Version", NULL };
 

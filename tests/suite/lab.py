@@ -376,7 +376,8 @@ def old_roms():
         # lists of its own: nothing of the system's apt changes
         apt = ["apt-get", "-q", "-o", f"Dir::Etc::sourcelist={work}/sources.list",
                "-o", "Dir::Etc::sourceparts=-", "-o", f"Dir::State::lists={work}/lists",
-               "-o", f"Dir::Cache={work}/cache", "-o", "APT::Sandbox::User=root"]
+               "-o", f"Dir::Cache={work}/cache", "-o", "APT::Sandbox::User=root",
+               "-o", "Dir::State::status=/dev/null"]
         for command in (["update"], ["download", "ipxe-qemu"]):
             subprocess.run(apt + command, cwd=work, stdout=sys.stderr, check=True)
         package = [x for x in os.listdir(work) if x.endswith(".deb")][0]
