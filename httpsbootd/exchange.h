@@ -63,7 +63,9 @@ struct worker {
 	struct MHD_Daemon *mhd;
 	struct exchange *exchanges;
 	struct loop_fd mhd_lf, tls_lf, http_lf, command_lf;
-	struct loop_timer mhd_timer;
+	struct loop_timer mhd_timer, pause_timer;
+	unsigned max_connections;
+	uint64_t plain; /* connections of plain HTTP */
 	struct loop_hook hook;
 	bool mhd_due; /* the engine has something to do before the loop waits */
 	int tls_fd, http_fd, command_fd;

@@ -16,7 +16,7 @@
 
 struct stats {
 	uint64_t connections, tls_handshakes, tls_failed, tls_resumed;
-	uint64_t requests, boots, files, heads, ranges, reports, not_found, refused;
+	uint64_t requests, boots, files, heads, ranges, reports, not_found, refused, turned;
 	uint64_t unanswered, too_large, aborted, bytes, scripts, open;
 };
 
@@ -38,6 +38,7 @@ static const struct counter counters[] = {
 	STAT(scripts, "scripts delivered"),
 	STAT(not_found, "requests for what is not there"),
 	STAT(refused, "requests refused"),
+	STAT(turned, "connections turned away because of max_connections"),
 	STAT(too_large, "forms larger than max_form_bytes"),
 	STAT(unanswered, "requests that handlerd did not answer in time"),
 	STAT(aborted, "requests that the client broke off"),
@@ -145,6 +146,7 @@ gather(void *arg)
 		sum.scripts += atomic_load(&s->scripts);
 		sum.not_found += atomic_load(&s->not_found);
 		sum.refused += atomic_load(&s->refused);
+		sum.turned += atomic_load(&s->turned);
 		sum.too_large += atomic_load(&s->too_large);
 		sum.unanswered += atomic_load(&s->unanswered);
 		sum.aborted += atomic_load(&s->aborted);
@@ -198,13 +200,14 @@ count_workers(const struct httpsbootd_conf *conf)
 static int
 open_workers(struct httpsbootd *d)
 {
+	size_t n = count_workers(d->conf);
 	const struct worker_conf conf = {
 		.conf = d->conf,
 		.instance = d->front.instance,
 		.tls = &d->tls,
 		.root_fd = d->root_fd,
+		.max_connections = (unsigned)(((size_t)d->conf->max_connections + n - 1) / n),
 	};
-	size_t n = count_workers(d->conf);
 
 	while (d->nworkers < n) {
 		int rc = worker_open(&conf, &d->workers[d->nworkers]);

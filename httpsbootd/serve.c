@@ -15,8 +15,9 @@
 #include <unistd.h>
 
 #define BACKLOG     4096
-#define ACCEPT_TURN 64 /* connections taken before others get their turn */
-#define ENGINE_TURN 16 /* runs of the engine before sockets are looked at again */
+#define ACCEPT_TURN 64  /* connections taken before others get their turn */
+#define ENGINE_TURN 16  /* runs of the engine before sockets are looked at again */
+#define PAUSE_MS    100 /* before connections are taken again when descriptors had run out */
 /* What the engine may use for a connection's header and body. */
 #define ENGINE_BYTES (32 * 1024)
 
@@ -100,6 +101,54 @@ static const struct tls_ops tls_ops = {
 	.failed = handshake_failed,
 };
 
+/* Counts connections of plain HTTP; those of TLS are counted by their own side. */
+static void
+on_connection(void *arg, struct MHD_Connection *connection, void **context,
+    enum MHD_ConnectionNotificationCode code)
+{
+	struct worker *w = arg;
+	const union MHD_ConnectionInfo *info;
+
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		*context = info != NULL && !w->fds[info->connect_fd].secure ? w : NULL;
+		w->plain += *context != NULL;
+	} else {
+		w->plain -= *context != NULL;
+	}
+}
+
+static bool
+is_full(const struct worker *w)
+{
+	struct tls_stats t;
+
+	tls_front_stats(w->front, &t);
+	return t.open + w->plain >= w->max_connections;
+}
+
+/* A listener stays readable while descriptors are short: it rests, instead of the loop spinning. */
+static void
+pause_accepting(struct worker *w)
+{
+	loop_mod(w->loop, &w->tls_lf, 0);
+	if (w->http_fd >= 0)
+		loop_mod(w->loop, &w->http_lf, 0);
+	(void)loop_timer_set(w->loop, &w->pause_timer, PAUSE_MS);
+}
+
+static void
+on_pause_over(void *arg)
+{
+	struct worker *w = arg;
+
+	if (atomic_load(&w->stopping))
+		return;
+	loop_mod(w->loop, &w->tls_lf, EPOLLIN);
+	if (w->http_fd >= 0)
+		loop_mod(w->loop, &w->http_lf, EPOLLIN);
+}
+
 static void
 accept_all(struct worker *w, int listen_fd, bool secure)
 {
@@ -111,9 +160,17 @@ accept_all(struct worker *w, int listen_fd, bool secure)
 		fd = accept4(
 		    listen_fd, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0) {
-			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-				log_peer_warn("accept: %s", strerror(errno));
+			if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+				return;
+			log_peer_warn("accept: %s", strerror(errno));
+			pause_accepting(w);
 			return;
+		}
+		if (is_full(w)) {
+			atomic_fetch_add_explicit(&w->stats.turned, 1, memory_order_relaxed);
+			log_peer_warn("max_connections: a connection was turned away");
+			close(fd);
+			continue;
 		}
 		atomic_fetch_add_explicit(&w->stats.connections, 1, memory_order_relaxed);
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* only speed */
@@ -290,6 +347,7 @@ worker_open(const struct worker_conf *conf, struct worker **ret)
 	w->instance = conf->instance;
 	w->tls = conf->tls;
 	w->root_fd = conf->root_fd;
+	w->max_connections = conf->max_connections;
 	w->tls_fd = w->http_fd = w->command_fd = -1;
 	rc = loop_new(&w->loop);
 	if (rc < 0)
@@ -301,7 +359,9 @@ worker_open(const struct worker_conf *conf, struct worker **ret)
 	if (rc < 0)
 		goto fail;
 	w->command_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	rc = w->command_fd < 0 ? -errno : tls_front_new(w->loop, &tls_ops, w, &w->front);
+	rc = w->command_fd < 0 ? -errno
+	                       : tls_front_new(w->loop, &tls_ops, w,
+				     (uint64_t)w->conf->idle_timeout_s * 1000, &w->front);
 	if (rc < 0)
 		goto fail;
 	*ret = w;
@@ -315,15 +375,16 @@ static int
 start_engine(struct worker *w)
 {
 	const union MHD_DaemonInfo *info;
-	unsigned limit = (unsigned)w->conf->max_connections;
 
 	w->mhd = MHD_start_daemon(
 	    MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
 	    0, NULL, NULL, exchange_step, w, MHD_OPTION_EXTERNAL_LOGGER, engine_log, NULL,
 	    MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, w, MHD_OPTION_NOTIFY_COMPLETED,
-	    exchange_end, w, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_LIMIT,
-	    limit, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)w->conf->idle_timeout_s,
-	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ENGINE_BYTES, MHD_OPTION_END);
+	    exchange_end, w, MHD_OPTION_NOTIFY_CONNECTION, on_connection, w,
+	    MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_LIMIT,
+	    w->max_connections + 1, MHD_OPTION_CONNECTION_TIMEOUT,
+	    (unsigned)w->conf->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+	    (size_t)ENGINE_BYTES, MHD_OPTION_END);
 	if (w->mhd == NULL)
 		return -ENOMEM;
 	info = MHD_get_daemon_info(w->mhd, MHD_DAEMON_INFO_EPOLL_FD);
@@ -360,6 +421,7 @@ worker_start(struct worker *w)
 	int rc;
 
 	loop_timer_init(&w->mhd_timer, on_engine_timer, w);
+	loop_timer_init(&w->pause_timer, on_pause_over, w);
 	/* before the bus's own hook: what the engine asks leaves in the same round */
 	loop_hook_add(w->loop, &w->hook, run_engine, w);
 	rc = bus_client_open(w->loop, &bus, &w->bus);

@@ -26,7 +26,8 @@ struct serve_stats {
 	_Atomic uint64_t connections, tls_handshakes, tls_failed, tls_resumed;
 	_Atomic uint64_t requests, boots, files, heads, ranges, reports, not_found, refused;
 	_Atomic uint64_t unanswered, too_large, aborted, bytes, scripts;
-	_Atomic uint64_t open; /* requests under way */
+	_Atomic uint64_t open;   /* requests under way */
+	_Atomic uint64_t turned; /* connections turned away because there were too many */
 };
 
 struct worker;
@@ -36,6 +37,7 @@ struct worker_conf {
 	const char *instance;
 	struct tls_shared *tls;
 	int root_fd;
+	unsigned max_connections; /* of this worker */
 };
 
 /* Binds the listening sockets; as root, if they need it.  0, or a negative errno after logging. */

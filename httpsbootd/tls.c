@@ -20,6 +20,8 @@
 #define INPUT_BYTES (16 * 1024)  /* of the client, decrypted, on its way to the engine */
 #define KEEP_BYTES  (64 * 1024)  /* an idle connection gives back a larger output buffer */
 #define A_TURN      4            /* reads from the engine before others get their turn */
+/* With more than this unsent, nothing is read: TLS itself answers to some records (KeyUpdate). */
+#define OUTPUT_BYTES (64 * 1024)
 
 struct tls_conn {
 	struct tls_front *front;
@@ -33,6 +35,8 @@ struct tls_conn {
 	socklen_t peer_len;
 	bool established; /* the handshake is over */
 	bool client_done; /* sends no more */
+	bool progress;    /* the client took something since the timer was set */
+	bool waiting;     /* the timer watches over that */
 	size_t in_n, in_off;
 	uint8_t in[INPUT_BYTES];
 };
@@ -42,6 +46,7 @@ struct tls_front {
 	const struct tls_ops *ops;
 	void *arg;
 	struct tls_conn *conns;
+	uint64_t idle_ms;
 	struct tls_stats stats;
 	uint8_t plain[PLAIN_BYTES];
 };
@@ -93,6 +98,7 @@ flush(struct tls_conn *c)
 		if (sent < 0)
 			return errno == EAGAIN || errno == EINTR;
 		c->out_off += (size_t)sent;
+		c->progress = true;
 	}
 	if (n > 0) {
 		c->out_off = 0;
@@ -118,23 +124,44 @@ shrink(struct tls_conn *c)
 	c->out = fresh;
 }
 
+/* While something waits for the client, a timer watches whether it takes anything. */
+static void
+watch_progress(struct tls_conn *c, bool out)
+{
+	if (out && (!c->waiting || c->progress))
+		(void)loop_timer_set(c->front->loop, &c->timer, c->front->idle_ms);
+	else if (!out && c->waiting)
+		loop_timer_clear(c->front->loop, &c->timer);
+	c->waiting = out;
+	c->progress = false;
+}
+
+static void on_engine(void *arg, uint32_t events);
+
 /* Waits for what the state of the connection lets happen next. */
 static void
 update_interest(struct tls_conn *c)
 {
 	struct loop *loop = c->front->loop;
-	bool out = out_pending(c) > 0;
+	size_t pending = out_pending(c);
+	bool out = pending > 0;
 	uint32_t client = out ? EPOLLOUT : 0, engine = 0;
 
-	if (!c->established || (!c->client_done && c->in_n == 0))
+	if (!c->established || (!c->client_done && c->in_n == 0 && pending <= OUTPUT_BYTES))
 		client |= EPOLLIN;
+	if (c->established)
+		watch_progress(c, out);
 	if (c->in_n > 0)
 		engine |= EPOLLOUT;
 	if (!out)
 		engine |= EPOLLIN;
 	loop_mod(loop, &c->client, client);
-	if (c->engine.fd >= 0)
+	if (c->engine.fd < 0)
+		return;
+	if (c->engine.fn != NULL)
 		loop_mod(loop, &c->engine, engine);
+	else if (!out) /* closed by the engine, and not yet read to its end */
+		(void)loop_add(loop, &c->engine, c->engine.fd, engine, on_engine, c);
 }
 
 /* Hands decrypted bytes to the engine, which may have closed its end with some of them unread. */
@@ -161,7 +188,8 @@ feed_engine(struct tls_conn *c)
 static bool
 pump_in(struct tls_conn *c)
 {
-	while (!c->client_done && c->in_n == 0 && c->engine.fd >= 0) {
+	while (!c->client_done && c->in_n == 0 && c->engine.fd >= 0 &&
+	       out_pending(c) <= OUTPUT_BYTES) {
 		int n;
 
 		ERR_clear_error();
@@ -247,8 +275,13 @@ end:
 static void
 on_engine(void *arg, uint32_t events)
 {
-	(void)events;
-	service(arg);
+	struct tls_conn *c = arg;
+
+	/* the engine has closed its end, which epoll reports whatever is asked for: what it left is
+	 * read when the client has taken what waits */
+	if ((events & (EPOLLHUP | EPOLLERR)) != 0 && out_pending(c) > 0)
+		loop_del(c->front->loop, &c->engine);
+	service(c);
 }
 
 /* Words for a handshake that failed; the client's alert says most. */
@@ -366,11 +399,15 @@ on_timeout(void *arg)
 	struct tls_conn *c = arg;
 
 	c->front->stats.timed_out++;
-	fail_handshake(c, "the client did not finish the handshake in time");
+	if (c->established)
+		conn_free(c);
+	else
+		fail_handshake(c, "the client did not finish the handshake in time");
 }
 
 int
-tls_front_new(struct loop *loop, const struct tls_ops *ops, void *arg, struct tls_front **ret)
+tls_front_new(struct loop *loop, const struct tls_ops *ops, void *arg, uint64_t idle_ms,
+    struct tls_front **ret)
 {
 	struct tls_front *t = calloc(1, sizeof(*t));
 
@@ -379,6 +416,7 @@ tls_front_new(struct loop *loop, const struct tls_ops *ops, void *arg, struct tl
 	t->loop = loop;
 	t->ops = ops;
 	t->arg = arg;
+	t->idle_ms = idle_ms;
 	*ret = t;
 	return 0;
 }

@@ -36,7 +36,7 @@ struct tls_stats {
 	uint64_t accepted;
 	uint64_t handshakes;
 	uint64_t failed;    /* handshakes */
-	uint64_t timed_out; /* handshakes */
+	uint64_t timed_out; /* handshakes, and clients that stopped reading */
 	uint64_t resumed;
 	uint64_t open; /* now */
 };
@@ -51,8 +51,12 @@ struct tls_ops {
 	void (*failed)(void *arg, const struct sockaddr *peer, const char *why);
 };
 
-/* 0, or -ENOMEM. */
-int tls_front_new(struct loop *loop, const struct tls_ops *ops, void *arg, struct tls_front **ret);
+/*
+ * `idle_ms`: a client that takes nothing of what waits for it for so long is dropped.  0, or
+ * -ENOMEM.
+ */
+int tls_front_new(struct loop *loop, const struct tls_ops *ops, void *arg, uint64_t idle_ms,
+    struct tls_front **ret);
 /* Ends all connections. */
 void tls_front_free(struct tls_front *t);
 /* Takes over an accepted, non-blocking socket. */

@@ -1,6 +1,7 @@
 """httpsbootd against curl and openssl, and its own rules."""
 
 import os
+import time
 import random
 import threading
 
@@ -31,6 +32,59 @@ def curl(lab, client, site, arguments):
         with open(out, "rb") as f:
             body = f.read()
     return int(lines[0].split()[1]), headers, body
+
+
+def cpu_ticks(process):
+    with open(f"/proc/{process.pid}/stat", encoding="ascii") as f:
+        return sum(int(x) for x in f.read().rsplit(")", 1)[1].split()[11:13])
+
+
+def test_stalled_reader():
+    """A client that stops reading costs no CPU and is dropped after idle_timeout_s."""
+    with Lab("stalled") as lab:
+        _, server, client, site = network(lab, httpsbootd={"idle_timeout_s": 5})
+        put(site, "big", os.urandom(1 << 20) * 30)
+        site.ca()
+        site.start("handlerd", "httpsbootd")
+        lab.spawn(client, ["python3", "-c",
+                           "import socket, ssl, time\n"
+                           "r = socket.socket(); r.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)\n"
+                           "r.connect(('10.77.1.10', 8050)); c = ssl._create_unverified_context()\n"
+                           "s = c.wrap_socket(r, server_hostname='boot.example')\n"
+                           "s.sendall(b'GET /2PXE/file/big HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'); s.recv(1000)\n"
+                           "time.sleep(60)"], "stalled.log")
+        held = "ss -Htn state established sport = :8050"
+        wait_until(lambda: lab.sh(server, held), 10, "the connection")
+        time.sleep(6)
+        before = cpu_ticks(site.daemons["httpsbootd"])
+        time.sleep(2)
+        used = cpu_ticks(site.daemons["httpsbootd"]) - before
+        check(used < 20, f"it used {used} ticks in 2 s")
+        wait_until(lambda: not lab.sh(server, held), 15, "the connection's end")
+        check(curl(lab, client, site, f"{BASE}/2PXE/file/big")[0] == 200, "others are served")
+
+
+def test_too_many_connections():
+    """max_connections holds for both ports together; the daemon serves again when some have gone."""
+    with Lab("many") as lab:
+        _, server, client, site = network(lab, httpsbootd={"max_connections": 10, "workers": 2})
+        put(site, "f", b"hello")
+        site.ca()
+        site.start("handlerd", "httpsbootd")
+        holder = lab.spawn(client, ["python3", "-c",
+                                    "import socket, time\n"
+                                    "c = [socket.create_connection(('10.77.1.10', p)) for p in (8050, 8060) * 40]\n"
+                                    "time.sleep(60)"], "many.log")
+        count = "ss -Htn state established '( sport = :8050 or sport = :8060 )' | wc -l"
+        wait_until(lambda: site.query("status") and int(lab.sh(server, count)) >= 8, 10, "connections")
+        time.sleep(1)
+        open_ = int(lab.sh(server, count))
+        check(open_ <= 10, f"{open_} connections are open")
+        before = cpu_ticks(site.daemons["httpsbootd"])
+        time.sleep(1)
+        check(cpu_ticks(site.daemons["httpsbootd"]) - before < 15, "and it rests")
+        lab.stop(holder)
+        wait_until(lambda: curl(lab, client, site, f"{BASE}/2PXE/file/f")[2] == b"hello", 10, "service")
 
 
 def test_files():
