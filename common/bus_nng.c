@@ -72,6 +72,12 @@ bus_tls_new(nng_tls_mode mode, const char *ca, const char *certificate, nng_tls_
 	return 0;
 }
 
+/*
+ * nng has one thread that takes connections down, for all sockets of the process: when it hangs, it
+ * hangs for each further socket too, and nobody needs to wait again.
+ */
+static atomic_bool reaper_hangs;
+
 /* Shared by the thread that closes and the one that waits for it; the last one frees it. */
 struct closing {
 	nng_socket socket;
@@ -102,11 +108,14 @@ close_it(void *arg)
 void
 bus_close_socket(nng_socket socket)
 {
-	struct closing *c = malloc(sizeof(*c));
+	struct closing *c;
 	struct timespec until;
 	pthread_t thread;
 	int rc;
 
+	if (atomic_load(&reaper_hangs))
+		return;
+	c = malloc(sizeof(*c));
 	if (c == NULL) {
 		nng_close(socket);
 		return;
@@ -124,7 +133,7 @@ bus_close_socket(nng_socket socket)
 	do
 		rc = sem_timedwait(&c->done, &until);
 	while (rc < 0 && errno == EINTR);
-	if (rc < 0)
+	if (rc < 0 && !atomic_exchange(&reaper_hangs, true))
 		log_warnx("bus: nng does not close a socket; leaving it behind");
 	closing_release(c);
 }
