@@ -523,8 +523,7 @@ peer_dial(struct bus_client *c, struct peer *p)
 	    (rc = nng_dialer_create(&d, p->socket, p->url)) != 0)
 		goto out;
 	if (bus_url_is_tls(p->url)) {
-		rc =
-		    bus_tls_new(NNG_TLS_MODE_CLIENT, c->conf.tls_ca, c->conf.tls_certificate, &tls);
+		rc = bus_tls_new(p->url, c->conf.tls_ca, c->conf.tls_certificate, &tls);
 		if (rc < 0)
 			return rc;
 		rc = nng_dialer_set_ptr(d, NNG_OPT_TLS_CONFIG, tls);

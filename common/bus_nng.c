@@ -2,6 +2,7 @@
 #include "common/bus_nng.h"
 
 #include "common/log.h"
+#include "common/wire.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -44,14 +45,30 @@ bus_url_is_open(const char *url)
 	       strstr(url, "://localhost:") == NULL && strstr(url, "://[::1]") == NULL;
 }
 
+/* The host of "tls+tcp://HOST:PORT"; of an IPv6 address without its brackets. */
+static void
+copy_host(const char *url, char *ret, size_t size)
+{
+	const char *host = strstr(url, "://") + 3;
+	size_t n = host[0] == '[' ? strcspn(++host, "]") : strcspn(host, ":/");
+
+	(void)slice_copy(ret, size, (struct slice){ (const uint8_t *)host, n });
+}
+
 int
-bus_tls_new(nng_tls_mode mode, const char *ca, const char *certificate, nng_tls_config **ret)
+bus_tls_new(const char *url, const char *ca, const char *certificate, nng_tls_config **ret)
 {
 	nng_tls_config *tls = NULL;
 	const char *at = "TLS";
+	char host[256];
 	int rc;
 
-	rc = nng_tls_config_alloc(&tls, mode);
+	rc = nng_tls_config_alloc(&tls, url != NULL ? NNG_TLS_MODE_CLIENT : NNG_TLS_MODE_SERVER);
+	/* Mbed TLS 3.6 refuses any handshake of a client that expects no name */
+	if (rc == 0 && url != NULL) {
+		copy_host(url, host, sizeof(host));
+		rc = nng_tls_config_server_name(tls, host);
+	}
 	if (rc == 0)
 		rc = nng_tls_config_auth_mode(tls, NNG_TLS_AUTH_MODE_REQUIRED);
 	if (rc == 0) {

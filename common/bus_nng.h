@@ -14,9 +14,10 @@ bool bus_url_is_tls(const char *url);
 bool bus_url_is_open(const char *url);
 /*
  * A new configuration that wants a certificate of `ca` from the other side and shows our own.
+ * A client also wants the host of `url` among the names of that certificate; a server passes NULL.
  * 0, or a negative errno after logging which file is at fault.
  */
-int bus_tls_new(nng_tls_mode mode, const char *ca, const char *certificate, nng_tls_config **ret);
+int bus_tls_new(const char *url, const char *ca, const char *certificate, nng_tls_config **ret);
 /*
  * Closes a socket.  nng before 1.8 can wait for ever in nng_close() when messages are on their way
  * (nng's issue 1813): it is left to itself after BUS_CLOSE_MS, which costs what the socket holds

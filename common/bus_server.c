@@ -193,8 +193,7 @@ add_listener(struct bus_server *s, const char *url)
 	if (rc == 0 && strncmp(url, "ipc://", 6) == 0)
 		rc = nng_listener_set_int(l, NNG_OPT_IPC_PERMISSIONS, 0660);
 	if (rc == 0 && bus_url_is_tls(url)) {
-		rc =
-		    bus_tls_new(NNG_TLS_MODE_SERVER, s->conf.tls_ca, s->conf.tls_certificate, &tls);
+		rc = bus_tls_new(NULL, s->conf.tls_ca, s->conf.tls_certificate, &tls);
 		if (rc < 0)
 			return rc;
 		rc = nng_listener_set_ptr(l, NNG_OPT_TLS_CONFIG, tls);

@@ -62,9 +62,9 @@ def test_bus_over_tls():
         lab.sh(None, f"cd {lab.dir} && for ca in bus other; do "
                      "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=$ca -keyout $ca.key "
                      "-out $ca.pem -addext basicConstraints=critical,CA:true 2>/dev/null; done; "
-                     "for side in handlerd:bus front:bus stranger:other; do "
+                     "echo subjectAltName=IP:127.0.0.1,DNS:127.0.0.1 > san; for side in handlerd:bus front:bus stranger:other; do "
                      "openssl req -newkey rsa:2048 -nodes -subj /CN=127.0.0.1 -keyout k -out r 2>/dev/null; "
-                     "openssl x509 -req -in r -CA ${side#*:}.pem -CAkey ${side#*:}.key -days 2 -set_serial $RANDOM "
+                     "openssl x509 -req -in r -CA ${side#*:}.pem -CAkey ${side#*:}.key -days 2 -set_serial $RANDOM -extfile san "
                      "2>/dev/null | cat - k > ${side%:*}.pem; done")
         url = "tls+tcp://127.0.0.1:7790"
         site.conf["handlerd"].update({"listen": [url], "listen_ca": lab.path("bus.pem"),
