@@ -11,6 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define A_RACE 16 /* tries */
+
 static int
 open_beneath(int root_fd, const char *path, uint64_t flags)
 {
@@ -20,10 +22,12 @@ open_beneath(int root_fd, const char *path, uint64_t flags)
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
 	};
 	long fd;
+	int tries = 0;
 
+	/* EAGAIN: a rename raced with the look-up; or, for long, another process has a lease */
 	do
 		fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
-	while (fd < 0 && errno == EAGAIN); /* a rename raced with the look-up */
+	while (fd < 0 && errno == EAGAIN && ++tries < A_RACE);
 	if (fd < 0)
 		return errno == EXDEV || errno == ELOOP ? -EACCES : -errno;
 	return (int)fd;
