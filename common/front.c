@@ -33,7 +33,8 @@ const struct config_key front_keys[] = {
 	    .def = "\"\"",
 	    .max = 4096,
 	    .flags = CONFIG_SHARED | CONFIG_RESTART,
-	    .help = "PEM file with the CA of handlerd's certificate, for `tls+tcp` URLs" },
+	    .help = "PEM file with the CA of handlerd's certificate, for `tls+tcp` URLs; the "
+		    "certificate must name the URL's host (an address as IP and as DNS name)" },
 	{ .name = "handler_certificate",
 	    .type = CONFIG_STRING,
 	    AT(handler_certificate),
@@ -77,7 +78,7 @@ const struct config_key front_keys[] = {
 	    .type = CONFIG_STRING,
 	    AT(subnet),
 	    .def = "\"\"",
-	    .max = 63,
+	    .max = SUBNET_MAX,
 	    .flags = CONFIG_SHARED | CONFIG_RESTART,
 	    .help = "name of this instance in logs and timelines; empty: the configuration "
 		    "file's name without `.json`" },
@@ -256,6 +257,11 @@ front_open(struct front *f)
 	f->instance = config_instance(f->opts->config_path, conf_of(f)->subnet);
 	if (f->instance == NULL)
 		return -ENOMEM;
+	if (strlen(f->instance) > SUBNET_MAX) {
+		log_errx("subnet: \"%s\", from the file's name, has more than %d characters",
+		    f->instance, SUBNET_MAX);
+		return -ENAMETOOLONG;
+	}
 	rc = loop_new(&f->loop);
 	if (rc == 0)
 		rc = loop_signals(f->loop, on_signal, f);

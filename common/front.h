@@ -15,7 +15,9 @@
  * How long a daemon may take to finish what it has in hand after SIGTERM; with what comes after
  * that it ends within 5 s.
  */
-#define FRONT_STOP_MS 4000
+#define FRONT_STOP_MS 3500
+
+#define SUBNET_MAX    63 /* characters of an instance's name */
 
 /* The first member of every front daemon's configuration. */
 struct front_conf {
