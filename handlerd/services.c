@@ -19,7 +19,7 @@ is_same(const struct service *s, const struct daemon_status *status)
 
 /* Its place: its own, else that of its predecessor, else a free one, else the oldest. */
 static struct service *
-find_place(struct services *t, uint64_t origin, const struct daemon_status *status)
+find_place(struct services *t, uint64_t origin, const struct daemon_status *status, uint64_t now_ms)
 {
 	struct service *place = &t->v[0];
 
@@ -28,7 +28,10 @@ find_place(struct services *t, uint64_t origin, const struct daemon_status *stat
 			return &t->v[i];
 	}
 	for (size_t i = 0; i < SERVICES_MAX; i++) {
-		if (t->v[i].origin != 0 && is_same(&t->v[i], status))
+		/* one that has spoken since this one began is another daemon, on another host */
+		if (t->v[i].origin != 0 && is_same(&t->v[i], status) &&
+		    (t->v[i].seen_ms <= status->started_ms + SERVICE_PERIOD_MS ||
+			!service_is_alive(&t->v[i], now_ms)))
 			return &t->v[i];
 	}
 	for (size_t i = 0; i < SERVICES_MAX; i++) {
@@ -42,9 +45,15 @@ bool
 services_note(
     struct services *t, uint64_t origin, const struct daemon_status *status, uint64_t now_ms)
 {
-	struct service *s = find_place(t, origin, status);
+	struct service *s = find_place(t, origin, status, now_ms);
 	bool fresh = s->origin != origin || !service_is_alive(s, now_ms);
 
+	/* a predecessor that could not be told from a twin has fallen silent by now */
+	for (size_t i = 0; i < SERVICES_MAX; i++) {
+		if (&t->v[i] != s && t->v[i].origin != 0 && is_same(&t->v[i], status) &&
+		    !service_is_alive(&t->v[i], now_ms))
+			memset(&t->v[i], 0, sizeof(t->v[i]));
+	}
 	memset(s, 0, sizeof(*s));
 	s->origin = origin;
 	s->daemon = status->daemon;

@@ -10,7 +10,8 @@
 
 #define SERVICES_MAX      256 /* the one silent longest makes room */
 #define SERVICE_ALIVE_MS  7000
-#define SERVICE_TRUST_MAX 256 /* bytes of fingerprints */
+#define SERVICE_PERIOD_MS 2500 /* between two announcements, generously */
+#define SERVICE_TRUST_MAX 256  /* bytes of fingerprints */
 #define SERVICE_COUNTERS  8192
 
 struct service {

@@ -62,6 +62,11 @@ main(void)
 	s = services_pick(&t, DAEMON_HTTPSBOOTD, slice_str("lab"), 51000);
 	CHECK(s != NULL && s->origin == 77);
 
+	test_case("daemons of two hosts with the same names keep their places");
+	CHECK(note(79, DAEMON_HTTPSBOOTD, "lab", 1, 8050, 51500));
+	CHECK(!note(77, DAEMON_HTTPSBOOTD, "lab", 1, 8050, 52000));
+	CHECK(!note(79, DAEMON_HTTPSBOOTD, "lab", 1, 8050, 52500));
+
 	test_case("only whole fingerprints are kept, and 0.0.0.0 is no address");
 	CHECK_INT(s->trust_n, 32);
 	CHECK(note(78, DAEMON_HTTPSBOOTD, "any", 0, 8052, 51000));
