@@ -25,6 +25,9 @@ enum boot_phase {
 
 const char *boot_phase_name(enum boot_phase v);
 
+/* Lines of a timeline that are kept; a boot that goes on for ever must not fill the store. */
+#define BOOT_LINES_MAX 2000
+
 /* Kinds of notes in a timeline that tend to repeat. */
 enum boot_note {
 	NOTE_REQUEST,
@@ -49,6 +52,7 @@ struct boot {
 	char image[IMAGE_NAME_MAX];
 	char subnet[64];
 
+	uint32_t lines; /* of its timeline, kept since this handlerd has it */
 	/* what was noted last, so that repetitions are only counted */
 	struct {
 		uint64_t note, at_ms;

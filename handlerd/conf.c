@@ -162,6 +162,13 @@ static const struct config_key keys[] = {
 	    .min = 1000,
 	    .max = 100000000,
 	    .help = "machines in the store; those unseen longest make room" },
+	{ .name = "max_entries",
+	    .type = CONFIG_INT,
+	    AT(max_entries),
+	    .def = "10000000",
+	    .min = 10000,
+	    .max = 1000000000,
+	    .help = "lines of timelines in the store, some 200 bytes each; the oldest make room" },
 	{ 0 },
 };
 

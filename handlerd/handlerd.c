@@ -120,6 +120,7 @@ is_repetition(struct boot *b, struct entry_record *e, uint64_t now_ms)
 		return false;
 	}
 	note = mix(mix(mix(note, e->file), e->reason), slice_str(boot_via_name(e->via)));
+	note = mix(note, e->text);
 	return boot_is_repetition(b, offer ? NOTE_OFFER : NOTE_REQUEST, note, now_ms, &e->repeats);
 }
 
@@ -131,6 +132,11 @@ put_entry(struct handlerd *h, struct boot *b, struct entry_record *e, uint64_t n
 
 	if (b != NULL && is_repetition(b, e, now_ms))
 		return 0;
+	if (b != NULL && ++b->lines >= BOOT_LINES_MAX) {
+		if (b->lines > BOOT_LINES_MAX)
+			return 0;
+		e->text = slice_str("too many lines; what follows is not kept");
+	}
 	e->boot = b != NULL ? b->id : 0;
 	if (b != NULL && e->mac.len == 0)
 		e->mac = b->mac;
@@ -445,11 +451,21 @@ on_change(void *arg)
 	handlerd_rescan(arg);
 }
 
+static struct store_limits
+limits_of(const struct handlerd_conf *conf)
+{
+	return (struct store_limits){
+		.keep_days = conf->keep_days,
+		.max_boots = conf->max_boots,
+		.max_machines = conf->max_machines,
+		.max_entries = conf->max_entries,
+	};
+}
+
 static void
 apply_conf(struct handlerd *h)
 {
-	const struct store_limits limits = { h->conf->keep_days, h->conf->max_boots,
-		h->conf->max_machines };
+	const struct store_limits limits = limits_of(h->conf);
 
 	log_set_level(h->opts->verbose ? LOG_LEVEL_DEBUG : (enum log_level)h->conf->log_level);
 	if (h->boots != NULL)
@@ -497,7 +513,8 @@ restore_origin(void *arg, uint64_t origin, uint64_t seq)
 {
 	struct handlerd *h = arg;
 
-	h->origins[find_origin(h, origin, 1)].seq = seq;
+	/* they come oldest first: when there is no room for all, the newest stay */
+	h->origins[find_origin(h, origin, ++h->restored_origins)].seq = seq;
 }
 
 static void
@@ -545,8 +562,7 @@ handlerd_open(struct handlerd **ret, struct handlerd_conf *conf, const struct op
 static int
 open_rest(struct handlerd *h)
 {
-	const struct store_limits limits = { h->conf->keep_days, h->conf->max_boots,
-		h->conf->max_machines };
+	const struct store_limits limits = limits_of(h->conf);
 	const struct bus_server_conf bus = {
 		.urls = (const char *const *)h->conf->listen.v,
 		.nurls = h->conf->listen.n,

@@ -35,6 +35,7 @@ struct handlerd_conf {
 	int64_t keep_days;
 	int64_t max_boots;
 	int64_t max_machines;
+	int64_t max_entries;
 };
 
 extern const struct config_table handlerd_config;
@@ -64,6 +65,7 @@ struct handlerd {
 	struct {
 		uint64_t origin, seq, used;
 	} origins[HANDLERD_ORIGINS];
+	uint64_t restored_origins;
 	uint8_t scratch[DECIDE_SCRATCH];
 };
 

@@ -82,6 +82,7 @@ static const struct {
 	    " (SELECT last_ms FROM machine ORDER BY last_ms DESC LIMIT 1 OFFSET ?1)" },
 	{ SQL_PRUNE_ENTRIES, "DELETE FROM entry WHERE CASE WHEN boot IS NULL THEN at_ms < ?1"
 			     " ELSE boot NOT IN (SELECT id FROM boot) END" },
+	{ SQL_PRUNE_EXCESS, "DELETE FROM entry WHERE n <= (SELECT max(n) FROM entry) - ?1" },
 	{ SQL_PRUNE_ORIGINS, "DELETE FROM origin WHERE at_ms < ?1" },
 };
 
@@ -281,7 +282,9 @@ prune(struct store *s)
 	    prune_by(s, SQL_PRUNE_BOOTS, limits.max_boots) == 0 &&
 	    prune_by(s, SQL_PRUNE_MACHINES, limits.max_machines) == 0 &&
 	    prune_by(s, SQL_PRUNE_ORIGINS, oldest_ms) == 0 &&
-	    prune_by(s, SQL_PRUNE_ENTRIES, oldest_ms) == 0 && sql_exec(s->db, "COMMIT") == 0)
+	    prune_by(s, SQL_PRUNE_ENTRIES, oldest_ms) == 0 &&
+	    (limits.max_entries == 0 || prune_by(s, SQL_PRUNE_EXCESS, limits.max_entries) == 0) &&
+	    sql_exec(s->db, "COMMIT") == 0)
 		return;
 	(void)sql_exec(s->db, "ROLLBACK"); /* as above */
 }
@@ -326,7 +329,9 @@ writer(void *arg)
 		if (wall_clock_ms() - prune_ms > PRUNE_MS || atomic_load(&s->stored) >= prune_at) {
 			prune_ms = wall_clock_ms();
 			prune_at = atomic_load(&s->stored) + PRUNE_RECORDS;
+			atomic_store(&s->pruning, true);
 			prune(s);
+			atomic_store(&s->pruning, false);
 		}
 		(void)poll(&p, 1, PRUNE_MS); /* a signal only wakes it early */
 		if ((p.revents & POLLIN) != 0 && read(s->wake_fd, &count, sizeof(count)) < 0)
@@ -423,7 +428,7 @@ int
 store_open(const char *path, const struct store_limits *limits, struct store **ret)
 {
 	struct store *s = calloc(1, sizeof(*s));
-	int rc;
+	int rc, n;
 
 	if (s == NULL)
 		return -ENOMEM;
@@ -441,8 +446,14 @@ store_open(const char *path, const struct store_limits *limits, struct store **r
 	if (rc == 0)
 		rc = open_journal(s, path);
 	/* what was left behind is in the database before anything is read from it */
-	while (rc == 0 && (rc = write_batch(s)) > 0)
-		rc = 0;
+	while (rc == 0 && (n = write_batch(s)) != 0) {
+		if (n > 0)
+			continue;
+		/* a full disk, say: the writer goes on trying, and machines boot meanwhile */
+		log_warnx(
+		    "store: what an earlier process left in the journal cannot be stored yet");
+		break;
+	}
 	if (rc == 0)
 		rc = open_db(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, &s->read_db);
 	if (rc == 0)
@@ -467,6 +478,8 @@ store_close(struct store *s)
 	if (s->started) {
 		atomic_store(&s->ending, true);
 		store_kick(s);
+		if (atomic_load(&s->pruning))
+			sqlite3_interrupt(s->db); /* it begins anew another time */
 		pthread_join(s->thread, NULL);
 	}
 	for (size_t i = 0; i < STORE_SQLS; i++)

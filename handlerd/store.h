@@ -16,6 +16,7 @@ struct store_limits {
 	int64_t keep_days;    /* boots older than that are forgotten */
 	int64_t max_boots;    /* the oldest beyond are forgotten */
 	int64_t max_machines; /* those not seen longest are forgotten */
+	int64_t max_entries;  /* the oldest lines beyond are forgotten; 0: no bound */
 };
 
 struct store_stats {

@@ -21,6 +21,7 @@ enum store_sql {
 	SQL_PRUNE_BOOTS,
 	SQL_PRUNE_MACHINES,
 	SQL_PRUNE_ENTRIES,
+	SQL_PRUNE_EXCESS,
 	SQL_PRUNE_ORIGINS,
 	STORE_SQLS,
 };
@@ -55,7 +56,7 @@ struct store {
 
 	pthread_t thread;
 	bool started;
-	_Atomic bool ending;
+	_Atomic bool ending, pruning;
 	_Atomic uint64_t stored, commits, failures;
 	int wake_fd;
 	pthread_mutex_t lock; /* of limits; and for waiting on progress */

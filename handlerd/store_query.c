@@ -34,7 +34,7 @@ static const struct {
 	{ QUERY_MACHINE, "SELECT *, (SELECT count(*) FROM boot WHERE boot.mac=machine.mac) AS boots"
 			 " FROM machine WHERE mac=?1 OR uuid=?1 ORDER BY last_ms DESC LIMIT 1" },
 	{ QUERY_ALIVE, "SELECT " BOOT_COLUMNS " FROM boot WHERE last_ms >= ?1 ORDER BY last_ms" },
-	{ QUERY_ORIGINS, "SELECT origin, seq FROM origin ORDER BY at_ms" },
+	{ QUERY_ORIGINS, "SELECT origin, seq FROM origin ORDER BY at_ms, rowid" },
 	{ QUERY_COUNT,
 	    "SELECT (SELECT count(*) FROM machine) AS machines,"
 	    " (SELECT count(*) FROM boot) AS boots, (SELECT count(*) FROM entry) AS entries" },

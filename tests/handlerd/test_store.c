@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 static char dir[] = "/tmp/bootferry-test-XXXXXX";
-static const struct store_limits limits = { 90, 1000000, 1000000 };
+static const struct store_limits limits = { 90, 1000000, 1000000, 0 };
 
 static const char *
 in_dir(const char *name)
@@ -301,7 +301,8 @@ test_queries(void)
 static void
 test_limits(void)
 {
-	const struct store_limits tight = { 90, 1000, 1000000 };
+	const struct store_limits tight = { 90, 1000, 1000000, 0 },
+				  tighter = { 90, 1000, 1000000, 10 };
 	uint64_t now_ms = wall_clock_ms();
 	struct record r;
 	struct store *s;
@@ -333,6 +334,20 @@ test_limits(void)
 	v = store_show_boot(s, 5000);
 	CHECK(v == NULL);
 	v = store_show_boot(s, 1500);
+	CHECK(v != NULL);
+	json_decref(v);
+	store_close(s);
+
+	test_case("beyond max_entries the oldest lines go");
+	CHECK_INT(store_open(in_dir("b.db"), &tighter, &s), 0);
+	for (int i = 0; i < 100; i++) {
+		v = store_count(s);
+		if (json_integer_value(json_object_get(v, "entries")) == 10)
+			break;
+		json_decref(v);
+		v = NULL;
+		usleep(20000);
+	}
 	CHECK(v != NULL);
 	json_decref(v);
 	store_close(s);
