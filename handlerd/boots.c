@@ -510,3 +510,20 @@ boot_break_repetition(struct boot *b)
 	for (size_t i = 0; i < BOOT_NOTES; i++)
 		b->last[i].note = 0;
 }
+
+uint32_t
+boot_take_repeats(struct boot *b, uint64_t now_ms, bool ending)
+{
+	uint32_t n = b->last[NOTE_REQUEST].repeats;
+
+	if (!ending && now_ms - b->last[NOTE_REQUEST].at_ms < BOOT_REPEAT_MS)
+		return 0;
+	b->last[NOTE_REQUEST].repeats = 0;
+	return n;
+}
+
+struct boot *
+boots_newest(const struct boots *t)
+{
+	return t->newest;
+}

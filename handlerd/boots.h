@@ -106,5 +106,12 @@ bool boot_is_repetition(
     struct boot *b, enum boot_note kind, uint64_t note, uint64_t now_ms, uint32_t *repeats);
 /* Something else happened. */
 void boot_break_repetition(struct boot *b);
+/*
+ * How often the last request was repeated, if that is over (it came BOOT_REPEAT_MS ago, or
+ * `ending`) and nobody was told; 0 otherwise.  It counts as told then.
+ */
+uint32_t boot_take_repeats(struct boot *b, uint64_t now_ms, bool ending);
+/* The boot that was active last, or NULL; `older` leads to the others. */
+struct boot *boots_newest(const struct boots *t);
 
 #endif

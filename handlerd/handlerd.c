@@ -148,6 +148,31 @@ put_entry(struct handlerd *h, struct boot *b, struct entry_record *e, uint64_t n
 	return store_put(h->store, &r);
 }
 
+/* Stores the counts of repetitions that no other line has told of. */
+static void
+put_repeats(struct handlerd *h, bool ending)
+{
+	uint64_t now_ms = wall_clock_ms();
+
+	for (struct boot *b = boots_newest(h->boots);
+	     b != NULL && now_ms - b->last_ms < 3 * BOOT_REPEAT_MS; b = b->older) {
+		struct record r = { .kind = RECORD_ENTRY, .entry = { .boot = b->id } };
+
+		r.entry.repeats = boot_take_repeats(b, now_ms, ending);
+		if (r.entry.repeats > 0)
+			put(h, &r);
+	}
+}
+
+static void
+on_repeats(void *arg)
+{
+	struct handlerd *h = arg;
+
+	put_repeats(h, false);
+	(void)loop_timer_set(h->loop, &h->repeats_timer, BOOT_REPEAT_MS);
+}
+
 static void
 put_boot(struct handlerd *h, struct boot *b)
 {
@@ -602,8 +627,13 @@ handlerd_run(struct handlerd *h)
 	rc = open_rest(h);
 	if (rc < 0)
 		return rc;
+	loop_timer_init(&h->repeats_timer, on_repeats, h);
+	rc = loop_timer_set(h->loop, &h->repeats_timer, BOOT_REPEAT_MS);
+	if (rc < 0)
+		return rc;
 	start_ready();
 	rc = loop_run(h->loop);
+	put_repeats(h, true);
 	if (rc < 0)
 		log_errx("event loop: %s", strerror(-rc));
 	return rc;

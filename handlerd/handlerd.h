@@ -66,6 +66,7 @@ struct handlerd {
 		uint64_t origin, seq, used;
 	} origins[HANDLERD_ORIGINS];
 	uint64_t restored_origins;
+	struct loop_timer repeats_timer;
 	uint8_t scratch[DECIDE_SCRATCH];
 };
 

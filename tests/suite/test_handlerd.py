@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import socket
+import time
 
 import dhcp
 from lab import BIN, Lab, check, loaders, network, read, wait_until
@@ -81,6 +82,25 @@ def test_bus_over_tls():
         check("sha" not in r, f"a daemon with a strange certificate got a decision: {r}")
         alive = [s["daemon"] for s in site.query("status")["services"] if s["alive"]]
         check(alive == ["dhcpproxyd"], f"{alive}")
+
+
+def test_repetitions_are_counted():
+    """Repetitions that no other line follows are in the timeline: after a while, and at the end."""
+    with Lab("repeats") as lab:
+        _, _, client, site = network(lab)
+        shutil.copytree(loaders(), site.root, dirs_exist_ok=True)
+        site.ca()
+        site.start()
+        for mac in ("020000000001", "020000000002"):
+            for _ in range(3):
+                check(lab.client(client, "ask", options=dhcp.firmware(7).hex(), mac=mac), "an offer")
+            if mac == "020000000001":
+                time.sleep(21)
+        lab.stop(site.daemons.pop("handlerd"))
+        site.start("handlerd")
+        for b in site.boots():
+            first = site.query("boots", "show", b["id"])["timeline"][0]
+            check(first["kind"] == "discover" and first.get("repeats") == 2, f"{first}")
 
 
 def test_control_socket():
