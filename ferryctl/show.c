@@ -114,7 +114,8 @@ list_boots(const struct ctl *c, int argc, char *argv[])
 {
 	static const char *const headings[] = { "BOOT", "LAST", "MAC", "ADDRESS", "CLIENT",
 		"REACHED", "IMAGE", "MODEL", NULL };
-	json_t *params = list_params(argc, argv, true, "boots list [--machine MAC] [--limit N]");
+	json_t *params =
+	    list_params(argc, argv, true, "boots list [--machine MAC|UUID] [--limit N]");
 	json_t *list;
 	const json_t *b;
 	struct table t;
@@ -249,7 +250,7 @@ cmd_boots(const struct ctl *c, int argc, char *argv[])
 		return show_boot(c, argc - 1, argv + 1);
 	if (strcmp(argv[1], "watch") == 0 && argc == 2)
 		return ctl_follow(c, "boots.watch", print_entry, (void *)(uintptr_t)c);
-	return ctl_usage("boots list [--machine MAC] [--limit N] | show ID | watch");
+	return ctl_usage("boots list [--machine MAC|UUID] [--limit N] | show ID | watch");
 }
 
 /* --- machines ------------------------------------------------------------------------------- */

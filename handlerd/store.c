@@ -44,6 +44,8 @@ static const char schema[] =
     " duration_ms INTEGER, blksize INTEGER, windowsize INTEGER, retransmits INTEGER,"
     " repeats INTEGER, text TEXT);"
     "CREATE INDEX entry_by_boot ON entry(boot);"
+    "CREATE TRIGGER boot_gone AFTER DELETE ON boot"
+    " BEGIN DELETE FROM entry WHERE boot=OLD.id; END;"
     "CREATE TABLE origin(origin INTEGER PRIMARY KEY, seq INTEGER, at_ms INTEGER);";
 
 static const struct {
@@ -80,8 +82,8 @@ static const struct {
 	{ SQL_PRUNE_MACHINES,
 	    "DELETE FROM machine WHERE last_ms <="
 	    " (SELECT last_ms FROM machine ORDER BY last_ms DESC LIMIT 1 OFFSET ?1)" },
-	{ SQL_PRUNE_ENTRIES, "DELETE FROM entry WHERE CASE WHEN boot IS NULL THEN at_ms < ?1"
-			     " ELSE boot NOT IN (SELECT id FROM boot) END" },
+	/* those of a boot go with it, by the trigger */
+	{ SQL_PRUNE_ENTRIES, "DELETE FROM entry WHERE boot IS NULL AND at_ms < ?1" },
 	{ SQL_PRUNE_EXCESS, "DELETE FROM entry WHERE n <= (SELECT max(n) FROM entry) - ?1" },
 	{ SQL_PRUNE_ORIGINS, "DELETE FROM origin WHERE at_ms < ?1" },
 };

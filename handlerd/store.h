@@ -57,12 +57,13 @@ int store_each_origin(struct store *s, store_origin_fn *fn, void *arg);
  * failed, which is logged).  They first wait, at most STORE_SYNC_MS, for what was put before.
  */
 #define STORE_SYNC_MS 200
-/* Newest first; `mac` NULL: of all machines. */
-json_t *store_list_boots(struct store *s, const char *mac, int64_t limit);
+/* Newest first; of the machine with this MAC or UUID, or of all machines if it is NULL. */
+json_t *store_list_boots(struct store *s, const char *machine, int64_t limit);
 json_t *store_show_boot(struct store *s, uint64_t id);
 json_t *store_list_machines(struct store *s, int64_t limit);
 /* By hardware address, or by UUID. */
 json_t *store_show_machine(struct store *s, const char *name);
+/* {machines, boots, entries}; entries from the oldest kept to the newest, at the most. */
 json_t *store_count(struct store *s);
 
 #endif

@@ -21,8 +21,9 @@ static const struct {
 		       " (SELECT ifnull(manufacturer,'')||' '||ifnull(product,'') FROM machine"
 		       "  WHERE machine.mac=boot.mac) AS model"
 		       " FROM boot ORDER BY last_ms DESC, id LIMIT ?1" },
-	{ QUERY_BOOTS_OF,
-	    "SELECT " BOOT_COLUMNS " FROM boot WHERE mac=?2 ORDER BY last_ms DESC, id LIMIT ?1" },
+	{ QUERY_BOOTS_OF, "SELECT " BOOT_COLUMNS " FROM boot WHERE mac=?2"
+			  " OR mac IN (SELECT mac FROM machine WHERE uuid=?2)"
+			  " ORDER BY last_ms DESC, id LIMIT ?1" },
 	{ QUERY_BOOT, "SELECT " BOOT_COLUMNS " FROM boot WHERE id=?1" },
 	{ QUERY_ENTRIES,
 	    "SELECT at_ms,kind,via,mac,address,subnet,action,reason,rule,file,bytes,duration_ms,"
@@ -35,9 +36,11 @@ static const struct {
 			 " FROM machine WHERE mac=?1 OR uuid=?1 ORDER BY last_ms DESC LIMIT 1" },
 	{ QUERY_ALIVE, "SELECT " BOOT_COLUMNS " FROM boot WHERE last_ms >= ?1 ORDER BY last_ms" },
 	{ QUERY_ORIGINS, "SELECT origin, seq FROM origin ORDER BY at_ms, rowid" },
-	{ QUERY_COUNT,
-	    "SELECT (SELECT count(*) FROM machine) AS machines,"
-	    " (SELECT count(*) FROM boot) AS boots, (SELECT count(*) FROM entry) AS entries" },
+	/* entries by their numbers: counting millions would keep decisions waiting */
+	{ QUERY_COUNT, "SELECT (SELECT count(*) FROM machine) AS machines,"
+		       " (SELECT count(*) FROM boot) AS boots,"
+		       " (SELECT ifnull(max(n),-1) FROM entry) -"
+		       " (SELECT ifnull(min(n),0) FROM entry) + 1 AS entries" },
 };
 
 int
@@ -89,16 +92,16 @@ name_boot(json_t *row)
 }
 
 json_t *
-store_list_boots(struct store *s, const char *mac, int64_t limit)
+store_list_boots(struct store *s, const char *machine, int64_t limit)
 {
-	sqlite3_stmt *st = s->query[mac != NULL ? QUERY_BOOTS_OF : QUERY_BOOTS];
+	sqlite3_stmt *st = s->query[machine != NULL ? QUERY_BOOTS_OF : QUERY_BOOTS];
 	json_t *rows, *row;
 	size_t i;
 
 	sync_with_writer(s);
 	sql_bind_int(st, 1, (uint64_t)limit);
-	if (mac != NULL)
-		sql_bind_text(st, 2, mac);
+	if (machine != NULL)
+		sql_bind_text(st, 2, machine);
 	rows = sql_rows(st);
 	json_array_foreach(rows, i, row) name_boot(row);
 	return rows;

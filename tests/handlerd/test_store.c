@@ -282,6 +282,16 @@ test_queries(void)
 	v = store_list_boots(s, "02:00:00:00:00:01", 10);
 	CHECK_INT(json_array_size(v), 1);
 	json_decref(v);
+	v = store_list_boots(s, "00112233-4455-6677-8899-aabbccddeeff", 10);
+	CHECK_INT(json_array_size(v), 0);
+	json_decref(v);
+	m.machine.has_uuid = true;
+	CHECK_INT(
+	    uuid_parse(slice_str("00112233-4455-6677-8899-aabbccddeeff"), &m.machine.uuid), 0);
+	CHECK_INT(store_put(s, &m), 0);
+	v = store_list_boots(s, "00112233-4455-6677-8899-aabbccddeeff", 10);
+	CHECK_INT(json_array_size(v), 1);
+	json_decref(v);
 	v = store_list_boots(s, NULL, 1);
 	CHECK_INT(json_array_size(v), 1);
 	json_decref(v);
