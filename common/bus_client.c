@@ -134,11 +134,11 @@ peer_send(struct peer *p, struct slice message)
 	rc = nng_msg_header_append_u32(m, 0x80000000u | (p->next_header++ & 0x7fffffffu));
 	if (rc == 0)
 		rc = nng_msg_append(m, message.p, message.n);
-	if (rc == 0)
-		rc = nng_sendmsg(p->socket, m, NNG_FLAG_NONBLOCK);
-	if (rc != 0)
+	if (rc != 0) {
 		nng_msg_free(m);
-	return bus_errno(rc);
+		return bus_errno(rc);
+	}
+	return bus_errno(bus_send_message(p->socket, m));
 }
 
 static void
@@ -387,7 +387,7 @@ report_losses(struct bus_client *c)
 }
 
 static void
-on_ack(struct bus_client *c, uint64_t seq)
+release_events(struct bus_client *c, uint64_t seq)
 {
 	while (c->events != NULL && c->events->seq <= seq) {
 		struct queued_event *e = c->events;
@@ -399,6 +399,12 @@ on_ack(struct bus_client *c, uint64_t seq)
 	}
 	if (c->events == NULL)
 		c->last_event = &c->events;
+}
+
+static void
+on_ack(struct bus_client *c, uint64_t seq)
+{
+	release_events(c, seq);
 	if (seq >= c->in_flight_seq)
 		c->in_flight_seq = 0;
 	report_losses(c);
@@ -617,7 +623,7 @@ bus_client_close(struct bus_client *c)
 	loop_del(c->loop, &c->wake_lf);
 	if (c->wake_fd >= 0)
 		close(c->wake_fd);
-	on_ack(c, UINT64_MAX);
+	release_events(c, UINT64_MAX);
 	for (uint32_t i = 0; c->slots != NULL && i < c->nslots; i++)
 		free(c->slots[i].record);
 	free(c->slots);

@@ -25,6 +25,11 @@ int bus_tls_new(const char *url, const char *ca, const char *certificate, nng_tl
  */
 void bus_close_socket(nng_socket socket);
 
+/*
+ * Sends a message without waiting.  0: nng owns it; or an error of nng, then it is freed.
+ */
+int bus_send_message(nng_socket socket, nng_msg *m);
+
 #define BUS_CLOSE_MS 1000
 
 #endif

@@ -43,12 +43,11 @@ reply_send(struct bus_server *s, const struct bus_reply *to, struct slice messag
 	if (rc == 0)
 		rc = nng_msg_append(m, message.p, message.n);
 	if (rc == 0)
-		rc = nng_sendmsg(s->socket, m, NNG_FLAG_NONBLOCK);
-	if (rc != 0) {
-		/* the asker's deadline covers this */
-		log_peer_warn("bus: an answer could not be sent: %s", nng_strerror(rc));
+		rc = bus_send_message(s->socket, m);
+	else
 		nng_msg_free(m);
-	}
+	if (rc != 0) /* the asker's deadline covers this */
+		log_peer_warn("bus: an answer could not be sent: %s", nng_strerror(rc));
 }
 
 static void
