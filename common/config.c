@@ -181,23 +181,72 @@ set_ports(struct load *l, const struct config_key *k, const char *path, const js
 	}
 }
 
+/* The row of that name, and how far the struct that its place is in lies behind the table's. */
 static const struct config_key *
-find_key(const struct config_key *keys, const char *name)
+find_key(const struct config_key *keys, const char *name, size_t *base)
 {
 	assert(keys != NULL);
 	for (const struct config_key *k = keys; k->name != NULL; k++) {
-		const struct config_key *found =
-		    k->type == CONFIG_INCLUDE ? find_key(k->sub, name) : NULL;
+		if (k->type == CONFIG_INCLUDE) {
+			const struct config_key *found = find_key(k->sub, name, base);
 
-		if (found != NULL)
-			return found;
-		if (k->type != CONFIG_INCLUDE && strcmp(k->name, name) == 0)
+			if (found != NULL) {
+				*base += k->off;
+				return found;
+			}
+		} else if (strcmp(k->name, name) == 0) {
 			return k;
+		}
 	}
 	return NULL;
 }
 
 static void set_block(struct load *l, const struct config_key *keys, const char *path, json_t *v);
+static void set_defaults(struct load *l, const struct config_key *keys);
+static void free_list(const struct config_key *k, struct config_list *list);
+
+static void
+set_list(struct load *l, const struct config_key *k, const char *path, json_t *v)
+{
+	struct config_list *list = (struct config_list *)(l->conf + k->off);
+	uint8_t *conf = l->conf;
+	size_t i;
+	json_t *item;
+	char got[80];
+
+	if (!json_is_array(v) || json_array_size(v) > (size_t)k->max) {
+		describe(v, got);
+		complain(
+		    l, path, "%s is not a list of at most %lld blocks", got, (long long)k->max);
+		return;
+	}
+	free_list(k, list);
+	list->v = calloc(json_array_size(v) + 1, k->size);
+	if (list->v == NULL) {
+		complain(l, path, "out of memory");
+		return;
+	}
+	json_array_foreach(v, i, item)
+	{
+		char sub[PATH_BYTES];
+
+		(void)snprintf(sub, sizeof(sub), "%s[%zu]", path, i);
+		l->conf = (uint8_t *)list->v + i * k->size;
+		list->n++;
+		set_defaults(l, k->sub);
+		set_block(l, k->sub, sub, item);
+	}
+	l->conf = conf;
+}
+
+/* A block's keys, or an included table's: their places begin at that of its row. */
+static void
+enter(struct load *l, const struct config_key *k, const char *path, json_t *v)
+{
+	l->conf += k->off;
+	set_block(l, k->sub, path, v);
+	l->conf -= k->off;
+}
 
 static void
 set_value(struct load *l, const struct config_key *k, const char *path, json_t *v)
@@ -219,7 +268,8 @@ set_value(struct load *l, const struct config_key *k, const char *path, json_t *
 	case CONFIG_IP: set_ip(l, k, path, v); break;
 	case CONFIG_STRINGS: set_strings(l, k, path, v); break;
 	case CONFIG_PORTS: set_ports(l, k, path, v); break;
-	case CONFIG_BLOCK: set_block(l, k->sub, path, v); break;
+	case CONFIG_BLOCK: enter(l, k, path, v); break;
+	case CONFIG_LIST: set_list(l, k, path, v); break;
 	case CONFIG_INCLUDE: break; /* find_key() looks through it */
 	}
 }
@@ -244,14 +294,18 @@ set_block(struct load *l, const struct config_key *keys, const char *path, json_
 	}
 	json_object_foreach(v, name, value)
 	{
-		const struct config_key *k = find_key(keys, name);
+		size_t base = 0;
+		const struct config_key *k = find_key(keys, name, &base);
 		char sub[PATH_BYTES];
 
 		join(sub, path, name);
-		if (k == NULL)
+		if (k == NULL) {
 			complain(l, sub, "unknown key");
-		else
-			set_value(l, k, sub, value);
+			continue;
+		}
+		l->conf += base;
+		set_value(l, k, sub, value);
+		l->conf -= base;
 	}
 }
 
@@ -289,16 +343,20 @@ set_shared(struct load *l, json_t *root)
 
 	json_object_foreach(root, name, value)
 	{
-		const struct config_key *k = find_key(l->table->keys, name);
+		size_t base = 0;
+		const struct config_key *k = find_key(l->table->keys, name, &base);
 
 		if (is_daemon(name))
 			continue;
-		if (k == NULL)
+		if (k == NULL) {
 			complain(l, name, "unknown key");
-		else if ((k->flags & CONFIG_SHARED) == 0)
+		} else if ((k->flags & CONFIG_SHARED) == 0) {
 			complain(l, name, "belongs into the block \"%s\"", l->table->daemon);
-		else
+		} else {
+			l->conf += base;
 			set_value(l, k, name, value);
+			l->conf -= base;
+		}
 	}
 	if (own != NULL)
 		set_block(l, l->table->keys, l->table->daemon, own);
@@ -310,8 +368,12 @@ set_defaults(struct load *l, const struct config_key *keys)
 	for (const struct config_key *k = keys; k->name != NULL; k++) {
 		json_t *v;
 
+		if (k->type == CONFIG_LIST)
+			continue; /* none */
 		if (k->sub != NULL) {
+			l->conf += k->off;
 			set_defaults(l, k->sub);
+			l->conf -= k->off;
 			continue;
 		}
 		v = json_loads(k->def, JSON_DECODE_ANY, NULL);
@@ -367,15 +429,28 @@ static void
 free_keys(const struct config_key *keys, uint8_t *conf)
 {
 	for (const struct config_key *k = keys; k->name != NULL; k++) {
+		uint8_t *at = conf + k->off;
+
 		if (k->type == CONFIG_STRING) {
-			free(*(char **)(conf + k->off));
-			*(char **)(conf + k->off) = NULL;
+			free(*(char **)at);
+			*(char **)at = NULL;
 		} else if (k->type == CONFIG_STRINGS) {
-			free_strings((struct config_strings *)(conf + k->off));
+			free_strings((struct config_strings *)at);
+		} else if (k->type == CONFIG_LIST) {
+			free_list(k, (struct config_list *)at);
 		} else if (k->sub != NULL) {
-			free_keys(k->sub, conf);
+			free_keys(k->sub, at);
 		}
 	}
+}
+
+static void
+free_list(const struct config_key *k, struct config_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		free_keys(k->sub, (uint8_t *)list->v + i * k->size);
+	free(list->v);
+	*list = (struct config_list){ 0 };
 }
 
 void
@@ -384,6 +459,31 @@ config_free(const struct config_table *table, void *conf)
 	if (conf != NULL)
 		free_keys(table->keys, conf);
 }
+
+int
+config_parse_object(const struct config_key *keys, json_t *object, void *conf, size_t size,
+    config_error_fn *error, void *arg)
+{
+	struct load l = { .conf = conf, .error = error, .arg = arg };
+
+	memset(conf, 0, size);
+	set_defaults(&l, keys);
+	set_block(&l, keys, "", object);
+	if (l.errors > 0) {
+		free_keys(keys, conf);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+void
+config_free_object(const struct config_key *keys, void *conf)
+{
+	if (conf != NULL)
+		free_keys(keys, conf);
+}
+
+static json_t *dump_list(const struct config_key *k, const struct config_list *list);
 
 static json_t *
 dump_value(const struct config_key *k, const uint8_t *conf)
@@ -411,27 +511,71 @@ dump_value(const struct config_key *k, const uint8_t *conf)
 			return json_integer(p->first);
 		return json_pack("[i,i]", p->first, p->last);
 	}
+	case CONFIG_LIST: return dump_list(k, (const struct config_list *)at);
 	case CONFIG_BLOCK:
 	case CONFIG_INCLUDE: break;
 	}
 	return json_null();
 }
 
+static bool
+is_default(const struct config_key *k, const json_t *v)
+{
+	json_t *def =
+	    k->type == CONFIG_LIST ? json_array() : json_loads(k->def, JSON_DECODE_ANY, NULL);
+	bool same = json_equal(def, v);
+
+	json_decref(def);
+	return same;
+}
+
+/* `brief` leaves out what has its default. */
 static void
-dump_keys(const struct config_key *keys, const uint8_t *conf, json_t *object)
+dump_keys(const struct config_key *keys, const uint8_t *conf, bool brief, json_t *object)
 {
 	for (const struct config_key *k = keys; k->name != NULL; k++) {
-		if (k->type == CONFIG_BLOCK) {
-			json_t *block = json_object();
+		json_t *v;
 
-			dump_keys(k->sub, conf, block);
-			json_object_set_new(object, k->name, block);
-		} else if (k->type == CONFIG_INCLUDE) {
-			dump_keys(k->sub, conf, object);
-		} else {
-			json_object_set_new(object, k->name, dump_value(k, conf));
+		if (k->type == CONFIG_INCLUDE) {
+			dump_keys(k->sub, conf + k->off, brief, object);
+			continue;
 		}
+		if (k->type == CONFIG_BLOCK) {
+			v = json_object();
+			dump_keys(k->sub, conf + k->off, brief, v);
+			if (brief && json_object_size(v) == 0) {
+				json_decref(v);
+				continue;
+			}
+		} else {
+			v = dump_value(k, conf);
+			if (brief && is_default(k, v)) {
+				json_decref(v);
+				continue;
+			}
+		}
+		json_object_set_new(object, k->name, v);
 	}
+}
+
+static json_t *
+dump_list(const struct config_key *k, const struct config_list *list)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < list->n; i++)
+		json_array_append_new(
+		    array, config_dump_object(k->sub, (const uint8_t *)list->v + i * k->size));
+	return array;
+}
+
+json_t *
+config_dump_object(const struct config_key *keys, const void *conf)
+{
+	json_t *object = json_object();
+
+	dump_keys(keys, conf, true, object);
+	return object;
 }
 
 json_t *
@@ -439,7 +583,7 @@ config_dump(const struct config_table *table, const void *conf)
 {
 	json_t *object = json_object();
 
-	dump_keys(table->keys, conf, object);
+	dump_keys(table->keys, conf, false, object);
 	return object;
 }
 
@@ -455,11 +599,12 @@ swap_value(const struct config_key *k, uint8_t *a, uint8_t *b)
 		[CONFIG_IP] = sizeof(struct ipaddr),
 		[CONFIG_STRINGS] = sizeof(struct config_strings),
 		[CONFIG_PORTS] = sizeof(struct config_ports),
+		[CONFIG_LIST] = sizeof(struct config_list),
 	};
 	uint8_t tmp[sizeof(struct ipaddr)];
 	size_t n;
 
-	assert(k->type < NITEMS(sizes));
+	assert(k->type < NITEMS(sizes) && sizes[k->type] > 0);
 	n = sizes[k->type];
 	_Static_assert(sizeof(struct ipaddr) >= sizeof(struct config_strings), "the largest");
 	memcpy(tmp, a + k->off, n);
@@ -476,9 +621,9 @@ apply_keys(const struct config_key *keys, const char *parent, uint8_t *conf, uin
 		json_t *was, *is;
 
 		join(path, parent, k->name);
-		if (k->sub != NULL) {
-			apply_keys(k->sub, k->type == CONFIG_BLOCK ? path : parent, conf, next,
-			    changed, restart);
+		if (k->type == CONFIG_BLOCK || k->type == CONFIG_INCLUDE) {
+			apply_keys(k->sub, k->type == CONFIG_BLOCK ? path : parent, conf + k->off,
+			    next + k->off, changed, restart);
 			continue;
 		}
 		was = dump_value(k, conf);
@@ -532,6 +677,9 @@ document_bounds(const struct config_key *k, char buf[static 256])
 		    buf, 256, "list of %lld to %lld strings", (long long)k->min, (long long)k->max);
 		break;
 	case CONFIG_PORTS: (void)snprintf(buf, 256, "port, `[first, last]`, or 0"); break;
+	case CONFIG_LIST:
+		(void)snprintf(buf, 256, "list of at most %lld blocks", (long long)k->max);
+		break;
 	case CONFIG_BLOCK:
 	case CONFIG_INCLUDE: break;
 	}
@@ -542,18 +690,23 @@ document_keys(const struct config_key *keys, const char *parent,
     void (*put)(void *arg, const char *text), void *arg)
 {
 	for (const struct config_key *k = keys; k->name != NULL; k++) {
-		char path[PATH_BYTES], bounds[256], line[1024];
+		char path[PATH_BYTES], bounds[256], line[2048];
 
 		join(path, parent, k->name);
-		if (k->sub != NULL) {
+		if (k->type == CONFIG_BLOCK || k->type == CONFIG_INCLUDE) {
 			document_keys(k->sub, k->type == CONFIG_BLOCK ? path : parent, put, arg);
 			continue;
 		}
 		document_bounds(k, bounds);
 		(void)snprintf(line, sizeof(line), "| `%s` | `%s` | %s | %s | %s%s |\n", path,
-		    k->def, bounds, (k->flags & CONFIG_RESTART) != 0 ? "restart" : "reload",
-		    k->help, (k->flags & CONFIG_SHARED) != 0 ? " (*shared*)" : "");
+		    k->type == CONFIG_LIST ? "[]" : k->def, bounds,
+		    (k->flags & CONFIG_RESTART) != 0 ? "restart" : "reload", k->help,
+		    (k->flags & CONFIG_SHARED) != 0 ? " (*shared*)" : "");
 		put(arg, line);
+		if (k->type == CONFIG_LIST) {
+			(void)snprintf(path + strlen(path), PATH_BYTES - strlen(path), "[]");
+			document_keys(k->sub, path, put, arg);
+		}
 	}
 }
 

@@ -23,9 +23,10 @@ enum config_type {
 	CONFIG_IP,      /* struct ipaddr; "" gives none */
 	CONFIG_STRINGS, /* struct config_strings, at most max of them */
 	CONFIG_PORTS,   /* struct config_ports: a port, [first, last], or 0 for any */
-	CONFIG_BLOCK,   /* a JSON object with the keys of `sub`, their places in the same struct */
-	CONFIG_INCLUDE, /* the keys of `sub`, as if they stood here; the row has no name of its own
-	                 */
+	CONFIG_BLOCK,   /* a JSON object with the keys of `sub`, whose places count from `off` */
+	CONFIG_LIST,    /* struct config_list, at most max of structs of `size` bytes by `sub` */
+	CONFIG_INCLUDE, /* the keys of `sub`, as if they stood here, their places counted from
+	                   `off`; its own name is not seen */
 };
 
 #define CONFIG_SHARED  1u /* may stand outside the blocks of a file shared by daemons */
@@ -33,6 +34,12 @@ enum config_type {
 
 struct config_strings {
 	char **v;
+	size_t n;
+};
+
+/* The elements' strings and lists are owned by it, too. */
+struct config_list {
+	void *v;
 	size_t n;
 };
 
@@ -49,6 +56,7 @@ struct config_key {
 	unsigned flags;
 	const char *const *names; /* CONFIG_ENUM, ended by NULL */
 	const struct config_key *sub;
+	size_t size;      /* of an element of a CONFIG_LIST; the places in `sub` are within it */
 	const char *unit; /* for the documentation, or NULL */
 	const char *help;
 };
@@ -75,6 +83,18 @@ int config_parse(const struct config_table *table, const char *text, size_t n, v
 void config_free(const struct config_table *table, void *conf);
 /* The effective settings as a new JSON object, in the table's order. */
 json_t *config_dump(const struct config_table *table, const void *conf);
+
+/*
+ * The same for one object that did not come from a file, with the keys of a block: fills `conf`
+ * (`size` bytes, uninitialised).  0, or -EINVAL after every error was handed to `error`; `conf`
+ * then holds nothing.
+ */
+int config_parse_object(const struct config_key *keys, json_t *object, void *conf, size_t size,
+    config_error_fn *error, void *arg);
+/* Releases what the struct owns.  NULL is allowed. */
+void config_free_object(const struct config_key *keys, void *conf);
+/* What differs from the defaults, as a new JSON object that config_parse_object() reads. */
+json_t *config_dump_object(const struct config_key *keys, const void *conf);
 
 /*
  * Takes over from `next` what may change while running; keys flagged CONFIG_RESTART stay as they

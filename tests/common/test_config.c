@@ -213,6 +213,155 @@ append(void *arg, const char *text)
 	strncat(document, text, sizeof(document) - strlen(document) - 1);
 }
 
+/* --- lists of blocks ---------------------------------------------------------------------- */
+
+struct when {
+	struct config_strings stage;
+	int64_t attempt;
+};
+
+struct rule {
+	char *name;
+	struct when when;
+};
+
+struct site {
+	char *mode;
+	struct config_list rules;
+	struct when fallback;
+};
+
+static const struct config_key when_keys[] = {
+	{ .name = "stage",
+	    .type = CONFIG_STRINGS,
+	    .def = "[]",
+	    .max = 4,
+	    .off = offsetof(struct when, stage),
+	    .help = "stages" },
+	{ .name = "attempt",
+	    .type = CONFIG_INT,
+	    .def = "7",
+	    .max = 9,
+	    .off = offsetof(struct when, attempt),
+	    .help = "tries" },
+	{ 0 },
+};
+static const struct config_key rule_keys[] = {
+	{ .name = "name",
+	    .type = CONFIG_STRING,
+	    .def = "\"\"",
+	    .max = 20,
+	    .off = offsetof(struct rule, name),
+	    .help = "name" },
+	{ .name = "when",
+	    .type = CONFIG_BLOCK,
+	    .sub = when_keys,
+	    .off = offsetof(struct rule, when) },
+	{ 0 },
+};
+static const struct config_key site_keys[] = {
+	{ .name = "mode",
+	    .type = CONFIG_STRING,
+	    .def = "\"script\"",
+	    .max = 20,
+	    .off = offsetof(struct site, mode),
+	    .help = "mode" },
+	{ .name = "rules",
+	    .type = CONFIG_LIST,
+	    .max = 3,
+	    .sub = rule_keys,
+	    .size = sizeof(struct rule),
+	    .off = offsetof(struct site, rules),
+	    .help = "rules in order" },
+	{ .name = "fallback",
+	    .type = CONFIG_BLOCK,
+	    .sub = when_keys,
+	    .off = offsetof(struct site, fallback) },
+	{ 0 },
+};
+static const struct config_table site_table = { "handlerd", site_keys, sizeof(struct site), NULL };
+
+static int
+load_site(const char *text, struct site *site)
+{
+	errors[0] = '\0';
+	return config_parse(&site_table, text, strlen(text), site, collect, NULL);
+}
+
+static void
+test_lists(void)
+{
+	static const char text[] =
+	    "{\"rules\":[{\"name\":\"a\",\"when\":{\"stage\":[\"boot\"]}},{\"name\":\"b\"}]"
+	    ",\"fallback\":{\"attempt\":2}}";
+	struct site a, b;
+	const struct rule *rules;
+	json_t *dump, *object;
+	char *got;
+
+	test_case("a list of blocks, each with its defaults and its own blocks");
+	CHECK_INT(load_site(text, &a), 0);
+	CHECK_INT(a.rules.n, 2);
+	rules = a.rules.v;
+	CHECK_STR(rules[0].name, "a");
+	CHECK_STR(rules[0].when.stage.v[0], "boot");
+	CHECK_INT(rules[0].when.attempt, 7);
+	CHECK_STR(rules[1].name, "b");
+	CHECK_INT(a.fallback.attempt, 2);
+
+	test_case("such a list is dumped without what has its default");
+	dump = config_dump(&site_table, &a);
+	got = json_dumps(json_object_get(dump, "rules"), JSON_COMPACT);
+	CHECK_STR(got, "[{\"name\":\"a\",\"when\":{\"stage\":[\"boot\"]}},{\"name\":\"b\"}]");
+	free(got);
+	json_decref(dump);
+
+	test_case("a reload takes over a list as a whole");
+	CHECK_INT(load_site("{\"rules\":[{\"name\":\"c\"}]}", &b), 0);
+	dump = config_apply(&site_table, &a, &b);
+	CHECK(json_object_get(json_object_get(dump, "changed"), "rules") != NULL);
+	CHECK(json_object_get(json_object_get(dump, "changed"), "fallback.attempt") != NULL);
+	json_decref(dump);
+	CHECK_INT(a.rules.n, 1);
+	config_free(&site_table, &a);
+	config_free(&site_table, &b);
+
+	test_case("errors in a list name the place");
+	CHECK_INT(load_site("{\"rules\":[{},{\"when\":{\"attempt\":10}},{\"x\":1}]}", &a), -EINVAL);
+	CHECK_STR(errors, "rules[1].when.attempt: 10 is not a whole number from 0 to 9\n"
+			  "rules[2].x: unknown key\n");
+	CHECK_INT(load_site("{\"rules\":[{},{},{},{}]}", &a), -EINVAL);
+	CHECK_STR(errors, "rules: [{},{},{},{}] is not a list of at most 3 blocks\n");
+	CHECK_INT(load_site("{\"rules\":[5]}", &a), -EINVAL);
+	CHECK_STR(errors, "rules[0]: 5 is not a block\n");
+
+	test_case("an object that came another way than by a file");
+	object = json_pack("{s:s,s:{s:i}}", "name", "r", "when", "attempt", 3);
+	{
+		struct rule r;
+
+		CHECK_INT(config_parse_object(rule_keys, object, &r, sizeof(r), collect, NULL), 0);
+		CHECK_STR(r.name, "r");
+		CHECK_INT(r.when.attempt, 3);
+		dump = config_dump_object(rule_keys, &r);
+		CHECK(json_equal(dump, object));
+		json_decref(dump);
+		config_free_object(rule_keys, &r);
+		json_object_set_new(object, "nam", json_true());
+		errors[0] = '\0';
+		CHECK_INT(
+		    config_parse_object(rule_keys, object, &r, sizeof(r), collect, NULL), -EINVAL);
+		CHECK_STR(errors, "nam: unknown key\n");
+	}
+	json_decref(object);
+
+	test_case("the documentation names the keys of a list's blocks");
+	document[0] = '\0';
+	config_document(&site_table, append, NULL);
+	CHECK(strstr(document, "| `rules` | `[]` | list of at most 3 blocks |"));
+	CHECK(strstr(document, "| `rules[].when.attempt` | `7` |"));
+}
+
 int
 main(void)
 {
@@ -222,6 +371,7 @@ main(void)
 
 	test_good();
 	test_bad();
+	test_lists();
 
 	test_case("what is dumped loads to the same settings");
 	CHECK_INT(load("{\"ports\": 69, \"address\": \"::1\", \"level\": \"high\"}", &a), 0);
