@@ -1,0 +1,298 @@
+/*
+ * The machines that were seen, in memory: found by any of their identifiers, with evidence.
+ *
+ * A request makes a claim (identity.h).  machines_match() weighs it against every machine that
+ * shares an identifier with it and tells the best, with points for each identifier, and all others
+ * with why they lost.  machines_learn() takes down what a claim adds.  Two machines may hold the
+ * same identifier (an adapter that went from one to the other, cloned UUIDs): nothing is moved or
+ * dropped without being told, and machines_duplicates() lists such cases.
+ *
+ * Pure: memory only, time is an argument.  What changes is told to the caller, who stores it.
+ */
+#ifndef HANDLERD_MACHINES_H
+#define HANDLERD_MACHINES_H
+
+#include "common/arch.h"
+#include "handlerd/boots.h"
+#include "handlerd/identity.h"
+
+#define MACHINE_MACS 8 /* of a machine; one more pushes out the one learned first */
+/* Machines that can be found by one identifier's value.  More say that it does not identify:
+ * it then counts nothing. */
+#define MACHINE_SHARERS 16
+
+enum machine_state {
+	MACHINE_NEW, /* nobody has decided */
+	MACHINE_APPROVED,
+	MACHINE_DENIED,  /* asked for approval, did not get it */
+	MACHINE_BLOCKED, /* never boots from us */
+	MACHINE_HELD,    /* waits until it is released */
+	MACHINE_QUARANTINED,
+	MACHINE_STATES,
+};
+
+const char *machine_state_name(enum machine_state v);
+int machine_state_parse(struct slice name, enum machine_state *ret); /* 0, or -EINVAL */
+
+struct machine_mac {
+	struct macaddr mac;
+	bool sure; /* seen together with the serial number, or what the machine was first seen by */
+};
+
+/*
+ * One machine, as a view: slices stay until the next call that changes the table.  The same form
+ * puts a machine back at start, machines_restore().
+ */
+struct machine {
+	uint64_t id; /* never 0, never used again */
+	uint64_t first_ms, last_ms;
+	uint32_t nmacs;
+	struct machine_mac macs[MACHINE_MACS]; /* the one seen last comes first */
+	bool has_uuid;
+	struct uuid uuid;
+	struct slice serial, asset;
+	struct slice manufacturer, product;
+	struct slice platform, version; /* iPXE's */
+	struct ipaddr relay;            /* switch port */
+	struct slice remote, circuit;
+	uint16_t arch;
+	struct ipaddr address;
+
+	enum machine_state state;
+	struct slice group; /* "": none */
+	/* assignment */
+	struct slice entry; /* "": none */
+	bool once;
+	uint64_t until_ms; /* 0: no end */
+	struct slice by;   /* who decided last: state or assignment */
+
+	/* how its last boot ended, as far as is known */
+	enum boot_phase phase;
+	uint64_t phase_ms; /* 0: no boot yet */
+	struct slice image;
+};
+
+/* --- the table ------------------------------------------------------------------------------ */
+
+/* Points; the reasons for the defaults stand beside them in match.c. */
+struct match_weights {
+	int mac, uuid, serial, asset;
+	int serial_alone;   /* the manufacturer is not known on both sides */
+	int uuid_differs;   /* taken off, as those below */
+	int serial_differs; /* and the manufacturer is the same, or not known */
+	int asset_differs;
+	int model_differs;
+	int port;      /* only between candidates that are equal otherwise */
+	int threshold; /* so many, and it is that machine */
+};
+
+extern const struct match_weights match_weights_default;
+
+struct machines_conf {
+	size_t max_machines;  /* one more pushes out the one unseen longest, see machines_add() */
+	uint64_t hash_key[2]; /* random, so that clients cannot choose where they are kept */
+	struct match_weights weights;
+	const struct identity_lists *lists; /* stays the caller's; may be changed between calls */
+};
+
+struct machines;
+
+/* 0, or -ENOMEM. */
+int machines_new(const struct machines_conf *conf, struct machines **ret);
+void machines_free(struct machines *t);
+/* Takes over everything but hash_key. */
+void machines_set_conf(struct machines *t, const struct machines_conf *conf);
+
+size_t machines_count(const struct machines *t);
+/* Bytes in use, all in. */
+size_t machines_bytes(const struct machines *t);
+
+/*
+ * Puts back a machine, or an alias, read from the store.  Any order.  0, -EEXIST, -EINVAL (id 0),
+ * or -ENOMEM.
+ */
+int machines_restore(struct machines *t, const struct machine *from);
+int machines_restore_alias(struct machines *t, uint64_t old_id, uint64_t id);
+/* Ids up to this one have been used. */
+void machines_used_ids(struct machines *t, uint64_t last);
+
+/* The machine of this id, or that it was merged into.  False if there is none. */
+bool machines_get(const struct machines *t, uint64_t id, struct machine *ret);
+/* The id to which an id leads, itself or by merging; 0 if there is none. */
+uint64_t machines_resolve(const struct machines *t, uint64_t id);
+/*
+ * The machines that go by this name: "#ID", a MAC in any notation, a UUID in either byte order, a
+ * serial number, an asset tag.  Their number, of which at most `size` are in ret_ids; first those
+ * whose identifier is of the kind that comes first here.
+ */
+size_t machines_find(const struct machines *t, const char *name, uint64_t *ret_ids, size_t size);
+/* Last seen first: the first for id 0, else the one seen before it; 0 at the end. */
+uint64_t machines_older(const struct machines *t, uint64_t id);
+
+/* --- matching ------------------------------------------------------------------------------- */
+
+enum verdict {
+	VERDICT_UNSAID,  /* one side does not say */
+	VERDICT_SAME,    /* adds points */
+	VERDICT_SWAPPED, /* the UUID in the other byte order; adds the same points */
+	VERDICT_DIFFERS, /* takes points, or is nothing to go by (a MAC: machines have several) */
+	VERDICT_SHARED,  /* same, but the adapter is on the list of shared ones: no points */
+	VERDICT_BAD,     /* same, but it is a maker's default: no points */
+	VERDICT_CROWDED, /* same, but MACHINE_SHARERS have it: no points */
+	VERDICTS,
+};
+
+const char *verdict_name(enum verdict v);
+
+enum match_why {
+	WHY_BEST,
+	WHY_BELOW,   /* fewer points than the threshold */
+	WHY_FEWER,   /* fewer points than the best */
+	WHY_PORT,    /* as many, but the best is at the same switch port */
+	WHY_OLDER,   /* as many, but the best was seen later */
+	WHY_PASSING, /* known by no more than MAC and UUID; the best, with the serial number or
+	              * asset tag, takes it over */
+	MATCH_WHYS,
+};
+
+const char *match_why_name(enum match_why v);
+
+struct candidate {
+	uint64_t id;
+	int score;
+	int port; /* points for the switch port, which are not in the score */
+	enum match_why why;
+	struct {
+		enum verdict verdict;
+		int points;
+	} evidence[IDENTIFIERS];
+};
+
+#define MATCH_CANDIDATES (4 * MACHINE_SHARERS)
+
+struct match {
+	uint64_t id; /* of the best; 0: a new machine */
+	int score;
+	bool ambiguous; /* another had as many points; switch port or time decided */
+	/* all that share an identifier with the claim, the best first, then by points */
+	size_t ncandidates;
+	struct candidate candidates[MATCH_CANDIDATES];
+};
+
+/* Never fails; changes nothing. */
+void machines_match(const struct machines *t, const struct identity *claim, struct match *ret);
+
+/* --- changes -------------------------------------------------------------------------------- */
+
+/* What a call changed, as bits. */
+enum {
+	CHANGED_MAC_ADDED = 1u << 0,
+	CHANGED_MAC_DROPPED = 1u << 1, /* the one learned first, there were too many */
+	CHANGED_MAC_MOVED = 1u << 2,   /* another machine had it without being sure of it */
+	CHANGED_UUID = 1u << 3,
+	CHANGED_SERIAL = 1u << 4,
+	CHANGED_ASSET = 1u << 5,
+	CHANGED_MODEL = 1u << 6,
+	CHANGED_PORT = 1u << 7,
+	CHANGED_ADDRESS = 1u << 8,
+	CHANGED_CLIENT = 1u << 9,  /* arch, platform, version */
+	CHANGED_MERGED = 1u << 10, /* `other` is now an alias */
+	CHANGED_SEEN = 1u << 11,   /* only last_ms or the order of MACs */
+};
+
+const char *machine_change_name(unsigned bit); /* of one bit */
+
+struct machine_change {
+	unsigned what;
+	/* all machines that are to be stored again: the machine itself comes first */
+	uint64_t other;     /* moved from, or merged from; 0: none */
+	uint64_t evicted;   /* made room; to be deleted; 0: none */
+	struct macaddr mac; /* dropped or moved */
+	/* as they were, if they are replaced: empty, or cut to fit */
+	bool had_uuid;
+	struct uuid uuid;
+	char serial[IDENTITY_TEXT_MAX + 1], asset[IDENTITY_TEXT_MAX + 1];
+};
+
+/* What a request tells beside the claim; empty members leave what is known. */
+struct machine_facts {
+	uint16_t arch; /* or ARCH_UNKNOWN */
+	struct ipaddr address;
+	struct slice platform, version;
+};
+
+/*
+ * Makes a machine of a claim that none matched.  If there are conf.max_machines, the one unseen
+ * longest goes, without regard to those that somebody decided about (state, group, assignment); if
+ * all are such, the one unseen longest of all goes.  The new id and in *ret_change what went.
+ * -EINVAL: the claim has no identifier that counts.  -ENOMEM.
+ */
+int machines_add(struct machines *t, const struct identity *claim,
+    const struct machine_facts *facts, uint64_t now_ms, uint64_t *ret_id,
+    struct machine_change *ret_change);
+/*
+ * Takes down what a claim adds to the machine that it was found to be.  0, -ENOENT or -ENOMEM.
+ * Identifiers that do not count are not learned.  A hardware address that comes with the machine's
+ * serial number is sure, and leaves a machine that had it without being sure.  A machine that is
+ * known by no more than this claim's MAC and UUID (WHY_PASSING) is merged into this one.
+ */
+int machines_learn(struct machines *t, uint64_t id, const struct identity *claim,
+    const struct machine_facts *facts, uint64_t now_ms, struct machine_change *ret);
+
+/* What people and boots decide.  0, -ENOENT or -ENOMEM; texts are cut to IDENTITY_TEXT_MAX. */
+int machines_set_state(struct machines *t, uint64_t id, enum machine_state state, struct slice by);
+int machines_set_group(struct machines *t, uint64_t id, struct slice group);
+/* An empty entry takes the assignment away. */
+int machines_assign(struct machines *t, uint64_t id, struct slice entry, bool once,
+    uint64_t until_ms, struct slice by);
+int machines_set_outcome(
+    struct machines *t, uint64_t id, enum boot_phase phase, uint64_t at_ms, struct slice image);
+
+/*
+ * Merges `from` into `into`: what `into` does not know comes from `from`, its decisions (state,
+ * group, assignment) only where `into` has none; `from` becomes an alias.  MACs beyond MACHINE_MACS
+ * are dropped, the last of them told in *ret.  0, -ENOENT, -EINVAL (the same), -ENOSPC (as many
+ * aliases as machines are allowed) or -ENOMEM.
+ */
+int machines_merge(struct machines *t, uint64_t into, uint64_t from, struct machine_change *ret);
+/*
+ * Takes the identifiers of `parts` (MAC, UUID, serial, asset; a part may have several) from a
+ * machine and makes another of them, which inherits manufacturer, product and times and is in state
+ * new.  0, -ENOENT (no such machine, or it has not all of these), -EINVAL (nothing would be left,
+ * or nothing taken) or -ENOMEM.
+ */
+int machines_split(struct machines *t, uint64_t id, const struct identity *parts, size_t nparts,
+    uint64_t *ret_id, struct machine_change *ret_change);
+/* Forgets it; aliases that lead to it lead nowhere.  0 or -ENOENT. */
+int machines_remove(struct machines *t, uint64_t id);
+
+/* --- duplicates ----------------------------------------------------------------------------- */
+
+enum duplicate_reason {
+	DUPLICATE_UUID_CLONED, /* same UUID, other serial numbers: a maker's or a cloner's mistake
+	                        */
+	DUPLICATE_UUID,        /* same UUID, nothing against: perhaps one machine */
+	DUPLICATE_SERIAL,      /* same maker and serial number, other UUIDs: a new board? */
+	DUPLICATE_ASSET,       /* same asset tag */
+	DUPLICATE_MAC,         /* a hardware address of two machines: it moved */
+	DUPLICATE_SHARED_ADAPTER, /* ... of three or more UUIDs: put it on the list */
+	DUPLICATE_REASONS,
+};
+
+const char *duplicate_reason_name(enum duplicate_reason v);
+
+struct duplicate {
+	enum duplicate_reason reason;
+	enum identifier identifier;
+	char value[IDENTITY_TEXT_MAX + 1]; /* as text */
+	size_t n;
+	uint64_t ids[MACHINE_SHARERS];
+	bool crowded; /* there are more than these */
+};
+
+typedef void machines_duplicate_fn(void *arg, const struct duplicate *d);
+/* For each value that several machines share; each once, at most `limit`. Their number. */
+size_t machines_duplicates(
+    const struct machines *t, size_t limit, machines_duplicate_fn *fn, void *arg);
+
+#endif
