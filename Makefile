@@ -48,7 +48,8 @@ dhcpproxyd_EDGE := conf listen dhcpproxyd
 tftpd_PURE := tftp opt transfer
 tftpd_EDGE := conf served listen tftpd
 
-handlerd_PURE := boots services decide script record
+handlerd_PURE := boots services decide script record identity index texts machines rows filing match \
+	learn sharing
 handlerd_EDGE := conf journal sql store store_query catalogue watch control handlerd
 
 httpsbootd_PURE := route form range

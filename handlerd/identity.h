@@ -36,6 +36,8 @@ enum identifier {
 
 const char *identifier_name(enum identifier v);
 
+/* The text without blanks and controls around it, at most IDENTITY_TEXT_MAX of it. */
+struct slice identity_text(struct slice s);
 /* What a request says, by views into it; texts are cut to IDENTITY_TEXT_MAX, blanks trimmed. */
 void identity_from_request(const struct boot_request *r, struct identity *ret);
 

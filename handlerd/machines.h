@@ -16,7 +16,7 @@
 #include "handlerd/boots.h"
 #include "handlerd/identity.h"
 
-#define MACHINE_MACS 8 /* of a machine; one more pushes out the one learned first */
+#define MACHINE_MACS 8 /* of a machine; one more pushes out the one seen longest ago */
 /* Machines that can be found by one identifier's value.  More say that it does not identify:
  * it then counts nothing. */
 #define MACHINE_SHARERS 16
@@ -36,7 +36,7 @@ int machine_state_parse(struct slice name, enum machine_state *ret); /* 0, or -E
 
 struct machine_mac {
 	struct macaddr mac;
-	bool sure; /* seen together with the serial number, or what the machine was first seen by */
+	bool sure; /* nobody else had it, or it came with the serial number or asset tag */
 };
 
 /*
@@ -77,9 +77,10 @@ struct machine {
 /* Points; the reasons for the defaults stand beside them in match.c. */
 struct match_weights {
 	int mac, uuid, serial, asset;
-	int serial_alone;   /* the manufacturer is not known on both sides */
-	int uuid_differs;   /* taken off, as those below */
-	int serial_differs; /* and the manufacturer is the same, or not known */
+	int mac_unsure;   /* a MAC that is not sure, see struct machine_mac */
+	int serial_alone; /* the manufacturer is not known on both sides */
+	int uuid_differs; /* taken off, as those below */
+	int serial_differs;
 	int asset_differs;
 	int model_differs;
 	int port;      /* only between candidates that are equal otherwise */
@@ -89,7 +90,7 @@ struct match_weights {
 extern const struct match_weights match_weights_default;
 
 struct machines_conf {
-	size_t max_machines;  /* one more pushes out the one unseen longest, see machines_add() */
+	size_t max_machines;  /* see machines_evict() */
 	uint64_t hash_key[2]; /* random, so that clients cannot choose where they are kept */
 	struct match_weights weights;
 	const struct identity_lists *lists; /* stays the caller's; may be changed between calls */
@@ -108,13 +109,13 @@ size_t machines_count(const struct machines *t);
 size_t machines_bytes(const struct machines *t);
 
 /*
- * Puts back a machine, or an alias, read from the store.  Any order.  0, -EEXIST, -EINVAL (id 0),
- * or -ENOMEM.
+ * Puts back a machine, or an alias, read from the store, in any order; machines_restored() ends
+ * that.  0, -EEXIST, -EINVAL (id 0), or -ENOMEM.
  */
 int machines_restore(struct machines *t, const struct machine *from);
 int machines_restore_alias(struct machines *t, uint64_t old_id, uint64_t id);
-/* Ids up to this one have been used. */
-void machines_used_ids(struct machines *t, uint64_t last);
+/* Ids up to `last_id` have been used.  0 or -ENOMEM. */
+int machines_restored(struct machines *t, uint64_t last_id);
 
 /* The machine of this id, or that it was merged into.  False if there is none. */
 bool machines_get(const struct machines *t, uint64_t id, struct machine *ret);
@@ -126,8 +127,12 @@ uint64_t machines_resolve(const struct machines *t, uint64_t id);
  * whose identifier is of the kind that comes first here.
  */
 size_t machines_find(const struct machines *t, const char *name, uint64_t *ret_ids, size_t size);
-/* Last seen first: the first for id 0, else the one seen before it; 0 at the end. */
-uint64_t machines_older(const struct machines *t, uint64_t id);
+/*
+ * For each, until fn returns false: first those that somebody decided about, then the others, each
+ * kind by when it was seen or changed, the last first.  fn must not change the table.
+ */
+typedef bool machines_fn(void *arg, const struct machine *m);
+void machines_each(const struct machines *t, machines_fn *fn, void *arg);
 
 /* --- matching ------------------------------------------------------------------------------- */
 
@@ -137,8 +142,9 @@ enum verdict {
 	VERDICT_SWAPPED, /* the UUID in the other byte order; adds the same points */
 	VERDICT_DIFFERS, /* takes points, or is nothing to go by (a MAC: machines have several) */
 	VERDICT_SHARED,  /* same, but the adapter is on the list of shared ones: no points */
-	VERDICT_BAD,     /* same, but it is a maker's default: no points */
-	VERDICT_CROWDED, /* same, but MACHINE_SHARERS have it: no points */
+	VERDICT_OTHER_MAKER, /* the serial number of another manufacturer's machine: no points */
+	VERDICT_BAD,         /* same, but it is a maker's default: no points */
+	VERDICT_CROWDED,     /* same, but MACHINE_SHARERS have it: no points */
 	VERDICTS,
 };
 
@@ -187,8 +193,8 @@ void machines_match(const struct machines *t, const struct identity *claim, stru
 /* What a call changed, as bits. */
 enum {
 	CHANGED_MAC_ADDED = 1u << 0,
-	CHANGED_MAC_DROPPED = 1u << 1, /* the one learned first, there were too many */
-	CHANGED_MAC_MOVED = 1u << 2,   /* another machine had it without being sure of it */
+	CHANGED_MAC_DROPPED = 1u << 1, /* the one seen longest ago, there were too many */
+	CHANGED_MAC_MOVED = 1u << 2,   /* other machines that had it are no longer sure of it */
 	CHANGED_UUID = 1u << 3,
 	CHANGED_SERIAL = 1u << 4,
 	CHANGED_ASSET = 1u << 5,
@@ -196,18 +202,19 @@ enum {
 	CHANGED_PORT = 1u << 7,
 	CHANGED_ADDRESS = 1u << 8,
 	CHANGED_CLIENT = 1u << 9,  /* arch, platform, version */
-	CHANGED_MERGED = 1u << 10, /* `other` is now an alias */
-	CHANGED_SEEN = 1u << 11,   /* only last_ms or the order of MACs */
+	CHANGED_MERGED = 1u << 10, /* `merged` is now an alias */
+	CHANGED_SEEN = 1u << 11,   /* always: last_ms, the order of MACs */
 };
 
 const char *machine_change_name(unsigned bit); /* of one bit */
 
 struct machine_change {
 	unsigned what;
-	/* all machines that are to be stored again: the machine itself comes first */
-	uint64_t other;     /* moved from, or merged from; 0: none */
-	uint64_t evicted;   /* made room; to be deleted; 0: none */
-	struct macaddr mac; /* dropped or moved */
+	/* machines beside this one that are to be stored again, and the one that was merged */
+	size_t nothers;
+	uint64_t others[MACHINE_SHARERS];
+	uint64_t merged;
+	struct macaddr mac; /* dropped */
 	/* as they were, if they are replaced: empty, or cut to fit */
 	bool had_uuid;
 	struct uuid uuid;
@@ -222,18 +229,16 @@ struct machine_facts {
 };
 
 /*
- * Makes a machine of a claim that none matched.  If there are conf.max_machines, the one unseen
- * longest goes, without regard to those that somebody decided about (state, group, assignment); if
- * all are such, the one unseen longest of all goes.  The new id and in *ret_change what went.
- * -EINVAL: the claim has no identifier that counts.  -ENOMEM.
+ * Makes a machine of a claim that none matched.  0, -EINVAL (a claim by which it would not be found
+ * again: nothing in it counts) or -ENOMEM.  Then call machines_evict().
  */
 int machines_add(struct machines *t, const struct identity *claim,
     const struct machine_facts *facts, uint64_t now_ms, uint64_t *ret_id,
     struct machine_change *ret_change);
 /*
  * Takes down what a claim adds to the machine that it was found to be.  0, -ENOENT or -ENOMEM.
- * Identifiers that do not count are not learned.  A hardware address that comes with the machine's
- * serial number is sure, and leaves a machine that had it without being sure.  A machine that is
+ * Identifiers that do not count replace none that do.  A hardware address that comes with the
+ * machine's serial number is sure, and no other machine is sure of it any more.  A machine that is
  * known by no more than this claim's MAC and UUID (WHY_PASSING) is merged into this one.
  */
 int machines_learn(struct machines *t, uint64_t id, const struct identity *claim,
@@ -263,6 +268,12 @@ int machines_merge(struct machines *t, uint64_t into, uint64_t from, struct mach
  */
 int machines_split(struct machines *t, uint64_t id, const struct identity *parts, size_t nparts,
     uint64_t *ret_id, struct machine_change *ret_change);
+/*
+ * Forgets the machine unseen longest, if there are more than conf.max_machines; those that somebody
+ * decided about (state, group, assignment) go only when no others are left.  The id that is gone,
+ * or 0; call it until then, after adding, restoring or setting the configuration.
+ */
+uint64_t machines_evict(struct machines *t);
 /* Forgets it; aliases that lead to it lead nowhere.  0 or -ENOENT. */
 int machines_remove(struct machines *t, uint64_t id);
 
