@@ -50,7 +50,8 @@ tftpd_EDGE := conf served listen tftpd
 
 handlerd_PURE := boots services decide script record identity index texts machines rows filing match \
 	learn sharing
-handlerd_EDGE := conf journal sql store store_query catalogue watch control handlerd
+handlerd_EDGE := conf journal sql store store_query store_schema store_machines inventory catalogue watch control control_machines \
+	handlerd
 
 httpsbootd_PURE := route form range
 httpsbootd_EDGE := conf tls_settings tls exchange serve httpsbootd

@@ -370,6 +370,7 @@ boots_restore(struct boots *t, const struct boot *from)
 	if (b == NULL)
 		return NULL;
 	b->last_ms = from->last_ms;
+	b->machine = from->machine;
 	b->has_uuid = from->has_uuid;
 	b->uuid = from->uuid;
 	b->relay = from->relay;

@@ -37,6 +37,7 @@ enum boot_note {
 
 struct boot {
 	uint64_t id;
+	uint64_t machine;             /* 0: not known */
 	uint64_t started_ms, last_ms; /* since 1970 */
 	struct macaddr mac;
 	bool has_uuid;

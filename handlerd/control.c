@@ -1,6 +1,6 @@
 /* The methods of handlerd's control socket. */
 #include "common/counters.h"
-#include "handlerd/handlerd.h"
+#include "handlerd/control_machines.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -35,20 +35,6 @@ get_name(const json_t *params, const char *key, struct rpc_error *error)
 	if (s == NULL)
 		(void)rpc_fail(error, RPC_INVALID_PARAMS, "\"%s\" is missing", key);
 	return s;
-}
-
-/* A machine's name in the form in which the store has it. */
-static const char *
-canonical_machine(const char *name, char buf[static MAC_STRLEN])
-{
-	struct macaddr mac;
-	struct uuid uuid;
-
-	if (uuid_parse(slice_str(name), &uuid) == 0)
-		return uuid_format(&uuid, buf);
-	if (mac_parse(slice_str(name), &mac) == 0)
-		return mac_format(&mac, buf);
-	return name;
 }
 
 static json_t *
@@ -138,17 +124,24 @@ static json_t *
 rpc_boots_list(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
 {
 	struct handlerd *h = arg;
-	const json_t *machine = json_object_get(params, "machine");
-	char buf[MAC_STRLEN];
+	const char *name = json_string_value(json_object_get(params, "machine"));
+	uint64_t ids[CONTROL_MACHINES];
+	struct store_machine_names of = { .ids = ids };
 	int64_t limit;
 
 	(void)conn;
 	if (!get_limit(params, &limit, error))
 		return NULL;
-	if (machine != NULL && !json_is_string(machine))
+	if (name == NULL && json_object_get(params, "machine") != NULL)
 		return rpc_fail(error, RPC_INVALID_PARAMS, "\"machine\" is not a string");
-	return store_list_boots(h->store,
-	    machine != NULL ? canonical_machine(json_string_value(machine), buf) : NULL, limit);
+	if (name == NULL)
+		return store_list_boots(h->store, NULL, limit);
+	/* an adapter that identifies no machine has boots all the same */
+	(void)mac_parse(slice_str(name), &of.mac);
+	of.nids = machines_find(h->inventory.table, name, ids, NITEMS(ids));
+	if (of.nids > NITEMS(ids))
+		of.nids = NITEMS(ids);
+	return store_list_boots(h->store, &of, limit);
 }
 
 static json_t *
@@ -186,22 +179,6 @@ rpc_machines_list(void *arg, struct rpc_conn *conn, const json_t *params, struct
 	if (!get_limit(params, &limit, error))
 		return NULL;
 	return store_list_machines(h->store, limit);
-}
-
-static json_t *
-rpc_machines_show(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
-{
-	struct handlerd *h = arg;
-	const char *name = get_name(params, "machine", error);
-	char buf[MAC_STRLEN];
-	json_t *machine;
-
-	(void)conn;
-	if (name == NULL)
-		return NULL;
-	machine = store_show_machine(h->store, canonical_machine(name, buf));
-	return machine != NULL ? machine
-	                       : rpc_fail(error, RPC_NOT_FOUND, "there is no machine \"%s\"", name);
 }
 
 static json_t *
@@ -289,7 +266,17 @@ const struct rpc_method handlerd_methods[] = {
 	    "from now on, each new line of a timeline as a notification \"entry\"" },
 	{ "machines.list", rpc_machines_list, "limit?", "machines, last seen first" },
 	{ "machines.show", rpc_machines_show, "machine",
-	    "one machine, by hardware address or UUID, with its boots" },
+	    "one machine, by #ID, MAC, UUID, serial number or asset tag, with its boots and "
+	    "events" },
+	{ "machines.duplicates", rpc_machines_duplicates, "limit?",
+	    "identifiers that several machines share, with reasons" },
+	{ "machines.merge", rpc_machines_merge, "into, from, by?",
+	    "makes one machine of two; the id of `from` then leads to `into`" },
+	{ "machines.split", rpc_machines_split, "machine, identifiers, by?",
+	    "makes a new machine of some of a machine's identifiers" },
+	{ "machines.identify", rpc_machines_identify,
+	    "mac?, uuid?, serial?, asset?, manufacturer?, product?, relay?, remote?, circuit?",
+	    "the machine that such a claim would be found to be, with all evidence" },
 	{ "images.list", rpc_images_list, "", "the images that are offered" },
 	{ "images.show", rpc_images_show, "name", "one image" },
 	{ "loaders.list", rpc_loaders_list, "", "network boot programs, what they are and can do" },

@@ -184,30 +184,32 @@ put_boot(struct handlerd *h, struct boot *b)
 	put(h, &r);
 }
 
-/* What a request tells about its machine. */
+/* Finds out which machine a boot is of, and takes down what a request tells about it. */
 static void
-put_machine(struct handlerd *h, const struct boot_request *r, const struct boot *b, uint64_t now_ms)
+note_machine(struct handlerd *h, const struct boot_request *r, struct boot *b, uint64_t now_ms)
 {
-	struct record m = {
-		.kind = RECORD_MACHINE,
-		.machine = {
-			.mac = r->mac,
-			.seen_ms = now_ms,
-			.has_uuid = r->has_uuid,
-			.uuid = r->uuid,
-			.arch = r->arch != ARCH_UNKNOWN ? r->arch : b->arch,
-			.address = r->address,
-			.manufacturer = r->manufacturer,
-			.product = r->product,
-			.serial = r->serial,
-			.asset = r->asset,
-			.platform = r->platform,
-			.version = r->version,
-		},
+	const struct machine_facts facts = {
+		.arch = r->arch != ARCH_UNKNOWN ? r->arch : b->arch,
+		.address = r->address,
+		.platform = identity_text(r->platform),
+		.version = identity_text(r->version),
 	};
+	struct identity claim;
+	uint64_t id;
 
-	if (r->mac.len > 0)
-		put(h, &m);
+	identity_from_request(r, &claim);
+	if (claim.mac.len == 0)
+		claim.mac = b->mac;
+	if (!claim.has_uuid && b->has_uuid) {
+		claim.has_uuid = true;
+		claim.uuid = b->uuid;
+	}
+	id = inventory_note(&h->inventory, &claim, &facts, now_ms);
+	h->put_something = true;
+	if (id == 0 || id == b->machine)
+		return;
+	b->machine = id;
+	b->dirty = true;
 }
 
 /* --- facts ---------------------------------------------------------------------------------- */
@@ -347,7 +349,7 @@ on_request(void *arg, const struct bus_reply *to, const struct boot_request *r)
 		if (r->stage == STAGE_REPORT)
 			boot_note_report(b, r->file);
 		if (opened || r->stage == STAGE_BOOT)
-			put_machine(h, r, b, now_ms);
+			note_machine(h, r, b, now_ms);
 		put_boot(h, b);
 	}
 	log_decision(r, b, &answer);
@@ -482,10 +484,11 @@ limits_of(const struct handlerd_conf *conf)
 	return (struct store_limits){
 		.keep_days = conf->keep_days,
 		.max_boots = conf->max_boots,
-		.max_machines = conf->max_machines,
 		.max_entries = conf->max_entries,
 	};
 }
+
+static const struct identity_lists no_lists;
 
 static void
 apply_conf(struct handlerd *h)
@@ -497,6 +500,8 @@ apply_conf(struct handlerd *h)
 		boots_set_idle(h->boots, (uint64_t)h->conf->boot_idle_s * 1000);
 	if (h->store != NULL)
 		store_set_limits(h->store, &limits);
+	if (h->inventory.table != NULL)
+		inventory_set_limits(&h->inventory, (size_t)h->conf->max_machines, &no_lists);
 }
 
 json_t *
@@ -601,6 +606,9 @@ open_rest(struct handlerd *h)
 
 	rc = store_open(handlerd_store_path(h->conf->store), &limits, &h->store);
 	if (rc == 0)
+		rc = inventory_open(
+		    &h->inventory, h->store, (size_t)h->conf->max_machines, &no_lists);
+	if (rc == 0)
 		rc = boots_new(
 		    (size_t)h->conf->max_open_boots, idle_ms, random_bits, NULL, &h->boots);
 	if (rc == 0)
@@ -647,6 +655,7 @@ handlerd_close(struct handlerd *h)
 	bus_server_close(h->bus);
 	rpc_close(h->rpc);
 	watch_close(h->watch);
+	inventory_close(&h->inventory);
 	store_close(h->store);
 	boots_free(h->boots);
 	catalogue_free(h->catalogue);

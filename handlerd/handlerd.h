@@ -12,6 +12,7 @@
 #include "common/rpc.h"
 #include "common/start.h"
 #include "handlerd/catalogue.h"
+#include "handlerd/inventory.h"
 #include "handlerd/services.h"
 #include "handlerd/store.h"
 
@@ -50,6 +51,7 @@ struct handlerd {
 	struct rpc_server *rpc;
 	struct bus_server *bus;
 	struct store *store;
+	struct inventory inventory;
 	struct boots *boots;
 	struct services services;
 	struct catalogue *catalogue;

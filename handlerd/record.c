@@ -8,21 +8,63 @@
 
 #define MAC(tag, form, max, member)                                                                \
 	{                                                                                          \
-		tag, form, max, offsetof(struct machine_record, member)                            \
+		tag, form, max, offsetof(struct machine, member)                                   \
 	}
 static const struct field machine_fields[] = {
-	MAC(1, FIELD_MAC, 0, mac),
-	MAC(2, FIELD_U64, 0, seen_ms),
-	MAC(3, FIELD_BOOL, 0, has_uuid),
-	MAC(4, FIELD_UUID, 0, uuid),
-	MAC(5, FIELD_U16, 0, arch),
-	MAC(6, FIELD_IP, 0, address),
-	MAC(7, FIELD_SLICE, 1024, manufacturer),
-	MAC(8, FIELD_SLICE, 1024, product),
-	MAC(9, FIELD_SLICE, 1024, serial),
-	MAC(10, FIELD_SLICE, 1024, asset),
-	MAC(11, FIELD_SLICE, 64, platform),
-	MAC(12, FIELD_SLICE, 255, version),
+	MAC(1, FIELD_U64, 0, id),
+	MAC(2, FIELD_U64, 0, first_ms),
+	MAC(3, FIELD_U64, 0, last_ms),
+	MAC(4, FIELD_BOOL, 0, has_uuid),
+	MAC(5, FIELD_UUID, 0, uuid),
+	MAC(6, FIELD_SLICE, IDENTITY_TEXT_MAX, serial),
+	MAC(7, FIELD_SLICE, IDENTITY_TEXT_MAX, asset),
+	MAC(8, FIELD_SLICE, IDENTITY_TEXT_MAX, manufacturer),
+	MAC(9, FIELD_SLICE, IDENTITY_TEXT_MAX, product),
+	MAC(10, FIELD_SLICE, IDENTITY_TEXT_MAX, platform),
+	MAC(11, FIELD_SLICE, IDENTITY_TEXT_MAX, version),
+	MAC(12, FIELD_IP, 0, relay),
+	MAC(13, FIELD_SLICE, IDENTITY_TEXT_MAX, remote),
+	MAC(14, FIELD_SLICE, IDENTITY_TEXT_MAX, circuit),
+	MAC(15, FIELD_U16, 0, arch),
+	MAC(16, FIELD_IP, 0, address),
+	MAC(17, FIELD_ENUM, MACHINE_STATES, state),
+	MAC(18, FIELD_SLICE, IDENTITY_TEXT_MAX, group),
+	MAC(19, FIELD_SLICE, IDENTITY_TEXT_MAX, entry),
+	MAC(20, FIELD_BOOL, 0, once),
+	MAC(21, FIELD_U64, 0, until_ms),
+	MAC(22, FIELD_SLICE, IDENTITY_TEXT_MAX, by),
+	MAC(23, FIELD_ENUM, PHASES, phase),
+	MAC(24, FIELD_U64, 0, phase_ms),
+	MAC(25, FIELD_SLICE, IDENTITY_TEXT_MAX, image),
+};
+
+/* A machine's MACs in one field: for each an octet 1 if it is sure, its length, the address. */
+#define MACS_BYTES (MACHINE_MACS * (2 + sizeof(((struct macaddr *)0)->b)))
+struct machine_macs {
+	struct slice packed;
+};
+static const struct field macs_fields[] = {
+	{ 32, FIELD_SLICE, MACS_BYTES, offsetof(struct machine_macs, packed) },
+};
+
+#define EVENT(tag, form, max, member)                                                              \
+	{                                                                                          \
+		tag, form, max, offsetof(struct machine_event, member)                             \
+	}
+static const struct field event_fields[] = {
+	EVENT(1, FIELD_U64, 0, machine),
+	EVENT(2, FIELD_U64, 0, other),
+	EVENT(3, FIELD_U64, 0, at_ms),
+	EVENT(4, FIELD_ENUM, MACHINE_EVENTS, kind),
+	EVENT(5, FIELD_SLICE, IDENTITY_TEXT_MAX, by),
+	EVENT(6, FIELD_SLICE, 1024, text),
+};
+
+struct gone {
+	uint64_t id;
+};
+static const struct field gone_fields[] = {
+	{ 1, FIELD_U64, 0, offsetof(struct gone, id) },
 };
 
 /* The texts of a boot, which has them in arrays. */
@@ -48,6 +90,7 @@ static const struct field boot_fields[] = {
 	BOOT(11, FIELD_U16, 0, arch),
 	BOOT(12, FIELD_BOOL, 0, trusted),
 	BOOT(13, FIELD_BOOL, 0, by_http),
+	BOOT(14, FIELD_U64, 0, machine),
 };
 static const struct field text_fields[] = {
 	{ 32, FIELD_SLICE, IMAGE_NAME_MAX, offsetof(struct boot_texts, image) },
@@ -81,13 +124,81 @@ static const struct field entry_fields[] = {
 	ENT(20, FIELD_SLICE, 1024, text),
 };
 
+const char *
+machine_event_name(enum machine_event_kind v)
+{
+	static const char *const names[MACHINE_EVENTS] = {
+		[MACHINE_EVENT_CHANGED] = "changed",
+		[MACHINE_EVENT_MERGED] = "merged",
+		[MACHINE_EVENT_SPLIT] = "split",
+		[MACHINE_EVENT_STATE] = "state",
+		[MACHINE_EVENT_GROUP] = "group",
+		[MACHINE_EVENT_ASSIGNED] = "assigned",
+	};
+
+	return (size_t)v < NITEMS(names) ? names[v] : "?";
+}
+
+static void
+encode_machine(struct wbuf *w, const struct machine *m)
+{
+	uint8_t bytes[MACS_BYTES];
+	struct machine_macs macs;
+	struct wbuf packed;
+
+	wbuf_init(&packed, bytes, sizeof(bytes));
+	for (size_t i = 0; i < m->nmacs; i++) {
+		wbuf_u8(&packed, m->macs[i].sure);
+		wbuf_u8(&packed, m->macs[i].mac.len);
+		wbuf_bytes(&packed, m->macs[i].mac.b, m->macs[i].mac.len);
+	}
+	macs.packed = wbuf_view(&packed);
+	w->bad |= packed.bad;
+	fields_encode(w, machine_fields, NITEMS(machine_fields), m);
+	fields_encode(w, macs_fields, NITEMS(macs_fields), &macs);
+}
+
+static int
+decode_macs(struct slice packed, struct machine *m)
+{
+	struct rbuf r;
+
+	rbuf_init(&r, packed.p, packed.n);
+	while (r.left > 0 && m->nmacs < MACHINE_MACS) {
+		struct machine_mac *to = &m->macs[m->nmacs++];
+
+		to->sure = rbuf_u8(&r) != 0;
+		to->mac.len = rbuf_u8(&r);
+		if (to->mac.len == 0 || to->mac.len > sizeof(to->mac.b))
+			return -EBADMSG;
+		rbuf_bytes(&r, to->mac.b, to->mac.len);
+	}
+	return r.bad || r.left > 0 ? -EBADMSG : 0;
+}
+
+static int
+decode_machine(struct slice body, struct machine *ret)
+{
+	struct machine_macs macs;
+	int rc;
+
+	rc = fields_decode(body, macs_fields, NITEMS(macs_fields), &macs, sizeof(macs));
+	if (rc == 0)
+		rc = fields_decode(body, machine_fields, NITEMS(machine_fields), ret, sizeof(*ret));
+	return rc == 0 ? decode_macs(macs.packed, ret) : rc;
+}
+
 void
 record_encode(struct wbuf *w, const struct record *r)
 {
 	wbuf_u8(w, (uint8_t)r->kind);
 	switch (r->kind) {
-	case RECORD_MACHINE:
-		fields_encode(w, machine_fields, NITEMS(machine_fields), &r->machine);
+	case RECORD_MACHINE: encode_machine(w, &r->machine); break;
+	case RECORD_MACHINE_GONE:
+		fields_encode(w, gone_fields, NITEMS(gone_fields), &r->machine_gone);
+		break;
+	case RECORD_MACHINE_EVENT:
+		fields_encode(w, event_fields, NITEMS(event_fields), &r->machine_event);
 		break;
 	case RECORD_BOOT: {
 		struct boot_texts texts = { slice_str(r->boot.image), slice_str(r->boot.subnet) };
@@ -113,13 +224,17 @@ record_decode(struct slice bytes, struct record *ret)
 	rbuf_init(&r, bytes.p, bytes.n);
 	kind = rbuf_u8(&r);
 	body = rbuf_slice(&r, r.left);
-	if (kind == RECORD_NONE || kind >= RECORD_KINDS)
+	if (kind < RECORD_BOOT || kind >= RECORD_KINDS)
 		return -EBADMSG;
 	ret->kind = (enum record_kind)kind;
 	switch (ret->kind) {
-	case RECORD_MACHINE:
-		return fields_decode(body, machine_fields, NITEMS(machine_fields), &ret->machine,
-		    sizeof(ret->machine));
+	case RECORD_MACHINE: return decode_machine(body, &ret->machine);
+	case RECORD_MACHINE_GONE:
+		return fields_decode(body, gone_fields, NITEMS(gone_fields), &ret->machine_gone,
+		    sizeof(ret->machine_gone));
+	case RECORD_MACHINE_EVENT:
+		return fields_decode(body, event_fields, NITEMS(event_fields), &ret->machine_event,
+		    sizeof(ret->machine_event));
 	case RECORD_BOOT:
 		rc = fields_decode(body, text_fields, NITEMS(text_fields), &texts, sizeof(texts));
 		if (rc == 0)

@@ -5,25 +5,38 @@
 #ifndef HANDLERD_RECORD_H
 #define HANDLERD_RECORD_H
 
-#include "handlerd/boots.h"
+#include "handlerd/machines.h"
 
 enum record_kind {
 	RECORD_NONE,
-	RECORD_MACHINE,
-	RECORD_BOOT,
+	RECORD_BOOT = 2, /* 1 was a machine before machines had ids; such a record is passed over */
 	RECORD_ENTRY,
+	RECORD_MACHINE, /* all that is known of it: it replaces what is stored */
+	RECORD_MACHINE_GONE,
+	RECORD_MACHINE_EVENT,
 	RECORD_KINDS,
 };
 
-/* What is known of a machine; empty fields leave what is stored as it is. */
-struct machine_record {
-	struct macaddr mac;
-	uint64_t seen_ms;
-	bool has_uuid;
-	struct uuid uuid;
-	uint16_t arch;
-	struct ipaddr address;
-	struct slice manufacturer, product, serial, asset, platform, version;
+/* What happened to a machine beside its boots. */
+enum machine_event_kind {
+	MACHINE_EVENT_CHANGED, /* an identifier, as `text` says */
+	MACHINE_EVENT_MERGED, /* `other` into `machine`, which gets its boots and its id as alias */
+	MACHINE_EVENT_SPLIT,  /* `other` from `machine`: boots go with the MACs that only it has */
+	MACHINE_EVENT_STATE,  /* `text` is the new one */
+	MACHINE_EVENT_GROUP,  /* likewise */
+	MACHINE_EVENT_ASSIGNED, /* `text` is the entry, "" when it was taken away */
+	MACHINE_EVENTS,
+};
+
+const char *machine_event_name(enum machine_event_kind v);
+
+struct machine_event {
+	uint64_t machine;
+	uint64_t other; /* or 0 */
+	uint64_t at_ms;
+	enum machine_event_kind kind;
+	struct slice by; /* who did it; "": handlerd itself */
+	struct slice text;
 };
 
 /* One line of a timeline. */
@@ -50,7 +63,9 @@ struct entry_record {
 struct record {
 	enum record_kind kind;
 	union {
-		struct machine_record machine;
+		struct machine machine;
+		uint64_t machine_gone; /* id */
+		struct machine_event machine_event;
 		struct boot boot; /* without its links */
 		struct entry_record entry;
 	};

@@ -16,55 +16,37 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define SCHEMA_VERSION 1
-#define A_COMMIT       4096 /* records of a transaction at the most */
-#define RETRY_MS       1000 /* after a commit that failed */
-#define PRUNE_MS       (10 * 60 * 1000)
-#define PRUNE_RECORDS  200000 /* so many new records are a reason to prune early */
-#define BUSY_MS        5000
-#define ENDING_MS      3000 /* for what is still in the journal; the rest waits there */
-
-static const char schema[] =
-    "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;"
-    "CREATE TABLE machine("
-    " mac TEXT PRIMARY KEY, first_ms INTEGER, last_ms INTEGER, uuid TEXT, arch INTEGER,"
-    " address TEXT, manufacturer TEXT, product TEXT, serial TEXT, asset TEXT, platform TEXT,"
-    " version TEXT);"
-    "CREATE INDEX machine_by_last ON machine(last_ms);"
-    "CREATE INDEX machine_by_uuid ON machine(uuid);"
-    "CREATE TABLE boot("
-    " id INTEGER PRIMARY KEY, mac TEXT, started_ms INTEGER, last_ms INTEGER, uuid TEXT,"
-    " address TEXT, relay TEXT, subnet TEXT, phase TEXT, client TEXT, arch INTEGER,"
-    " trusted INTEGER, by_http INTEGER, image TEXT);"
-    "CREATE INDEX boot_by_mac ON boot(mac);"
-    "CREATE INDEX boot_by_last ON boot(last_ms);"
-    "CREATE TABLE entry("
-    " n INTEGER PRIMARY KEY, boot INTEGER, at_ms INTEGER, kind TEXT, via TEXT, mac TEXT,"
-    " address TEXT, subnet TEXT, action TEXT, reason TEXT, rule TEXT, file TEXT, bytes INTEGER,"
-    " duration_ms INTEGER, blksize INTEGER, windowsize INTEGER, retransmits INTEGER,"
-    " repeats INTEGER, text TEXT);"
-    "CREATE INDEX entry_by_boot ON entry(boot);"
-    "CREATE TRIGGER boot_gone AFTER DELETE ON boot"
-    " BEGIN DELETE FROM entry WHERE boot=OLD.id; END;"
-    "CREATE TABLE origin(origin INTEGER PRIMARY KEY, seq INTEGER, at_ms INTEGER);";
+#define A_COMMIT      4096 /* records of a transaction at the most */
+#define RETRY_MS      1000 /* after a commit that failed */
+#define PRUNE_MS      (10 * 60 * 1000)
+#define PRUNE_RECORDS 200000 /* so many new records are a reason to prune early */
+#define BUSY_MS       5000
+#define ENDING_MS     3000 /* for what is still in the journal; the rest waits there */
 
 static const struct {
 	enum store_sql which;
 	const char *sql;
 } statements[] = {
 	{ SQL_MACHINE,
-	    "INSERT INTO machine VALUES(?1,?2,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)"
-	    " ON CONFLICT(mac) DO UPDATE SET last_ms=max(last_ms,?2), uuid=ifnull(?3,uuid),"
-	    " arch=ifnull(?4,arch), address=ifnull(?5,address),"
-	    " manufacturer=ifnull(?6,manufacturer), product=ifnull(?7,product),"
-	    " serial=ifnull(?8,serial), asset=ifnull(?9,asset), platform=ifnull(?10,platform),"
-	    " version=ifnull(?11,version)" },
+	    "INSERT OR REPLACE INTO machine VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,"
+	    "?15,?16,?17,?18,?19,?20,?21,?22,?23,?24)" },
+	{ SQL_MACHINE_GONE, "DELETE FROM machine WHERE id=?1" },
+	{ SQL_MACS_GONE, "DELETE FROM machine_mac WHERE machine=?1" },
+	{ SQL_MAC, "INSERT INTO machine_mac VALUES(?1,?2,?3,?4)" },
+	{ SQL_ALIAS, "INSERT OR REPLACE INTO machine_alias VALUES(?1,?2)" },
+	{ SQL_MACHINE_EVENT, "INSERT INTO machine_event(machine,other,at_ms,kind,\"by\",text)"
+			     " VALUES(?1,?2,?3,?4,?5,?6)" },
+	{ SQL_MERGE_BOOTS, "UPDATE boot SET machine=?1 WHERE machine=?2" },
+	{ SQL_MERGE_ALIASES, "UPDATE machine_alias SET machine=?1 WHERE machine=?2" },
+	{ SQL_SPLIT_BOOTS, "UPDATE boot SET machine=?2 WHERE machine=?1"
+			   " AND mac IN (SELECT mac FROM machine_mac WHERE machine=?2)"
+			   " AND mac NOT IN (SELECT mac FROM machine_mac WHERE machine=?1)" },
 	{ SQL_BOOT,
-	    "INSERT INTO boot VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)"
+	    "INSERT INTO boot VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)"
 	    " ON CONFLICT(id) DO UPDATE SET mac=ifnull(?2,mac), last_ms=max(last_ms,?4),"
 	    " uuid=ifnull(?5,uuid), address=ifnull(?6,address), relay=ifnull(?7,relay),"
 	    " subnet=ifnull(?8,subnet), phase=?9, client=?10, arch=?11, trusted=?12, by_http=?13,"
-	    " image=ifnull(?14,image)" },
+	    " image=ifnull(?14,image), machine=ifnull(?15,machine)" },
 	{ SQL_REPEATS, "UPDATE entry SET repeats=?2 WHERE n="
 		       "(SELECT n FROM entry WHERE boot=?1 AND action IS NOT NULL"
 		       " ORDER BY n DESC LIMIT 1)" },
@@ -79,27 +61,19 @@ static const struct {
 	{ SQL_PRUNE_OLD, "DELETE FROM boot WHERE last_ms < ?1" },
 	{ SQL_PRUNE_BOOTS, "DELETE FROM boot WHERE last_ms <="
 			   " (SELECT last_ms FROM boot ORDER BY last_ms DESC LIMIT 1 OFFSET ?1)" },
-	{ SQL_PRUNE_MACHINES,
-	    "DELETE FROM machine WHERE last_ms <="
-	    " (SELECT last_ms FROM machine ORDER BY last_ms DESC LIMIT 1 OFFSET ?1)" },
+	{ SQL_PRUNE_EVENTS, "DELETE FROM machine_event WHERE at_ms < ?1" },
 	/* those of a boot go with it, by the trigger */
 	{ SQL_PRUNE_ENTRIES, "DELETE FROM entry WHERE boot IS NULL AND at_ms < ?1" },
 	{ SQL_PRUNE_EXCESS, "DELETE FROM entry WHERE n <= (SELECT max(n) FROM entry) - ?1" },
 	{ SQL_PRUNE_ORIGINS, "DELETE FROM origin WHERE at_ms < ?1" },
 };
 
-static sqlite3_stmt *
-stmt(const struct store *s, enum store_sql which)
-{
-	return s->write[which];
-}
-
 static int
 set_meta(struct store *s, const char *key, uint64_t value)
 {
-	sql_bind_text(stmt(s, SQL_META), 1, key);
-	sql_bind_int(stmt(s, SQL_META), 2, value);
-	return sql_run(stmt(s, SQL_META));
+	sql_bind_text(store_stmt(s, SQL_META), 1, key);
+	sql_bind_int(store_stmt(s, SQL_META), 2, value);
+	return sql_run(store_stmt(s, SQL_META));
 }
 
 static uint64_t
@@ -118,31 +92,9 @@ get_meta(struct store *s, const char *key)
 }
 
 static int
-write_machine(struct store *s, const struct machine_record *m)
-{
-	sqlite3_stmt *st = stmt(s, SQL_MACHINE);
-
-	sql_bind_mac(st, 1, &m->mac);
-	sql_bind_int(st, 2, m->seen_ms);
-	sql_bind_uuid(st, 3, m->has_uuid, &m->uuid);
-	if (m->arch == ARCH_UNKNOWN)
-		(void)sqlite3_bind_null(st, 4);
-	else
-		sql_bind_int(st, 4, m->arch);
-	sql_bind_ip(st, 5, &m->address);
-	sql_bind_slice(st, 6, m->manufacturer);
-	sql_bind_slice(st, 7, m->product);
-	sql_bind_slice(st, 8, m->serial);
-	sql_bind_slice(st, 9, m->asset);
-	sql_bind_slice(st, 10, m->platform);
-	sql_bind_slice(st, 11, m->version);
-	return sql_run(st);
-}
-
-static int
 write_boot(struct store *s, const struct boot *b)
 {
-	sqlite3_stmt *st = stmt(s, SQL_BOOT);
+	sqlite3_stmt *st = store_stmt(s, SQL_BOOT);
 
 	sql_bind_int(st, 1, b->id);
 	sql_bind_mac(st, 2, &b->mac);
@@ -158,6 +110,10 @@ write_boot(struct store *s, const struct boot *b)
 	sql_bind_int(st, 12, b->trusted);
 	sql_bind_int(st, 13, b->by_http);
 	sql_bind_text(st, 14, b->image);
+	if (b->machine != 0)
+		sql_bind_int(st, 15, b->machine);
+	else
+		(void)sqlite3_bind_null(st, 15);
 	return sql_run(st);
 }
 
@@ -167,14 +123,14 @@ write_entry(struct store *s, const struct entry_record *e)
 	sqlite3_stmt *st;
 
 	if (e->repeats > 0) {
-		st = stmt(s, SQL_REPEATS);
+		st = store_stmt(s, SQL_REPEATS);
 		sql_bind_int(st, 1, e->boot);
 		sql_bind_int(st, 2, e->repeats);
 		if (sql_run(st) < 0)
 			return -EIO;
 	}
 	if (e->origin != 0) {
-		st = stmt(s, SQL_ORIGIN);
+		st = store_stmt(s, SQL_ORIGIN);
 		sql_bind_int(st, 1, e->origin);
 		sql_bind_int(st, 2, e->seq);
 		sql_bind_int(st, 3, wall_clock_ms());
@@ -183,7 +139,7 @@ write_entry(struct store *s, const struct entry_record *e)
 	}
 	if (e->kind.n == 0) /* only to note that this event was taken */
 		return 0;
-	st = stmt(s, SQL_ENTRY);
+	st = store_stmt(s, SQL_ENTRY);
 	if (e->boot != 0)
 		sql_bind_int(st, 1, e->boot);
 	else
@@ -208,7 +164,7 @@ write_entry(struct store *s, const struct entry_record *e)
 		return -EIO;
 	if (e->boot == 0)
 		return 0;
-	st = stmt(s, SQL_TOUCH);
+	st = store_stmt(s, SQL_TOUCH);
 	sql_bind_int(st, 1, e->boot);
 	sql_bind_int(st, 2, e->at_ms);
 	return sql_run(st);
@@ -224,7 +180,9 @@ write_record(struct store *s, struct slice bytes)
 		return 0;
 	}
 	switch (r.kind) {
-	case RECORD_MACHINE: return write_machine(s, &r.machine);
+	case RECORD_MACHINE: return store_write_machine(s, &r.machine);
+	case RECORD_MACHINE_GONE: return store_write_machine_gone(s, r.machine_gone);
+	case RECORD_MACHINE_EVENT: return store_write_machine_event(s, &r.machine_event);
 	case RECORD_BOOT: return write_boot(s, &r.boot);
 	default: return write_entry(s, &r.entry);
 	}
@@ -264,8 +222,8 @@ fail:
 static int
 prune_by(struct store *s, enum store_sql which, int64_t bound)
 {
-	sql_bind_int(stmt(s, which), 1, (uint64_t)bound);
-	return sql_run(stmt(s, which));
+	sql_bind_int(store_stmt(s, which), 1, (uint64_t)bound);
+	return sql_run(store_stmt(s, which));
 }
 
 static void
@@ -282,7 +240,7 @@ prune(struct store *s)
 		return;
 	if (prune_by(s, SQL_PRUNE_OLD, oldest_ms) == 0 &&
 	    prune_by(s, SQL_PRUNE_BOOTS, limits.max_boots) == 0 &&
-	    prune_by(s, SQL_PRUNE_MACHINES, limits.max_machines) == 0 &&
+	    prune_by(s, SQL_PRUNE_EVENTS, oldest_ms) == 0 &&
 	    prune_by(s, SQL_PRUNE_ORIGINS, oldest_ms) == 0 &&
 	    prune_by(s, SQL_PRUNE_ENTRIES, oldest_ms) == 0 &&
 	    (limits.max_entries == 0 || prune_by(s, SQL_PRUNE_EXCESS, limits.max_entries) == 0) &&
@@ -357,42 +315,12 @@ open_db(const char *path, int flags, sqlite3 **ret)
 }
 
 static int
-user_version(sqlite3 *db)
-{
-	sqlite3_stmt *st = sql_prepare(db, "PRAGMA user_version");
-	int v = -1;
-
-	if (st != NULL && sqlite3_step(st) == SQLITE_ROW)
-		v = sqlite3_column_int(st, 0);
-	sqlite3_finalize(st);
-	return v;
-}
-
-static int
 prepare_db(struct store *s, const char *path)
 {
-	int version;
+	int rc = store_prepare_schema(s->db, path);
 
-	/* WAL: readers do not wait for the writer; NORMAL: a power cut may cost the last
-	 * moments, never the database */
-	if (sql_exec(s->db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;") < 0)
-		return -EIO;
-	version = user_version(s->db);
-	if (version > SCHEMA_VERSION) {
-		log_errx("store: \"%s\" is of version %d, this program knows %d: it was used by a "
-			 "later release",
-		    path, version, SCHEMA_VERSION);
-		return -EPROTO;
-	}
-	if (version == 0) {
-		char set_version[64];
-
-		(void)snprintf(
-		    set_version, sizeof(set_version), "PRAGMA user_version=%d", SCHEMA_VERSION);
-		if (sql_exec(s->db, "BEGIN EXCLUSIVE") < 0 || sql_exec(s->db, schema) < 0 ||
-		    sql_exec(s->db, set_version) < 0 || sql_exec(s->db, "COMMIT") < 0)
-			return -EIO;
-	}
+	if (rc < 0)
+		return rc;
 	for (size_t i = 0; i < NITEMS(statements); i++) {
 		s->write[statements[i].which] = sql_prepare(s->db, statements[i].sql);
 		if (s->write[statements[i].which] == NULL)

@@ -13,10 +13,9 @@
 struct store;
 
 struct store_limits {
-	int64_t keep_days;    /* boots older than that are forgotten */
-	int64_t max_boots;    /* the oldest beyond are forgotten */
-	int64_t max_machines; /* those not seen longest are forgotten */
-	int64_t max_entries;  /* the oldest lines beyond are forgotten; 0: no bound */
+	int64_t keep_days;   /* boots older than that are forgotten */
+	int64_t max_boots;   /* the oldest beyond are forgotten */
+	int64_t max_entries; /* the oldest lines beyond are forgotten; 0: no bound */
 };
 
 struct store_stats {
@@ -48,6 +47,14 @@ void store_get_stats(const struct store *s, struct store_stats *ret);
 /* For each boot that was alive at or after `since_ms`, oldest first. */
 typedef void store_boot_fn(void *arg, const struct boot *b);
 int store_each_boot(struct store *s, uint64_t since_ms, store_boot_fn *fn, void *arg);
+/* For each machine by id; slices stay until fn returns. */
+typedef void store_machine_fn(void *arg, const struct machine *m);
+int store_each_machine(struct store *s, store_machine_fn *fn, void *arg);
+typedef void store_alias_fn(void *arg, uint64_t old_id, uint64_t id);
+int store_each_alias(struct store *s, store_alias_fn *fn, void *arg);
+/* The highest id of a machine that anything in the store speaks of. */
+int store_last_machine(struct store *s, uint64_t *ret);
+/* These three give 0, or -EIO. */
 /* For each sender of events, the last one that is stored. */
 typedef void store_origin_fn(void *arg, uint64_t origin, uint64_t seq);
 int store_each_origin(struct store *s, store_origin_fn *fn, void *arg);
@@ -57,12 +64,18 @@ int store_each_origin(struct store *s, store_origin_fn *fn, void *arg);
  * failed, which is logged).  They first wait, at most STORE_SYNC_MS, for what was put before.
  */
 #define STORE_SYNC_MS 200
-/* Newest first; of the machine with this MAC or UUID, or of all machines if it is NULL. */
-json_t *store_list_boots(struct store *s, const char *machine, int64_t limit);
+/* What a machine's boots are looked for by. */
+struct store_machine_names {
+	struct macaddr mac; /* or none; also boots whose machine is not known */
+	const uint64_t *ids;
+	size_t nids;
+};
+/* Newest first; of some machines, or of all if it is NULL. */
+json_t *store_list_boots(struct store *s, const struct store_machine_names *of, int64_t limit);
 json_t *store_show_boot(struct store *s, uint64_t id);
 json_t *store_list_machines(struct store *s, int64_t limit);
-/* By hardware address, or by UUID. */
-json_t *store_show_machine(struct store *s, const char *name);
+/* With all MACs, its boots and its events. */
+json_t *store_show_machine(struct store *s, uint64_t id);
 /* {machines, boots, entries}; entries from the oldest kept to the newest, at the most. */
 json_t *store_count(struct store *s);
 

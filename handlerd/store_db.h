@@ -11,6 +11,14 @@
 
 enum store_sql {
 	SQL_MACHINE,
+	SQL_MACHINE_GONE,
+	SQL_MACS_GONE,
+	SQL_MAC,
+	SQL_ALIAS,
+	SQL_MACHINE_EVENT,
+	SQL_MERGE_BOOTS,
+	SQL_MERGE_ALIASES,
+	SQL_SPLIT_BOOTS,
 	SQL_BOOT,
 	SQL_REPEATS,
 	SQL_ENTRY,
@@ -19,7 +27,7 @@ enum store_sql {
 	SQL_META,
 	SQL_PRUNE_OLD,
 	SQL_PRUNE_BOOTS,
-	SQL_PRUNE_MACHINES,
+	SQL_PRUNE_EVENTS,
 	SQL_PRUNE_ENTRIES,
 	SQL_PRUNE_EXCESS,
 	SQL_PRUNE_ORIGINS,
@@ -33,6 +41,12 @@ enum store_query {
 	QUERY_ENTRIES,
 	QUERY_MACHINES,
 	QUERY_MACHINE,
+	QUERY_MACHINE_MACS,
+	QUERY_MACHINE_EVENTS,
+	QUERY_ALL_MACHINES,
+	QUERY_ALL_MACS,
+	QUERY_ALIASES,
+	QUERY_LAST_MACHINE,
 	QUERY_ALIVE,
 	QUERY_ORIGINS,
 	QUERY_COUNT,
@@ -64,7 +78,26 @@ struct store {
 	struct store_limits limits;
 };
 
-/* 0, or -EIO after logging. */
+static inline sqlite3_stmt *
+store_stmt(const struct store *s, enum store_sql which)
+{
+	return s->write[which];
+}
+
+/* 0, or a negative errno after logging. */
+int store_prepare_schema(sqlite3 *db, const char *path);
 int store_prepare_queries(struct store *s);
+
+/* For queries: waits until the thread has stored what was put before, but not for long. */
+void store_sync(struct store *s);
+/* The first row of a bound query as a new object, or NULL; resets it. */
+json_t *store_first_row(sqlite3_stmt *st);
+/* The names of enums as numbers; 0 for a name that is not there. */
+enum boot_phase store_phase(struct slice name);
+
+/* The writing thread's; 0, or -EIO after logging. */
+int store_write_machine(struct store *s, const struct machine *m);
+int store_write_machine_gone(struct store *s, uint64_t id);
+int store_write_machine_event(struct store *s, const struct machine_event *e);
 
 #endif

@@ -6,12 +6,23 @@
 #include "common/path.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define BOOT_COLUMNS                                                                               \
 	"id,mac,started_ms,last_ms,uuid,address,relay,subnet,phase,client,arch,trusted,by_http,"   \
+	"image,machine"
+
+/* in the order in which store_machines.c reads and writes them */
+#define MACHINE_COLUMNS                                                                            \
+	"id,first_ms,last_ms,uuid,serial,asset,manufacturer,product,platform,version,relay,"       \
+	"remote,circuit,arch,address,state,\"group\",entry,once,until_ms,\"by\",phase,phase_ms,"   \
 	"image"
+#define MACHINE_SUMS                                                                               \
+	"(SELECT mac FROM machine_mac WHERE machine_mac.machine=machine.id ORDER BY place LIMIT "  \
+	"1) AS mac,"                                                                               \
+	"(SELECT count(*) FROM boot WHERE boot.machine=machine.id) AS boots"
 
 static const struct {
 	enum store_query which;
@@ -19,21 +30,33 @@ static const struct {
 } queries[] = {
 	{ QUERY_BOOTS, "SELECT " BOOT_COLUMNS ","
 		       " (SELECT ifnull(manufacturer,'')||' '||ifnull(product,'') FROM machine"
-		       "  WHERE machine.mac=boot.mac) AS model"
+		       "  WHERE machine.id=boot.machine) AS model"
 		       " FROM boot ORDER BY last_ms DESC, id LIMIT ?1" },
 	{ QUERY_BOOTS_OF, "SELECT " BOOT_COLUMNS " FROM boot WHERE mac=?2"
-			  " OR mac IN (SELECT mac FROM machine WHERE uuid=?2)"
+			  " OR machine IN (SELECT value FROM json_each(?3))"
 			  " ORDER BY last_ms DESC, id LIMIT ?1" },
 	{ QUERY_BOOT, "SELECT " BOOT_COLUMNS " FROM boot WHERE id=?1" },
 	{ QUERY_ENTRIES,
 	    "SELECT at_ms,kind,via,mac,address,subnet,action,reason,rule,file,bytes,duration_ms,"
 	    "blksize,windowsize,retransmits,repeats,text FROM entry WHERE boot=?1"
 	    " ORDER BY at_ms, n LIMIT 10000" },
-	{ QUERY_MACHINES,
-	    "SELECT *, (SELECT count(*) FROM boot WHERE boot.mac=machine.mac) AS boots"
-	    " FROM machine ORDER BY last_ms DESC, mac LIMIT ?1" },
-	{ QUERY_MACHINE, "SELECT *, (SELECT count(*) FROM boot WHERE boot.mac=machine.mac) AS boots"
-			 " FROM machine WHERE mac=?1 OR uuid=?1 ORDER BY last_ms DESC LIMIT 1" },
+	{ QUERY_MACHINES, "SELECT " MACHINE_COLUMNS ", " MACHINE_SUMS
+			  " FROM machine ORDER BY last_ms DESC, id LIMIT ?1" },
+	{ QUERY_MACHINE, "SELECT " MACHINE_COLUMNS ", " MACHINE_SUMS " FROM machine WHERE id=?1" },
+	{ QUERY_MACHINE_MACS, "SELECT mac, sure FROM machine_mac WHERE machine=?1 ORDER BY place" },
+	{ QUERY_MACHINE_EVENTS, "SELECT at_ms,kind,machine,other,\"by\",text FROM machine_event"
+				" WHERE machine=?1 OR machine IN"
+				" (SELECT old FROM machine_alias WHERE machine=?1)"
+				" ORDER BY at_ms DESC, n DESC LIMIT 1000" },
+	{ QUERY_ALL_MACHINES, "SELECT " MACHINE_COLUMNS " FROM machine ORDER BY id" },
+	{ QUERY_ALL_MACS, "SELECT machine, mac, sure FROM machine_mac ORDER BY machine, place" },
+	{ QUERY_ALIASES, "SELECT old, machine FROM machine_alias" },
+	/* of all ids that anything speaks of */
+	{ QUERY_LAST_MACHINE, "SELECT max(ifnull((SELECT max(id) FROM machine),0),"
+			      " ifnull((SELECT max(old) FROM machine_alias),0),"
+			      " ifnull((SELECT max(machine) FROM boot),0),"
+			      " ifnull((SELECT max(max(machine), max(ifnull(other,0)))"
+			      "  FROM machine_event),0))" },
 	{ QUERY_ALIVE, "SELECT " BOOT_COLUMNS " FROM boot WHERE last_ms >= ?1 ORDER BY last_ms" },
 	{ QUERY_ORIGINS, "SELECT origin, seq FROM origin ORDER BY at_ms, rowid" },
 	/* entries by their numbers: counting millions would keep decisions waiting */
@@ -54,9 +77,8 @@ store_prepare_queries(struct store *s)
 	return 0;
 }
 
-/* Waits until the thread has stored what was put before, but not for long. */
-static void
-sync_with_writer(struct store *s)
+void
+store_sync(struct store *s)
 {
 	uint64_t head = journal_head(s->journal);
 	struct timespec until;
@@ -92,24 +114,33 @@ name_boot(json_t *row)
 }
 
 json_t *
-store_list_boots(struct store *s, const char *machine, int64_t limit)
+store_list_boots(struct store *s, const struct store_machine_names *of, int64_t limit)
 {
-	sqlite3_stmt *st = s->query[machine != NULL ? QUERY_BOOTS_OF : QUERY_BOOTS];
+	sqlite3_stmt *st = s->query[of != NULL ? QUERY_BOOTS_OF : QUERY_BOOTS];
 	json_t *rows, *row;
 	size_t i;
 
-	sync_with_writer(s);
+	store_sync(s);
 	sql_bind_int(st, 1, (uint64_t)limit);
-	if (machine != NULL)
-		sql_bind_text(st, 2, machine);
+	if (of != NULL) {
+		json_t *ids = json_array();
+		char *list;
+
+		for (i = 0; i < of->nids; i++)
+			json_array_append_new(ids, json_integer((json_int_t)of->ids[i]));
+		list = json_dumps(ids, JSON_COMPACT);
+		sql_bind_mac(st, 2, &of->mac);
+		sql_bind_text(st, 3, list);
+		free(list);
+		json_decref(ids);
+	}
 	rows = sql_rows(st);
 	json_array_foreach(rows, i, row) name_boot(row);
 	return rows;
 }
 
-/* The first row of a bound query, or NULL. */
-static json_t *
-first_row(sqlite3_stmt *st)
+json_t *
+store_first_row(sqlite3_stmt *st)
 {
 	json_t *row = NULL;
 
@@ -125,9 +156,9 @@ store_show_boot(struct store *s, uint64_t id)
 {
 	json_t *boot;
 
-	sync_with_writer(s);
+	store_sync(s);
 	sql_bind_int(s->query[QUERY_BOOT], 1, id);
-	boot = first_row(s->query[QUERY_BOOT]);
+	boot = store_first_row(s->query[QUERY_BOOT]);
 	if (boot == NULL)
 		return NULL;
 	name_boot(boot);
@@ -137,32 +168,9 @@ store_show_boot(struct store *s, uint64_t id)
 }
 
 json_t *
-store_list_machines(struct store *s, int64_t limit)
-{
-	sync_with_writer(s);
-	sql_bind_int(s->query[QUERY_MACHINES], 1, (uint64_t)limit);
-	return sql_rows(s->query[QUERY_MACHINES]);
-}
-
-json_t *
-store_show_machine(struct store *s, const char *name)
-{
-	json_t *machine, *mac;
-
-	sync_with_writer(s);
-	sql_bind_text(s->query[QUERY_MACHINE], 1, name);
-	machine = first_row(s->query[QUERY_MACHINE]);
-	if (machine == NULL)
-		return NULL;
-	mac = json_object_get(machine, "mac");
-	json_object_set_new(machine, "history", store_list_boots(s, json_string_value(mac), 100));
-	return machine;
-}
-
-json_t *
 store_count(struct store *s)
 {
-	return first_row(s->query[QUERY_COUNT]);
+	return store_first_row(s->query[QUERY_COUNT]);
 }
 
 /* The place of a name in a table of names that `name_of` prints; 0 if it is not there. */
@@ -180,6 +188,12 @@ static const char *
 phase_name(int i)
 {
 	return boot_phase_name((enum boot_phase)i);
+}
+
+enum boot_phase
+store_phase(struct slice name)
+{
+	return (enum boot_phase)index_of(name, phase_name, PHASES);
 }
 
 static const char *
@@ -200,11 +214,12 @@ store_each_boot(struct store *s, uint64_t since_ms, store_boot_fn *fn, void *arg
 			.id = (uint64_t)sqlite3_column_int64(st, 0),
 			.started_ms = (uint64_t)sqlite3_column_int64(st, 2),
 			.last_ms = (uint64_t)sqlite3_column_int64(st, 3),
-			.phase = (enum boot_phase)index_of(sql_text(st, 8), phase_name, PHASES),
+			.phase = store_phase(sql_text(st, 8)),
 			.client = (enum boot_client)index_of(sql_text(st, 9), client_name, CLIENTS),
 			.arch = (uint16_t)sqlite3_column_int(st, 10),
 			.trusted = sqlite3_column_int(st, 11) != 0,
 			.by_http = sqlite3_column_int(st, 12) != 0,
+			.machine = (uint64_t)sqlite3_column_int64(st, 14),
 		};
 
 		/* what is NULL leaves the field empty */
