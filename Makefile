@@ -166,7 +166,11 @@ $(LOADS): $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/lib/libdhcpproxyd.a $(B)
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-bench: all $(LOADS)
+$(B)/tests/bench/machines: $(B)/tests/bench/machines.o $(B)/lib/libhandlerd.a $(B)/lib/libcommon.a
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+bench: all $(LOADS) $(B)/tests/bench/machines
 	tests/bench/run
 
 # --- documents that come from the tables of configuration keys ------------------------------

@@ -2,6 +2,7 @@
 #include "handlerd/index.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +49,8 @@ hash_keyed(const uint64_t key[static 2], struct slice s)
 	size_t i = 0;
 
 	for (; s.n - i >= 8; i += 8) {
-		word = little_endian(s.p + i, 8);
+		memcpy(&word, s.p + i, sizeof(word));
+		word = le64toh(word);
 		v[3] ^= word;
 		sip_round(v);
 		v[0] ^= word;
@@ -94,15 +96,22 @@ place(struct index *x, struct index_entry e)
 	x->n++;
 }
 
+/* How many entries a table of this size takes: walks get long in fuller ones. */
+static size_t
+room(size_t size)
+{
+	return size / 10 * 7;
+}
+
 int
 index_reserve(struct index *x, size_t more)
 {
 	/* by a quarter: a million entries more or less must not cost the room of two */
 	struct index bigger = { .size = x->size };
 
-	if (x->n + more <= x->size - x->size / 5)
+	if (x->n + more <= room(x->size))
 		return 0;
-	while (x->n + more > bigger.size - bigger.size / 5)
+	while (x->n + more > room(bigger.size))
 		bigger.size += bigger.size < SMALLEST ? SMALLEST : bigger.size / 4;
 	if (bigger.size >= UINT32_MAX)
 		return -ENOMEM;
@@ -135,7 +144,7 @@ index_begin(const struct index *x, uint32_t hash)
 uint32_t
 index_next(const struct index *x, uint32_t hash, size_t *at)
 {
-	/* ends at a free place, of which a fifth of all keeps some */
+	/* ends at a free place: room() keeps some */
 	while (x->size > 0 && x->v[*at].place != INDEX_NONE) {
 		const struct index_entry *e = &x->v[*at];
 

@@ -2,7 +2,7 @@
  * An index from keyed hashes to numbers (places in a table), for several per key.  It holds no
  * keys: a reader compares what it finds with what it looks for.  Pure.
  *
- * Open addressing with linear probing; an entry takes 8 bytes, an index is 64 to 80 % full.
+ * Open addressing with linear probing; an entry takes 8 bytes, an index is 56 to 70 % full.
  */
 #ifndef HANDLERD_INDEX_H
 #define HANDLERD_INDEX_H
