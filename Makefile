@@ -61,7 +61,7 @@ DAEMONS := dhcpproxyd tftpd httpsbootd handlerd
 # --------------------------------------------------------------------------------------------
 
 ferryctl_PURE :=
-ferryctl_EDGE := client table show publish images fetch loaders ca
+ferryctl_EDGE := client table show machines publish images fetch loaders ca
 
 PROGRAMS := $(DAEMONS) ferryctl
 

@@ -9,7 +9,7 @@
 
 /* --limit N and --machine M, for lists.  The parameters, or NULL after printing the usage. */
 static json_t *
-list_params(int argc, char *argv[], bool machine, const char *usage)
+list_params(int argc, char *argv[], const char *usage)
 {
 	static const struct option options[] = {
 		{ "limit", required_argument, NULL, 'l' },
@@ -24,7 +24,7 @@ list_params(int argc, char *argv[], bool machine, const char *usage)
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (o == 'l' && parse_u64(optarg, &n) == 0) {
 			json_object_set_new(params, "limit", json_integer((json_int_t)n));
-		} else if (o == 'm' && machine) {
+		} else if (o == 'm') {
 			json_object_set_new(params, "machine", json_string(optarg));
 		} else {
 			json_decref(params);
@@ -115,7 +115,7 @@ list_boots(const struct ctl *c, int argc, char *argv[])
 	static const char *const headings[] = { "BOOT", "LAST", "MAC", "ADDRESS", "CLIENT",
 		"REACHED", "IMAGE", "MODEL", NULL };
 	json_t *params =
-	    list_params(argc, argv, true, "boots list [--machine MAC|UUID] [--limit N]");
+	    list_params(argc, argv, "boots list [--machine #ID|MAC|UUID|SERIAL|ASSET] [--limit N]");
 	json_t *list;
 	const json_t *b;
 	struct table t;
@@ -250,90 +250,8 @@ cmd_boots(const struct ctl *c, int argc, char *argv[])
 		return show_boot(c, argc - 1, argv + 1);
 	if (strcmp(argv[1], "watch") == 0 && argc == 2)
 		return ctl_follow(c, "boots.watch", print_entry, (void *)(uintptr_t)c);
-	return ctl_usage("boots list [--machine MAC|UUID] [--limit N] | show ID | watch");
-}
-
-/* --- machines ------------------------------------------------------------------------------- */
-
-static int
-list_machines(const struct ctl *c, int argc, char *argv[])
-{
-	static const char *const headings[] = { "MAC", "LAST SEEN", "ADDRESS", "BOOTS", "MODEL",
-		"SERIAL", "UUID", NULL };
-	json_t *params = list_params(argc, argv, false, "machines list [--limit N]");
-	json_t *list;
-	const json_t *m;
-	struct table t;
-	size_t i;
-
-	if (params == NULL)
-		return CTL_USAGE;
-	list = ctl_call(c, "machines.list", params);
-	if (list == NULL || c->json)
-		return ctl_print_json(list);
-	table_init(&t, headings);
-	json_array_foreach(list, i, m)
-	{
-		char time[32], boots[24], model[300];
-
-		snprintf(boots, sizeof(boots), "%lld", (long long)member_int(m, "boots"));
-		snprintf(model, sizeof(model), "%.140s %.140s", member_text(m, "manufacturer"),
-		    member_text(m, "product"));
-		table_add(&t, (const char *const[]){ member_text(m, "mac"),
-				  format_time((uint64_t)member_int(m, "last_ms"), time),
-				  member_text(m, "address"), boots, model, member_text(m, "serial"),
-				  member_text(m, "uuid") });
-	}
-	table_print(&t, "no machine was seen yet");
-	json_decref(list);
-	return CTL_OK;
-}
-
-static int
-show_machine(const struct ctl *c, int argc, char *argv[])
-{
-	static const char *const fields[] = { "mac", "uuid", "address", "manufacturer", "product",
-		"serial", "asset", "platform", "version" };
-	static const char *const headings[] = { "BOOT", "LAST", "REACHED", "IMAGE", NULL };
-	const json_t *history, *b;
-	char time[32];
-	struct table t;
-	json_t *m;
-	size_t i;
-
-	if (argc != 2)
-		return ctl_usage("machines show MAC|UUID");
-	m = ctl_call(c, "machines.show", json_pack("{s:s}", "machine", argv[1]));
-	if (m == NULL || c->json)
-		return ctl_print_json(m);
-	for (i = 0; i < NITEMS(fields); i++) {
-		char *safe = table_safe(member_text(m, fields[i]));
-
-		if (safe[0] != '\0')
-			printf("%-12s  %s\n", fields[i], safe);
-		free(safe);
-	}
-	printf("%-12s  %s\n", "first seen", format_time((uint64_t)member_int(m, "first_ms"), time));
-	printf("%-12s  %s\n\n", "last seen", format_time((uint64_t)member_int(m, "last_ms"), time));
-	table_init(&t, headings);
-	history = json_object_get(m, "history");
-	json_array_foreach(history, i, b)
-	    table_add(&t, (const char *const[]){ member_text(b, "id"),
-			      format_time((uint64_t)member_int(b, "last_ms"), time),
-			      member_text(b, "phase"), member_text(b, "image") });
-	table_print(&t, "no boots");
-	json_decref(m);
-	return CTL_OK;
-}
-
-int
-cmd_machines(const struct ctl *c, int argc, char *argv[])
-{
-	if (argc == 1 || strcmp(argv[1], "list") == 0)
-		return list_machines(c, argc - (argc > 1), argv + (argc > 1));
-	if (strcmp(argv[1], "show") == 0)
-		return show_machine(c, argc - 1, argv + 1);
-	return ctl_usage("machines list [--limit N] | show MAC|UUID");
+	return ctl_usage(
+	    "boots list [--machine #ID|MAC|UUID|SERIAL|ASSET] [--limit N] | show ID | watch");
 }
 
 /* --- configuration -------------------------------------------------------------------------- */
