@@ -56,6 +56,31 @@ static const struct config_key offer_keys[] = {
 	{ 0 },
 };
 
+static const struct config_key identity_keys[] = {
+	{ .name = "shared_adapters",
+	    .type = CONFIG_STRINGS,
+	    AT(identity.shared_adapters),
+	    .def = "[]",
+	    .max = 1000,
+	    .help = "hardware addresses of USB adapters and docks that go from machine to machine, "
+		    "whole or as `00:e0:4c:*`: they do not identify" },
+	{ .name = "bad_uuids",
+	    .type = CONFIG_STRINGS,
+	    AT(identity.bad_uuids),
+	    .def = "[]",
+	    .max = 1000,
+	    .help =
+		"UUIDs that do not identify, in either byte order, beside the well-known ones" },
+	{ .name = "bad_serials",
+	    .type = CONFIG_STRINGS,
+	    AT(identity.bad_serials),
+	    .def = "[]",
+	    .max = 1000,
+	    .help = "serial numbers and asset tags that do not identify, in any case, beside the "
+		    "well-known ones" },
+	{ 0 },
+};
+
 static const struct config_key keys[] = {
 	{ .name = "listen",
 	    .type = CONFIG_STRINGS,
@@ -124,6 +149,7 @@ static const struct config_key keys[] = {
 	    .help = "operational mode; `script` without any script offers every image" },
 	{ .name = "script", .type = CONFIG_BLOCK, .sub = script_keys },
 	{ .name = "offers", .type = CONFIG_BLOCK, .sub = offer_keys },
+	{ .name = "identity", .type = CONFIG_BLOCK, .sub = identity_keys },
 	{ .name = "boot_idle_s",
 	    .type = CONFIG_INT,
 	    AT(boot_idle_s),
@@ -161,7 +187,9 @@ static const struct config_key keys[] = {
 	    .def = "1000000",
 	    .min = 1000,
 	    .max = 100000000,
-	    .help = "machines in the store; those unseen longest make room" },
+	    .help =
+		"machines in memory (some 300 bytes each) and in the store; those unseen longest "
+		"make room, last those that somebody decided about" },
 	{ .name = "max_entries",
 	    .type = CONFIG_INT,
 	    AT(max_entries),
@@ -198,6 +226,23 @@ check(const void *conf, config_error_fn *error, void *arg)
 		(void)snprintf(
 		    what, sizeof(what), "\"%.100s\" is no name of an image", c->script_default);
 		error(arg, "script.default", what);
+	}
+	for (size_t i = 0; i < c->identity.shared_adapters.n; i++) {
+		if (identity_check_adapter(c->identity.shared_adapters.v[i]) == 0)
+			continue;
+		(void)snprintf(what, sizeof(what),
+		    "\"%.60s\" is no hardware address and no beginning of one with a '*'",
+		    c->identity.shared_adapters.v[i]);
+		error(arg, "identity.shared_adapters", what);
+	}
+	for (size_t i = 0; i < c->identity.bad_uuids.n; i++) {
+		struct uuid uuid;
+
+		if (uuid_parse(slice_str(c->identity.bad_uuids.v[i]), &uuid) == 0)
+			continue;
+		(void)snprintf(
+		    what, sizeof(what), "\"%.60s\" is no UUID", c->identity.bad_uuids.v[i]);
+		error(arg, "identity.bad_uuids", what);
 	}
 	/* both stand in a line of a script */
 	for (const char *p = c->script_title; *p != '\0'; p++) {

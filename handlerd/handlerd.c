@@ -488,8 +488,6 @@ limits_of(const struct handlerd_conf *conf)
 	};
 }
 
-static const struct identity_lists no_lists;
-
 static void
 apply_conf(struct handlerd *h)
 {
@@ -501,7 +499,8 @@ apply_conf(struct handlerd *h)
 	if (h->store != NULL)
 		store_set_limits(h->store, &limits);
 	if (h->inventory.table != NULL)
-		inventory_set_limits(&h->inventory, (size_t)h->conf->max_machines, &no_lists);
+		inventory_set_limits(
+		    &h->inventory, (size_t)h->conf->max_machines, &h->conf->identity);
 }
 
 json_t *
@@ -607,7 +606,7 @@ open_rest(struct handlerd *h)
 	rc = store_open(handlerd_store_path(h->conf->store), &limits, &h->store);
 	if (rc == 0)
 		rc = inventory_open(
-		    &h->inventory, h->store, (size_t)h->conf->max_machines, &no_lists);
+		    &h->inventory, h->store, (size_t)h->conf->max_machines, &h->conf->identity);
 	if (rc == 0)
 		rc = boots_new(
 		    (size_t)h->conf->max_open_boots, idle_ms, random_bits, NULL, &h->boots);

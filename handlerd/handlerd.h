@@ -31,6 +31,7 @@ struct handlerd_conf {
 	int64_t script_timeout_ms;
 	int offer_uefi;
 	int offer_bios;
+	struct identity_lists identity;
 	int64_t boot_idle_s;
 	int64_t max_open_boots;
 	int64_t keep_days;
