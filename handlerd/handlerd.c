@@ -173,6 +173,20 @@ on_repeats(void *arg)
 	(void)loop_timer_set(h->loop, &h->repeats_timer, BOOT_REPEAT_MS);
 }
 
+/* How far a boot came is what is known of its machine's last one, from the image on. */
+static void
+note_outcome(struct handlerd *h, const struct boot *b)
+{
+	struct machine m;
+
+	if (b->phase < PHASE_IMAGE || !machines_get(h->inventory.table, b->machine, &m))
+		return;
+	if (m.phase == b->phase && m.phase_ms >= b->started_ms && slice_is(m.image, b->image))
+		return;
+	(void)inventory_set_outcome(
+	    &h->inventory, b->machine, b->phase, b->last_ms, slice_str(b->image));
+}
+
 static void
 put_boot(struct handlerd *h, struct boot *b)
 {
@@ -182,6 +196,7 @@ put_boot(struct handlerd *h, struct boot *b)
 		return;
 	b->dirty = false;
 	put(h, &r);
+	note_outcome(h, b);
 }
 
 /* Finds out which machine a boot is of, and takes down what a request tells about it. */

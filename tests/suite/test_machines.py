@@ -42,6 +42,10 @@ def test_machines():
         check(r["candidates"][1]["evidence"]["uuid"] == {"verdict": "same", "points": 50}, "evidence")
         check("mac +40 same" in site.ferryctl("machines", "identify", "--mac", "525400000003"), "in words")
 
+        last = site.query("boots", "list", "--machine", "#2")[0]["id"]
+        curl(lab, client, site, f"--interface 10.77.1.103 '{BASE}/2PXE/report/done?boot={last}'")
+        check(site.query("machines", "show", "#2")["phase"] == "done", "how its last boot ended")
+
         site.ferryctl("machines", "merge", "#1", "#2")
         check(site.query("machines", "show", "#2")["id"] == 1, "the old id is a name")
         site.ferryctl("machines", "split", "#1", "52:54:00:00:00:03")
