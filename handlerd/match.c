@@ -326,7 +326,8 @@ gather(const struct machines *t, const struct weighed *w, struct rival v[static 
 			n++;
 		}
 	}
-	qsort(v, n, sizeof(v[0]), by_rank);
+	if (n > 1)
+		qsort(v, n, sizeof(v[0]), by_rank);
 	return n;
 }
 

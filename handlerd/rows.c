@@ -284,6 +284,18 @@ find_slot(struct machines *t, uint32_t *ret)
 	return 0;
 }
 
+static bool
+is_sharing(const struct machines *t, uint32_t place)
+{
+	return (t->sharing[place / 8] & 1u << place % 8) != 0;
+}
+
+static void
+clear_sharing(struct machines *t, uint32_t place)
+{
+	t->sharing[place / 8] &= (uint8_t) ~(1u << place % 8);
+}
+
 static void
 take_slot(struct machines *t, uint32_t place)
 {
@@ -291,7 +303,7 @@ take_slot(struct machines *t, uint32_t place)
 		t->first_free = t->v[place].next_free;
 	else
 		t->used++;
-	t->sharing[place / 8] &= (uint8_t) ~(1u << place % 8);
+	clear_sharing(t, place);
 	t->n++;
 }
 
@@ -327,7 +339,8 @@ row_put(struct machines *t, uint32_t *place, const struct machine *m)
 		row_file_id(t, at);
 	} else {
 		old = t->v[at].row;
-		refile = !same_keys(old, row);
+		/* what was crowded may not be any more */
+		refile = !same_keys(old, row) || is_sharing(t, at);
 		list_remove(t, at);
 		if (refile)
 			row_unfile(t, at);
@@ -335,8 +348,10 @@ row_put(struct machines *t, uint32_t *place, const struct machine *m)
 	}
 	list_add(t, at);
 	t->row_bytes += row_allocated(row);
-	if (refile)
+	if (refile) {
+		clear_sharing(t, at);
 		row_file(t, at);
+	}
 	if (old != NULL) {
 		t->row_bytes -= row_allocated(old);
 		drop_texts(t, old);
@@ -357,7 +372,7 @@ row_remove(struct machines *t, uint32_t place)
 	drop_texts(t, row);
 	t->row_bytes -= row_allocated(row);
 	free(row);
-	t->sharing[place / 8] &= (uint8_t) ~(1u << place % 8);
+	clear_sharing(t, place);
 	t->v[place].next_free = t->first_free;
 	t->first_free = place;
 	t->n--;

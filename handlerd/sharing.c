@@ -309,15 +309,17 @@ report(struct sharing_walk *w, uint32_t place, enum key_kind kind, enum identifi
 	uint32_t places[MACHINE_SHARERS];
 	size_t all = rows_holding(w->t, kind, key, places), n = all;
 	struct duplicate d = { .identifier = which, .crowded = all == MACHINE_SHARERS };
+	bool own = false;
 
 	if (kind == KEY_SERIAL)
 		n = keep_maker(w->t, w->t->v[place].row, places, n);
 	for (size_t i = 0; i < n; i++) {
 		if (places[i] < place)
 			return;
+		own |= places[i] == place;
 		d.ids[i] = w->t->v[places[i]].row->id;
 	}
-	if (n < 2 || w->n >= w->limit)
+	if (!own || n < 2 || w->n >= w->limit) /* not its own: it was crowded out */
 		return;
 	d.n = n;
 	(void)slice_copy(

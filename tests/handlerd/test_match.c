@@ -335,6 +335,14 @@ test_reasons(void)
 	machines_match(t, &claim, &r);
 	CHECK_INT(r.id, 40);
 
+	test_case("... and counts again when the others are gone");
+	for (uint64_t id = 1; id < 40; id++)
+		CHECK_INT(machines_remove(t, id), 0);
+	CHECK_INT(see(&(struct who){ .mac = "52:54:00:00:01:39", .uuid = U1 }, &change), 40);
+	claim = claim_of(&(struct who){ .mac = M1, .uuid = U1 });
+	machines_match(t, &claim, &r);
+	CHECK_INT(r.id, 40);
+
 	test_case("a claim in which nothing counts makes no machine, however often it comes");
 	fresh();
 	CHECK_INT(see(&(struct who){ .mac = DOCK,
