@@ -39,7 +39,7 @@ LIBS := $(NNG_LIBS) $(PKG_LIBS) -lpthread
 
 # --- what each room holds; pure files first -------------------------------------------------
 
-common_PURE  := wire ident arch fields msg config path counters bus_url loader image origins verdict
+common_PURE  := wire ident arch fields msg config path counters bus_url loader image origins form verdict
 common_EDGE  := log loop bus_nng bus_client bus_server priv start rpc sockaddr content digest front
 
 dhcpproxyd_PURE := dhcp pxe reply
@@ -53,7 +53,7 @@ handlerd_PURE := boots services decide script record identity index texts machin
 handlerd_EDGE := conf journal sql store store_query store_schema store_machines inventory catalogue watch control control_machines \
 	handlerd
 
-httpsbootd_PURE := route form range
+httpsbootd_PURE := route range
 httpsbootd_EDGE := conf tls_settings tls exchange serve httpsbootd
 
 DAEMONS := dhcpproxyd tftpd httpsbootd handlerd

@@ -3,7 +3,7 @@
 #define HTTPSBOOTD_EXCHANGE_H
 
 #include "common/content.h"
-#include "httpsbootd/form.h"
+#include "common/form.h"
 #include "httpsbootd/range.h"
 #include "httpsbootd/route.h"
 #include "httpsbootd/serve.h"

@@ -30,12 +30,6 @@ struct route {
  */
 int route_parse(const char *target, struct route *ret);
 
-/*
- * Decodes %XX, and '+' as a blank if `form`; writes at most `size` bytes.  The number written, or
- * -EINVAL / -ENAMETOOLONG.
- */
-int url_decode(struct slice s, bool form, char *dst, size_t size);
-
 /* The media type that boot clients want for a file of this name, never with a parameter. */
 const char *media_type(const char *path);
 

@@ -2,7 +2,7 @@
  * The pure part of an HTTP request: target, form, Range header.  Lines of the input: the target,
  * the form, the Range header.  What a form says travels over the bus and becomes a script.
  */
-#include "httpsbootd/form.h"
+#include "common/form.h"
 #include "httpsbootd/range.h"
 #include "httpsbootd/route.h"
 #include "tests/fuzz/fuzz.h"

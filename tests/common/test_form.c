@@ -1,5 +1,5 @@
-/* Tests of httpsbootd/form.c. */
-#include "httpsbootd/form.h"
+/* Tests of common/form.c. */
+#include "common/form.h"
 
 #include "tests/test.h"
 

@@ -2,8 +2,8 @@
  * Forms (application/x-www-form-urlencoded), in a query or a body, and what they tell of a
  * machine.  Pure.
  */
-#ifndef HTTPSBOOTD_FORM_H
-#define HTTPSBOOTD_FORM_H
+#ifndef COMMON_FORM_H
+#define COMMON_FORM_H
 
 #include "common/msg.h"
 
@@ -17,6 +17,12 @@ struct form {
 	struct form_field fields[FORM_FIELDS];
 	size_t n;
 };
+
+/*
+ * Decodes %XX, and '+' as a blank if `form`; writes at most `size` bytes.  The number written, or
+ * -EINVAL / -ENAMETOOLONG.
+ */
+int url_decode(struct slice s, bool form, char *dst, size_t size);
 
 /*
  * Adds the fields of `text` to `form`, decoded into `scratch`; a pair that cannot be decoded is
