@@ -39,7 +39,7 @@ LIBS := $(NNG_LIBS) $(PKG_LIBS) -lpthread
 
 # --- what each room holds; pure files first -------------------------------------------------
 
-common_PURE  := wire ident arch fields msg config path counters bus_url loader image origins form verdict
+common_PURE  := wire ident arch fields msg config path counters bus_url loader image origins form verdict hook
 common_EDGE  := log loop bus_nng bus_client bus_server priv start rpc sockaddr content digest front
 
 dhcpproxyd_PURE := dhcp pxe reply
