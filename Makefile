@@ -48,10 +48,10 @@ dhcpproxyd_EDGE := conf listen dhcpproxyd
 tftpd_PURE := tftp opt transfer
 tftpd_EDGE := conf served listen tftpd
 
-handlerd_PURE := boots services decide script record identity index texts machines rows filing match \
-	learn sharing
-handlerd_EDGE := conf journal sql store store_query store_schema store_machines inventory catalogue watch control control_machines \
-	handlerd
+handlerd_PURE := boots services decide script record identity index texts machines rows filing \
+	match learn sharing
+handlerd_EDGE := conf journal sql store store_query store_schema store_machines inventory \
+	catalogue watch control control_machines handlerd spawner worker workers
 
 httpsbootd_PURE := route range
 httpsbootd_EDGE := conf tls_settings tls exchange serve httpsbootd
