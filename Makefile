@@ -61,7 +61,7 @@ DAEMONS := dhcpproxyd tftpd httpsbootd handlerd
 # --------------------------------------------------------------------------------------------
 
 ferryctl_PURE :=
-ferryctl_EDGE := client table show machines publish images fetch loaders ca
+ferryctl_EDGE := client table show machines publish images fetch loaders ca script
 
 PROGRAMS := $(DAEMONS) ferryctl
 
@@ -154,6 +154,7 @@ fuzz:
 
 check: $(BINS) $(TESTS) $(B)/tests/replay $(FUZZERS:%=$(B)/tests/fuzz/fuzz_%) pure docs-check
 	@tests/run $(B) $(TESTS) "tests/captures $(B)/tests/replay" \
+	    "tests/samples $(B)/bin/ferryctl" \
 	    $(foreach f,$(FUZZERS),"$(B)/tests/fuzz/fuzz_$(f) tests/fuzz/corpus/$(f)")
 
 suite: all
@@ -207,6 +208,8 @@ install: all
 	install -m 644 deploy/sysusers.d/bootferry.conf $(DESTDIR)$(SYSUSERS)
 	install -m 644 deploy/tmpfiles.d/bootferry.conf $(DESTDIR)$(TMPFILES)
 	install -m 644 deploy/config/*.json $(DESTDIR)$(DOCDIR)/examples
+	install -d $(DESTDIR)$(DOCDIR)/examples/scripts
+	cp -p deploy/scripts/* $(DESTDIR)$(DOCDIR)/examples/scripts
 	install -m 644 README.md docs/*.md LICENSE $(DESTDIR)$(DOCDIR)
 	[ -e $(DESTDIR)$(SYSCONF)/bootferry/handlerd.json ] || \
 	    echo '{}' >$(DESTDIR)$(SYSCONF)/bootferry/handlerd.json
@@ -218,7 +221,8 @@ format-check:
 	@clang-format --dry-run -Werror $(FORMATTED)
 
 LINTED := $(foreach r,$(ROOMS),$(wildcard $(r)/*.c)) docs/document.c
-SCRIPTS := tests/fuzz/run tests/run tests/pure tests/captures deploy/payload deploy/quickstart .ci/run
+SCRIPTS := tests/fuzz/run tests/run tests/pure tests/captures deploy/payload deploy/quickstart .ci/run \
+	deploy/scripts/subnet-images.sh
 
 # cppcheck does not read system headers: it is told what jansson's loops are
 lint: format-check

@@ -53,6 +53,7 @@ int cmd_boots(const struct ctl *c, int argc, char *argv[]);
 int cmd_machines(const struct ctl *c, int argc, char *argv[]);
 int cmd_images(const struct ctl *c, int argc, char *argv[]);
 int cmd_loaders(const struct ctl *c, int argc, char *argv[]);
+int cmd_script(const struct ctl *c, int argc, char *argv[]);
 int cmd_ca(const struct ctl *c, int argc, char *argv[]);
 int cmd_config(const struct ctl *c, int argc, char *argv[]);
 int cmd_reload(const struct ctl *c, int argc, char *argv[]);

@@ -19,6 +19,7 @@ static const struct {
 	    "list | show | duplicates | merge | split | identify: the machines that were seen" },
 	{ "images", cmd_images, "list | show | add | remove | verify: what can be booted" },
 	{ "loaders", cmd_loaders, "list | import: network boot programs" },
+	{ "script", cmd_script, "test FILE --request R.json: asks a script as handlerd would" },
 	{ "ca", cmd_ca, "init | show: the site's CA and the server's certificate" },
 	{ "config", cmd_config, "show: handlerd's effective configuration" },
 	{ "reload", cmd_reload, "reads the configuration and the content root again" },
