@@ -167,12 +167,14 @@ $(LOADS): $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/lib/libdhcpproxyd.a $(B)
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-$(B)/tests/bench/machines: $(B)/tests/bench/machines.o $(B)/lib/libhandlerd.a $(B)/lib/libcommon.a
+HANDLER_LOADS := $(B)/tests/bench/machines $(B)/tests/bench/worker_load
+$(HANDLER_LOADS): $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/lib/libhandlerd.a $(B)/lib/libcommon.a
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-bench: all $(LOADS) $(B)/tests/bench/machines
+bench: all $(LOADS) $(HANDLER_LOADS)
 	tests/bench/run
+	$(WORKER_LOAD)
 
 # --- documents that come from the tables of configuration keys ------------------------------
 
