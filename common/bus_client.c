@@ -7,6 +7,7 @@
  */
 #include "common/bus_client.h"
 
+#include "common/bus_events.h"
 #include "common/bus_nng.h"
 #include "common/log.h"
 
@@ -24,8 +25,7 @@
 #define NO_SLOT        UINT32_MAX
 #define BATCH_BYTES    (256u << 10) /* a message is closed when it passes this */
 #define RETRY_MS       5            /* until a send is tried again that found no room */
-#define EVENTS_A_BATCH 512
-#define QUEUE_MESSAGES 256 /* nng's queues, in messages */
+#define QUEUE_MESSAGES 256          /* nng's queues, in messages */
 
 struct peer {
 	struct bus_client *client;
@@ -59,13 +59,6 @@ struct slot {
 	uint32_t record_n;
 };
 
-struct queued_event {
-	struct queued_event *next;
-	uint64_t seq;
-	uint32_t n;
-	uint8_t record[];
-};
-
 struct bus_client {
 	struct loop *loop;
 	struct bus_client_conf conf;
@@ -83,13 +76,7 @@ struct bus_client {
 	uint32_t unsent;
 	uint64_t generation;
 
-	struct queued_event *events, **last_event;
-	size_t nevents, event_bytes;
-	uint64_t next_seq;
-	uint64_t in_flight_seq; /* the last event of the message out; 0: none is out */
-	uint64_t in_flight_ms;
-	uint64_t lost_unreported;
-
+	struct bus_events events;
 	uint8_t *buf; /* for building messages */
 	struct bus_client_stats stats;
 };
@@ -228,7 +215,7 @@ take_back(struct bus_client *c, uint32_t peer)
 			c->stats.resent++;
 		}
 	}
-	c->in_flight_seq = 0;
+	bus_events_resend(&c->events);
 }
 
 static uint32_t
@@ -336,27 +323,18 @@ flush_batch(struct bus_client *c, struct peer *p)
 static void
 flush_events(struct bus_client *c, struct peer *p)
 {
-	uint64_t now_ms = loop_now_ms(c->loop);
 	struct msg_writer w;
-	uint64_t seq = 0;
+	uint64_t seq;
 
-	if (c->in_flight_seq != 0 && now_ms - c->in_flight_ms < BUS_ACK_MS)
-		return;
 	msg_begin(&w, c->buf, MSG_MAX_BYTES, MSG_EVENTS, c->origin);
-	for (struct queued_event *e = c->events; e != NULL; e = e->next) {
-		if (w.records == EVENTS_A_BATCH || w.w.used > BATCH_BYTES ||
-		    msg_put_record(&w, (struct slice){ e->record, e->n }) < 0)
-			break;
-		seq = e->seq;
-	}
+	seq = bus_events_pack(&c->events, &w, BATCH_BYTES);
 	if (seq == 0)
 		return;
 	if (peer_send(p, msg_end(&w)) < 0) {
 		retry_soon(c);
 		return;
 	}
-	c->in_flight_seq = seq;
-	c->in_flight_ms = now_ms;
+	bus_events_sent(&c->events, seq, loop_now_ms(c->loop));
 }
 
 /* The loop's hook: what this round brought leaves now. */
@@ -371,43 +349,18 @@ flush(void *arg)
 	p = &c->peers[c->active];
 	while (c->unsent > 0 && flush_batch(c, p))
 		;
-	if (c->events != NULL)
+	if (bus_events_due(&c->events, loop_now_ms(c->loop)))
 		flush_events(c, p);
-}
-
-static void
-report_losses(struct bus_client *c)
-{
-	struct boot_event e = { .kind = EVENT_LOST, .bytes = c->lost_unreported };
-
-	if (c->lost_unreported == 0)
-		return;
-	c->lost_unreported = 0;
-	bus_event(c, &e);
-}
-
-static void
-release_events(struct bus_client *c, uint64_t seq)
-{
-	while (c->events != NULL && c->events->seq <= seq) {
-		struct queued_event *e = c->events;
-
-		c->events = e->next;
-		c->nevents--;
-		c->event_bytes -= e->n;
-		free(e);
-	}
-	if (c->events == NULL)
-		c->last_event = &c->events;
 }
 
 static void
 on_ack(struct bus_client *c, uint64_t seq)
 {
-	release_events(c, seq);
-	if (seq >= c->in_flight_seq)
-		c->in_flight_seq = 0;
-	report_losses(c);
+	if (bus_events_acked(&c->events, seq)) {
+		struct boot_event e = bus_events_losses(&c->events);
+
+		bus_event(c, &e);
+	}
 }
 
 static void
@@ -572,8 +525,7 @@ bus_client_open(struct loop *loop, const struct bus_client_conf *conf, struct bu
 	c->loop = loop;
 	c->conf = *conf;
 	c->active = NO_PEER;
-	c->last_event = &c->events;
-	c->next_seq = 1;
+	bus_events_init(&c->events);
 	loop_timer_init(&c->ping_timer, on_ping, c);
 	loop_timer_init(&c->retry_timer, on_retry, c);
 	loop_timer_init(&c->expiry_timer, on_expiry, c);
@@ -623,7 +575,7 @@ bus_client_close(struct bus_client *c)
 	loop_del(c->loop, &c->wake_lf);
 	if (c->wake_fd >= 0)
 		close(c->wake_fd);
-	release_events(c, UINT64_MAX);
+	bus_events_fini(&c->events);
 	for (uint32_t i = 0; c->slots != NULL && i < c->nslots; i++)
 		free(c->slots[i].record);
 	free(c->slots);
@@ -690,33 +642,11 @@ bus_cancel(struct bus_client *c, uint64_t id)
 void
 bus_event(struct bus_client *c, struct boot_event *e)
 {
-	struct queued_event *q;
-	struct msg_writer w;
-	struct slice record;
-
 	if (e->at_ms == 0)
 		e->at_ms = wall_clock_ms();
-	e->seq = c->next_seq;
 	c->stats.events++;
-	msg_begin(&w, c->buf, MSG_MAX_BYTES, MSG_EVENTS, c->origin);
-	if (c->nevents >= BUS_EVENTS || c->event_bytes >= BUS_EVENT_BYTES ||
-	    msg_put_event(&w, e) < 0)
-		goto lost;
-	record = msg_last_record(&w);
-	q = malloc(sizeof(*q) + record.n);
-	if (q == NULL)
-		goto lost;
-	*q = (struct queued_event){ .seq = e->seq, .n = (uint32_t)record.n };
-	memcpy(q->record, record.p, record.n);
-	*c->last_event = q;
-	c->last_event = &q->next;
-	c->nevents++;
-	c->event_bytes += record.n;
-	c->next_seq++;
-	return;
-lost:
-	c->stats.events_lost++;
-	c->lost_unreported++;
+	if (bus_events_add(&c->events, e, c->buf, MSG_MAX_BYTES) < 0)
+		c->stats.events_lost++;
 }
 
 bool
@@ -728,14 +658,14 @@ bus_is_up(const struct bus_client *c)
 bool
 bus_is_drained(const struct bus_client *c)
 {
-	return c->events == NULL;
+	return c->events.n == 0;
 }
 
 void
 bus_client_stats(const struct bus_client *c, struct bus_client_stats *ret)
 {
 	*ret = c->stats;
-	ret->events_queued = c->nevents;
+	ret->events_queued = c->events.n;
 }
 
 void
@@ -753,5 +683,5 @@ bus_client_counters(const struct bus_client *c, struct wbuf *w)
 	wbuf_printf(w, "bus_failovers %llu\n", (unsigned long long)s->failovers);
 	wbuf_printf(w, "events %llu\n", (unsigned long long)s->events);
 	wbuf_printf(w, "events_lost %llu\n", (unsigned long long)s->events_lost);
-	wbuf_printf(w, "events_queued %zu\n", c->nevents);
+	wbuf_printf(w, "events_queued %zu\n", c->events.n);
 }

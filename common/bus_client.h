@@ -18,13 +18,10 @@
 #include "common/loop.h"
 #include "common/msg.h"
 
-#define BUS_PING_MS     250   /* between two pings */
-#define BUS_SILENCE_MS  700   /* without a sign of life, a handlerd counts as dead */
-#define BUS_STATUS_MS   2000  /* between two MSG_STATUS */
-#define BUS_ACK_MS      1000  /* events that nobody confirmed are sent again */
-#define BUS_HANDLERS    16    /* the most handlerds in a list */
-#define BUS_EVENTS      65536 /* queued events, and their bytes */
-#define BUS_EVENT_BYTES (16u << 20)
+#define BUS_PING_MS    250  /* between two pings */
+#define BUS_SILENCE_MS 700  /* without a sign of life, a handlerd counts as dead */
+#define BUS_STATUS_MS  2000 /* between two MSG_STATUS */
+#define BUS_HANDLERS   16   /* the most handlerds in a list */
 
 struct bus_client;
 

@@ -3,6 +3,7 @@
  * processes of their own (this program again, called with "serve"), which get stopped and killed.
  */
 #include "common/bus_client.h"
+#include "common/bus_events.h"
 #include "common/bus_server.h"
 
 #include "common/log.h"
