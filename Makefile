@@ -42,7 +42,7 @@ LIBS := $(NNG_LIBS) $(PKG_LIBS) -lpthread
 common_PURE  := wire ident arch fields msg config path counters bus_url loader image origins \
 	form verdict hook bus_events
 common_EDGE  := log loop bus_nng bus_client bus_server priv start rpc sockaddr content digest \
-	front sandbox child
+	front sandbox child bus_link
 
 dhcpproxyd_PURE := dhcp pxe reply
 dhcpproxyd_EDGE := conf listen dhcpproxyd

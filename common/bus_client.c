@@ -8,44 +8,41 @@
 #include "common/bus_client.h"
 
 #include "common/bus_events.h"
+#include "common/bus_link.h"
 #include "common/bus_nng.h"
 #include "common/log.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <nng/protocol/reqrep0/req.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/random.h>
-#include <unistd.h>
 
-#define NO_PEER        UINT32_MAX
-#define NO_SLOT        UINT32_MAX
-#define BATCH_BYTES    (256u << 10) /* a message is closed when it passes this */
-#define RETRY_MS       5            /* until a send is tried again that found no room */
-#define QUEUE_MESSAGES 256          /* nng's queues, in messages */
+#define NO_PEER     UINT32_MAX
+#define NO_SLOT     UINT32_MAX
+#define BATCH_BYTES (256u << 10) /* a message is closed when it passes this */
+#define RETRY_MS    5            /* until a send is tried again that found no room */
 
+/* A handlerd.  Without a sign of life its link is given up now and then for a new one. */
 struct peer {
 	struct bus_client *client;
 	uint32_t index;
 	const char *url;
-	nng_socket socket;
-	bool open;
-	struct loop_fd recv_lf;
-	uint32_t next_header; /* nng's request id; unused, as ours stand in the records */
-
-	/* written by nng's threads */
-	atomic_int pipes;
-	atomic_uint losses;
-
-	/* the loop's view of them */
+	struct bus_link *link; /* NULL: could not be opened; will be tried again */
+	struct loop_fd recv_lf, wake_lf;
 	bool connected;
+	bool silent; /* connected, but does not answer pings */
 	unsigned losses_seen;
 	uint64_t heard_ms;
 	uint64_t status_ms;
-	bool silent; /* connected, but does not answer pings */
+	uint64_t renewed_ms; /* when the link was opened, or life was last seen */
+	uint64_t renew_ms;   /* how long after that it is given up */
+};
+
+/* A link given up that nng has not closed yet. */
+struct given_up {
+	struct bus_closing *closing; /* NULL: never will be */
+	uint64_t since_ms;
 };
 
 /* A pending request.  Free slots are chained by `next`; used ones stand in order of age. */
@@ -63,13 +60,15 @@ struct bus_client {
 	struct loop *loop;
 	struct bus_client_conf conf;
 	uint64_t origin;
-	int wake_fd;
-	struct loop_fd wake_lf;
 	struct loop_hook hook;
 	struct loop_timer ping_timer, retry_timer, expiry_timer;
 	struct peer peers[BUS_HANDLERS];
 	uint32_t npeers;
 	uint32_t active; /* NO_PEER: none lives */
+	struct given_up given_up[BUS_GIVEN_UP];
+	uint32_t ngiven_up;
+	bool hangs;  /* nng does not close what was given up */
+	bool broken; /* and no more may be given up */
 
 	struct slot *slots;
 	uint32_t nslots, free_slot, oldest, newest;
@@ -81,51 +80,11 @@ struct bus_client {
 	struct bus_client_stats stats;
 };
 
-static void
-wake(struct bus_client *c)
-{
-	uint64_t one = 1;
-
-	/* fails only when the counter is full, and then the loop wakes anyhow */
-	if (write(c->wake_fd, &one, sizeof(one)) < 0)
-		return;
-}
-
-/* On a thread of nng: hand over and return. */
-static void
-on_pipe(nng_pipe pipe, nng_pipe_ev ev, void *arg)
-{
-	struct peer *p = arg;
-
-	(void)pipe;
-	if (ev == NNG_PIPE_EV_ADD_POST) {
-		atomic_fetch_add(&p->pipes, 1);
-	} else {
-		atomic_fetch_sub(&p->pipes, 1);
-		atomic_fetch_add(&p->losses, 1);
-	}
-	wake(p->client);
-}
-
 /* Sends `message` to a peer.  0, or -EAGAIN when it takes no more now. */
 static int
 peer_send(struct peer *p, struct slice message)
 {
-	nng_msg *m;
-	int rc;
-
-	rc = nng_msg_alloc(&m, 0);
-	if (rc != 0)
-		return bus_errno(rc);
-	/* the top bit ends nng's list of hops */
-	rc = nng_msg_header_append_u32(m, 0x80000000u | (p->next_header++ & 0x7fffffffu));
-	if (rc == 0)
-		rc = nng_msg_append(m, message.p, message.n);
-	if (rc != 0) {
-		nng_msg_free(m);
-		return bus_errno(rc);
-	}
-	return bus_errno(bus_send_message(p->socket, m));
+	return p->link != NULL ? bus_link_send(p->link, message) : -EAGAIN;
 }
 
 static void
@@ -228,7 +187,6 @@ pick_peer(const struct bus_client *c)
 	return NO_PEER;
 }
 
-/* Looks at what nng's threads left and at the pings, and settles which handlerd is in use. */
 /* Tells the log what became of a handlerd, once a process. */
 static void
 tell(const struct bus_client *c, const struct peer *p, void (*log)(const char *fmt, ...),
@@ -239,36 +197,42 @@ tell(const struct bus_client *c, const struct peer *p, void (*log)(const char *f
 }
 
 static void
+review_peer(struct bus_client *c, struct peer *p, uint64_t now_ms)
+{
+	struct bus_link_state state = { .losses = p->losses_seen };
+
+	if (p->link != NULL)
+		state = bus_link_state(p->link);
+	if (state.losses != p->losses_seen || (p->connected && !state.connected)) {
+		if (p->connected)
+			tell(c, p, log_warnx, "lost");
+		p->losses_seen = state.losses;
+		p->connected = false;
+		take_back(c, p->index);
+	}
+	if (state.connected && !p->connected) {
+		tell(c, p, log_info, "connected");
+		p->connected = true;
+		p->silent = false;
+		p->heard_ms = now_ms;
+		send_status(c, p);
+	}
+	if (p->connected && !p->silent && now_ms - p->heard_ms > BUS_SILENCE_MS) {
+		tell(c, p, log_warnx, "does not answer pings");
+		p->silent = true;
+		take_back(c, p->index);
+	}
+}
+
+/* Looks at what nng's threads left and at the pings, and settles which handlerd is in use. */
+static void
 review_peers(struct bus_client *c)
 {
 	uint64_t now_ms = loop_now_ms(c->loop);
 	uint32_t was = c->active;
 
-	for (uint32_t i = 0; i < c->npeers; i++) {
-		struct peer *p = &c->peers[i];
-		unsigned losses = atomic_load(&p->losses);
-		bool connected = atomic_load(&p->pipes) > 0;
-
-		if (losses != p->losses_seen || (p->connected && !connected)) {
-			if (p->connected)
-				tell(c, p, log_warnx, "lost");
-			p->losses_seen = losses;
-			p->connected = false;
-			take_back(c, i);
-		}
-		if (connected && !p->connected) {
-			tell(c, p, log_info, "connected");
-			p->connected = true;
-			p->silent = false;
-			p->heard_ms = now_ms;
-			send_status(c, p);
-		}
-		if (p->connected && !p->silent && now_ms - p->heard_ms > BUS_SILENCE_MS) {
-			tell(c, p, log_warnx, "does not answer pings");
-			p->silent = true;
-			take_back(c, i);
-		}
-	}
+	for (uint32_t i = 0; i < c->npeers; i++)
+		review_peer(c, &c->peers[i], now_ms);
 	c->active = pick_peer(c);
 	if (c->active != was) {
 		c->stats.failovers += was != NO_PEER && c->active != NO_PEER;
@@ -417,7 +381,7 @@ on_readable(void *arg, uint32_t events)
 	nng_msg *m;
 
 	(void)events;
-	while (p->open && nng_recvmsg(p->socket, &m, NNG_FLAG_NONBLOCK) == 0) {
+	while (p->link != NULL && (m = bus_link_recv(p->link)) != NULL) {
 		on_message(p->client, p, nng_msg_body(m), nng_msg_len(m));
 		nng_msg_free(m);
 	}
@@ -426,13 +390,116 @@ on_readable(void *arg, uint32_t events)
 static void
 on_wake(void *arg, uint32_t events)
 {
-	struct bus_client *c = arg;
-	uint64_t count;
+	struct peer *p = arg;
 
 	(void)events;
-	if (read(c->wake_fd, &count, sizeof(count)) < 0)
-		return; /* already taken */
-	review_peers(c);
+	review_peers(p->client);
+}
+
+static int
+peer_dial(struct bus_client *c, struct peer *p, bool slow)
+{
+	const struct bus_link_conf conf = {
+		.url = p->url,
+		.tls_ca = c->conf.tls_ca,
+		.tls_certificate = c->conf.tls_certificate,
+		.slow = slow,
+	};
+	int rc;
+
+	p->losses_seen = 0;
+	p->renewed_ms = loop_now_ms(c->loop);
+	rc = bus_link_open(&conf, &p->link);
+	if (rc < 0)
+		return rc;
+	rc = loop_add(c->loop, &p->recv_lf, bus_link_recv_fd(p->link), EPOLLIN, on_readable, p);
+	if (rc == 0)
+		rc = loop_add(c->loop, &p->wake_lf, bus_link_wake_fd(p->link), EPOLLIN, on_wake, p);
+	return rc;
+}
+
+/* Gives the peer's link up; *ret as bus_link_close() says. */
+static void
+peer_drop(struct bus_client *c, struct peer *p, struct bus_closing **ret)
+{
+	loop_del(c->loop, &p->recv_lf);
+	loop_del(c->loop, &p->wake_lf);
+	bus_link_close(p->link, ret);
+	p->link = NULL;
+	p->connected = p->silent = false;
+}
+
+static void
+tell_broken(struct bus_client *c, const char *what, bool at_once)
+{
+	if (c->conf.broken == NULL)
+		return;
+	log_errx("bus: %s", what);
+	c->conf.broken(c->conf.broken_arg, at_once);
+}
+
+/* Forgets the links that nng closed meanwhile, and sees if one should have been closed long ago. */
+static void
+review_given_up(struct bus_client *c, uint64_t now_ms)
+{
+	uint32_t kept = 0;
+	bool hung = c->hangs;
+
+	for (uint32_t i = 0; i < c->ngiven_up; i++) {
+		struct given_up g = c->given_up[i];
+
+		if (g.closing != NULL && bus_close_is_done(g.closing)) {
+			bus_close_end(g.closing);
+			continue;
+		}
+		c->hangs |= now_ms - g.since_ms > BUS_CLOSE_MS;
+		c->given_up[kept++] = g;
+	}
+	c->ngiven_up = kept;
+	if (c->hangs && !hung)
+		tell_broken(c, "nng closes no connection any more", false);
+}
+
+/* Opens a new link to a handlerd that gives no sign of life; see bus_link.h for why. */
+static void
+renew_peer(struct bus_client *c, struct peer *p, uint64_t now_ms)
+{
+	if (c->ngiven_up == BUS_GIVEN_UP) {
+		if (!c->broken)
+			tell_broken(c, "nng is past help", true);
+		c->broken = true;
+		return;
+	}
+	if (p->renew_ms < (uint64_t)c->conf.renew_ms * BUS_RENEW_SLOWER)
+		p->renew_ms *= 2;
+	if (p->link != NULL) {
+		struct given_up *g = &c->given_up[c->ngiven_up++];
+
+		g->since_ms = now_ms;
+		take_back(c, p->index);
+		peer_drop(c, p, &g->closing);
+		c->stats.renewed++;
+	}
+	/* what failed was logged, and the next round tries again */
+	(void)peer_dial(c, p, c->hangs);
+}
+
+static void
+renew_peers(struct bus_client *c)
+{
+	uint64_t now_ms = loop_now_ms(c->loop);
+
+	review_given_up(c, now_ms);
+	for (uint32_t i = 0; i < c->npeers; i++) {
+		struct peer *p = &c->peers[i];
+
+		if (p->connected && !p->silent) {
+			p->renewed_ms = now_ms;
+			p->renew_ms = c->conf.renew_ms;
+		} else if (now_ms - p->renewed_ms >= p->renew_ms) {
+			renew_peer(c, p, now_ms);
+		}
+	}
 }
 
 static void
@@ -451,6 +518,7 @@ on_ping(void *arg)
 		if (now_ms - p->status_ms >= BUS_STATUS_MS)
 			send_status(c, p);
 	}
+	renew_peers(c);
 	review_peers(c);
 }
 
@@ -459,45 +527,6 @@ on_retry(void *arg)
 {
 	/* the hook that follows each round sends */
 	(void)arg;
-}
-
-static int
-peer_dial(struct bus_client *c, struct peer *p)
-{
-	nng_tls_config *tls = NULL;
-	nng_dialer d;
-	int fd, rc;
-
-	rc = nng_req0_open_raw(&p->socket);
-	if (rc != 0)
-		goto out;
-	p->open = true;
-	if ((rc = nng_socket_set_int(p->socket, NNG_OPT_SENDBUF, QUEUE_MESSAGES)) != 0 ||
-	    (rc = nng_socket_set_int(p->socket, NNG_OPT_RECVBUF, QUEUE_MESSAGES)) != 0 ||
-	    (rc = nng_socket_set_size(p->socket, NNG_OPT_RECVMAXSZ, MSG_MAX_BYTES)) != 0 ||
-	    (rc = nng_socket_set_ms(p->socket, NNG_OPT_RECONNMINT, 50)) != 0 ||
-	    (rc = nng_socket_set_ms(p->socket, NNG_OPT_RECONNMAXT, 500)) != 0 ||
-	    (rc = nng_pipe_notify(p->socket, NNG_PIPE_EV_ADD_POST, on_pipe, p)) != 0 ||
-	    (rc = nng_pipe_notify(p->socket, NNG_PIPE_EV_REM_POST, on_pipe, p)) != 0 ||
-	    (rc = nng_dialer_create(&d, p->socket, p->url)) != 0)
-		goto out;
-	if (bus_url_is_tls(p->url)) {
-		rc = bus_tls_new(p->url, c->conf.tls_ca, c->conf.tls_certificate, &tls);
-		if (rc < 0)
-			return rc;
-		rc = nng_dialer_set_ptr(d, NNG_OPT_TLS_CONFIG, tls);
-		nng_tls_config_free(tls); /* the dialer holds it now */
-		if (rc != 0)
-			goto out;
-	}
-	if ((rc = nng_socket_get_int(p->socket, NNG_OPT_RECVFD, &fd)) != 0 ||
-	    (rc = nng_dialer_start(d, NNG_FLAG_NONBLOCK)) != 0)
-		goto out;
-	return loop_add(c->loop, &p->recv_lf, fd, EPOLLIN, on_readable, p);
-out:
-	if (rc != 0)
-		log_errx("handler: \"%s\": %s", p->url, nng_strerror(rc));
-	return bus_errno(rc);
 }
 
 static int
@@ -524,6 +553,8 @@ bus_client_open(struct loop *loop, const struct bus_client_conf *conf, struct bu
 		return -ENOMEM;
 	c->loop = loop;
 	c->conf = *conf;
+	if (c->conf.renew_ms == 0)
+		c->conf.renew_ms = BUS_RENEW_MS;
 	c->active = NO_PEER;
 	bus_events_init(&c->events);
 	loop_timer_init(&c->ping_timer, on_ping, c);
@@ -531,21 +562,23 @@ bus_client_open(struct loop *loop, const struct bus_client_conf *conf, struct bu
 	loop_timer_init(&c->expiry_timer, on_expiry, c);
 	loop_hook_add(loop, &c->hook, flush, c);
 	c->buf = malloc(MSG_MAX_BYTES);
-	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	rc = c->buf == NULL || c->wake_fd < 0 ? -ENOMEM : alloc_slots(c);
+	rc = c->buf == NULL ? -ENOMEM : alloc_slots(c);
 	if (rc == 0 && getrandom(&c->origin, sizeof(c->origin), 0) < 0)
 		rc = -errno;
-	if (rc == 0)
-		rc = loop_add(loop, &c->wake_lf, c->wake_fd, EPOLLIN, on_wake, c);
 	for (size_t i = 0; rc == 0 && i < conf->nurls; i++) {
 		struct peer *p = &c->peers[c->npeers++];
 
-		*p = (struct peer){ .client = c, .index = (uint32_t)i, .url = conf->urls[i] };
+		*p = (struct peer){
+			.client = c,
+			.index = (uint32_t)i,
+			.url = conf->urls[i],
+			.renew_ms = c->conf.renew_ms,
+		};
 		if (bus_url_is_open(p->url) && !c->conf.quiet)
 			log_warnx("handler: \"%s\": tcp has neither secrecy nor authentication; "
 				  "prefer tls+tcp",
 			    p->url);
-		rc = peer_dial(c, p);
+		rc = peer_dial(c, p, false);
 	}
 	if (rc == 0)
 		rc = loop_timer_set(loop, &c->ping_timer, BUS_PING_MS);
@@ -560,21 +593,26 @@ bus_client_open(struct loop *loop, const struct bus_client_conf *conf, struct bu
 void
 bus_client_close(struct bus_client *c)
 {
+	struct bus_closing *closing[BUS_HANDLERS];
+
 	if (c == NULL)
 		return;
 	for (uint32_t i = 0; i < c->npeers; i++) {
-		loop_del(c->loop, &c->peers[i].recv_lf);
-		if (c->peers[i].open)
-			bus_close_socket(c->peers[i].socket);
-		c->peers[i].open = false;
+		closing[i] = NULL;
+		if (c->peers[i].link != NULL)
+			peer_drop(c, &c->peers[i], &closing[i]);
 	}
+	for (uint32_t i = 0; i < c->npeers; i++) {
+		if (closing[i] != NULL)
+			bus_close_wait(closing[i]);
+		bus_close_end(closing[i]);
+	}
+	for (uint32_t i = 0; i < c->ngiven_up; i++)
+		bus_close_end(c->given_up[i].closing);
 	loop_timer_clear(c->loop, &c->ping_timer);
 	loop_timer_clear(c->loop, &c->retry_timer);
 	loop_timer_clear(c->loop, &c->expiry_timer);
 	loop_hook_del(c->loop, &c->hook);
-	loop_del(c->loop, &c->wake_lf);
-	if (c->wake_fd >= 0)
-		close(c->wake_fd);
 	bus_events_fini(&c->events);
 	for (uint32_t i = 0; c->slots != NULL && i < c->nslots; i++)
 		free(c->slots[i].record);
@@ -681,6 +719,7 @@ bus_client_counters(const struct bus_client *c, struct wbuf *w)
 	wbuf_printf(w, "bus_malformed %llu\n", (unsigned long long)s->malformed);
 	wbuf_printf(w, "bus_resent %llu\n", (unsigned long long)s->resent);
 	wbuf_printf(w, "bus_failovers %llu\n", (unsigned long long)s->failovers);
+	wbuf_printf(w, "bus_renewed %llu\n", (unsigned long long)s->renewed);
 	wbuf_printf(w, "events %llu\n", (unsigned long long)s->events);
 	wbuf_printf(w, "events_lost %llu\n", (unsigned long long)s->events_lost);
 	wbuf_printf(w, "events_queued %zu\n", c->events.n);

@@ -23,6 +23,15 @@
 #define BUS_STATUS_MS  2000 /* between two MSG_STATUS */
 #define BUS_HANDLERS   16   /* the most handlerds in a list */
 
+/*
+ * A handlerd without a sign of life for BUS_RENEW_MS gets a new socket of nng, and again after
+ * twice that time, until it is BUS_RENEW_SLOWER times as long.  nng closes the old one in its own
+ * time, or never (see bus_link.h); it is given up at most BUS_GIVEN_UP of those.
+ */
+#define BUS_RENEW_MS     2000
+#define BUS_RENEW_SLOWER 30
+#define BUS_GIVEN_UP     16
+
 struct bus_client;
 
 struct bus_client_stats {
@@ -34,6 +43,7 @@ struct bus_client_stats {
 	uint64_t malformed;     /* messages and records that made no sense, dropped */
 	uint64_t resent;        /* requests given to another handlerd, or again */
 	uint64_t failovers;     /* changes of the handlerd in use */
+	uint64_t renewed;       /* sockets given up because no life was seen */
 	uint64_t events;        /* events taken */
 	uint64_t events_lost;   /* events that found the queue full */
 	uint64_t events_queued; /* waiting for their confirmation now */
@@ -41,6 +51,12 @@ struct bus_client_stats {
 
 /* `answer` is NULL when the deadline passed.  Valid only during the call. */
 typedef void bus_answer_fn(void *arg, void *cookie, const struct boot_answer *answer);
+/*
+ * nng hangs in this process (see bus_link.h), and a new one should take its place: when nothing is
+ * in hand, since all still works; and at once when this is called again, since no more sockets are
+ * opened then.
+ */
+typedef void bus_broken_fn(void *arg, bool at_once);
 /* Fills in what is announced to handlerd; slices must stay valid until the next call. */
 typedef void bus_status_fn(void *arg, struct daemon_status *status);
 
@@ -56,6 +72,9 @@ struct bus_client_conf {
 	void *answer_arg;
 	bus_status_fn *status; /* NULL: announces nothing */
 	void *status_arg;
+	bus_broken_fn *broken; /* NULL: another client of this process tells */
+	void *broken_arg;
+	uint32_t renew_ms; /* 0: BUS_RENEW_MS */
 };
 
 /*

@@ -98,15 +98,17 @@ bus_tls_new(const char *url, const char *ca, const char *certificate, nng_tls_co
  */
 static atomic_bool reaper_hangs;
 
-/* Shared by the thread that closes and the one that waits for it; the last one frees it. */
-struct closing {
+/* Shared by the thread that closes and the one that asks for it; the last one frees it. */
+struct bus_closing {
 	nng_socket socket;
+	bus_closed_fn *closed;
+	void *arg;
 	sem_t done;
 	atomic_int users;
 };
 
 static void
-closing_release(struct closing *c)
+closing_release(struct bus_closing *c)
 {
 	if (atomic_fetch_sub(&c->users, 1) == 1) {
 		sem_destroy(&c->done);
@@ -117,45 +119,88 @@ closing_release(struct closing *c)
 static void *
 close_it(void *arg)
 {
-	struct closing *c = arg;
+	struct bus_closing *c = arg;
 
 	nng_close(c->socket);
+	if (c->closed != NULL)
+		c->closed(c->arg);
 	sem_post(&c->done);
 	closing_release(c);
 	return NULL;
 }
 
-void
-bus_close_socket(nng_socket socket)
+int
+bus_close_begin(nng_socket socket, bus_closed_fn *closed, void *arg, struct bus_closing **ret)
 {
-	struct closing *c;
-	struct timespec until;
+	struct bus_closing *c = malloc(sizeof(*c));
 	pthread_t thread;
+	int rc;
+
+	if (c == NULL)
+		return -ENOMEM;
+	*c = (struct bus_closing){ .socket = socket, .closed = closed, .arg = arg };
+	atomic_init(&c->users, 2);
+	if (sem_init(&c->done, 0, 0) < 0) {
+		free(c);
+		return -ENOSYS;
+	}
+	rc = -pthread_create(&thread, NULL, close_it, c);
+	if (rc < 0) {
+		sem_destroy(&c->done);
+		free(c);
+		return rc;
+	}
+	pthread_detach(thread);
+	*ret = c;
+	return 0;
+}
+
+bool
+bus_close_is_done(struct bus_closing *c)
+{
+	/* leaves the semaphore as it was: it may be asked again */
+	return sem_trywait(&c->done) == 0 && sem_post(&c->done) == 0;
+}
+
+void
+bus_close_end(struct bus_closing *c)
+{
+	if (c != NULL)
+		closing_release(c);
+}
+
+void
+bus_close_wait(struct bus_closing *c)
+{
+	struct timespec until;
 	int rc;
 
 	if (atomic_load(&reaper_hangs))
 		return;
-	c = malloc(sizeof(*c));
-	if (c == NULL) {
-		nng_close(socket);
-		return;
-	}
-	c->socket = socket;
-	atomic_init(&c->users, 2);
-	if (sem_init(&c->done, 0, 0) < 0 || pthread_create(&thread, NULL, close_it, c) != 0) {
-		free(c);
-		nng_close(socket);
-		return;
-	}
-	pthread_detach(thread);
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += BUS_CLOSE_MS / 1000;
 	do
 		rc = sem_timedwait(&c->done, &until);
 	while (rc < 0 && errno == EINTR);
-	if (rc < 0 && !atomic_exchange(&reaper_hangs, true))
+	if (rc == 0)
+		(void)sem_post(&c->done); /* for who asks next */
+	else if (!atomic_exchange(&reaper_hangs, true))
 		log_warnx("bus: nng does not close a socket; leaving it behind");
-	closing_release(c);
+}
+
+void
+bus_close_socket(nng_socket socket)
+{
+	struct bus_closing *c;
+
+	if (atomic_load(&reaper_hangs))
+		return;
+	if (bus_close_begin(socket, NULL, NULL, &c) < 0) {
+		nng_close(socket);
+		return;
+	}
+	bus_close_wait(c);
+	bus_close_end(c);
 }
 
 int

@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STOP_CHECK_MS 20
+#define STOP_CHECK_MS   20
+#define BROKEN_CHECK_MS 250
 
 /* log_level_names, ended as CONFIG_ENUM wants it */
 static const char *const levels[] = { "error", "warning", "info", "debug", NULL };
@@ -192,6 +193,16 @@ on_stop_check(void *arg)
 }
 
 static void
+stop(struct front *f)
+{
+	log_info("stopping");
+	start_stopping();
+	f->stop_at_ms = loop_now_ms(f->loop) + FRONT_STOP_MS;
+	f->ops->stop(f->arg);
+	on_stop_check(f);
+}
+
+static void
 on_signal(void *arg, int signo)
 {
 	struct front *f = arg;
@@ -204,11 +215,34 @@ on_signal(void *arg, int signo)
 		loop_stop(f->loop);
 		return;
 	}
-	log_info("stopping");
-	start_stopping();
-	f->stop_at_ms = loop_now_ms(f->loop) + FRONT_STOP_MS;
-	f->ops->stop(f->arg);
-	on_stop_check(f);
+	stop(f);
+}
+
+static void
+on_broken_check(void *arg)
+{
+	struct front *f = arg;
+
+	if (f->stop_at_ms != 0)
+		return;
+	if (f->ops->idle(f->arg) && bus_is_drained(f->bus))
+		stop(f);
+	else
+		(void)loop_timer_set(f->loop, &f->broken_timer, BROKEN_CHECK_MS);
+}
+
+/* The bus is past help: as after SIGTERM, but the service manager is to start this daemon anew. */
+static void
+on_broken(void *arg, bool at_once)
+{
+	struct front *f = arg;
+
+	f->broken = true;
+	log_warnx("ending %s, to be started again", at_once ? "now" : "when nothing is in hand");
+	if (!at_once)
+		on_broken_check(f);
+	else if (f->stop_at_ms == 0)
+		stop(f);
 }
 
 static void
@@ -254,6 +288,7 @@ front_open(struct front *f)
 	apply_log_level(f);
 	f->started_ms = wall_clock_ms();
 	loop_timer_init(&f->stop_timer, on_stop_check, f);
+	loop_timer_init(&f->broken_timer, on_broken_check, f);
 	f->instance = config_instance(f->opts->config_path, conf_of(f)->subnet);
 	if (f->instance == NULL)
 		return -ENOMEM;
@@ -296,6 +331,8 @@ front_connect(struct front *f, uint32_t max_pending, bus_answer_fn *answer)
 		.answer_arg = f->arg,
 		.status = announce,
 		.status_arg = f,
+		.broken = on_broken,
+		.broken_arg = f,
 	};
 
 	return bus_client_open(f->loop, &bus, &f->bus);
@@ -310,7 +347,7 @@ front_run(struct front *f)
 	rc = loop_run(f->loop);
 	if (rc < 0)
 		log_errx("event loop: %s", strerror(-rc));
-	return rc;
+	return rc == 0 && f->broken ? -EIO : rc;
 }
 
 void
