@@ -634,6 +634,8 @@ bus_ask(struct bus_client *c, struct boot_request *r, void *cookie)
 		return 0;
 	}
 	s = &c->slots[i];
+	if (r->wait_ms == 0 || r->wait_ms > c->conf.deadline_ms)
+		r->wait_ms = c->conf.deadline_ms;
 	/* the slot below, a count above: never 0, and never the same twice in practice */
 	r->id = ++c->generation << 32 | i;
 	msg_begin(&w, c->buf, MSG_MAX_BYTES, MSG_REQUESTS, c->origin);

@@ -86,8 +86,9 @@ int bus_client_open(struct loop *loop, const struct bus_client_conf *conf, struc
 void bus_client_close(struct bus_client *c);
 
 /*
- * Asks; sets r->id.  Returns the id, by which bus_cancel() knows it, or 0 when max_pending are in
- * flight or the request is too large: no callback will come then.
+ * Asks; sets r->id, and r->wait_ms to no more than the deadline (0: to the deadline).  Returns the
+ * id, by which bus_cancel() knows it, or 0 when max_pending are in flight or the request is too
+ * large: no callback will come then.
  */
 uint64_t bus_ask(struct bus_client *c, struct boot_request *r, void *cookie);
 /* No callback will come for this id; harmless if it came already. */

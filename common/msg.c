@@ -47,6 +47,7 @@ static const struct field request_fields[] = {
 	REQ(29, FIELD_SLICE, 64, buildarch),
 	REQ(30, FIELD_SLICE, 255, version),
 	REQ(31, FIELD_SLICE, 1u << 20, params),
+	REQ(32, FIELD_U32, 0, wait_ms),
 };
 
 #define ANS(tag, form, max, member)                                                                \

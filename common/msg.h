@@ -161,6 +161,7 @@ struct boot_request {
 	struct ipaddr relay;   /* giaddr */
 	uint32_t xid;
 	uint16_t secs;
+	uint32_t wait_ms;       /* how long the client will still wait, estimated; 0: unknown */
 	uint64_t boot;          /* the boot id that the client gave, or 0 */
 	bool has_ipxe_features; /* option 175 came with the packet */
 	uint64_t ipxe_features; /* bit n: feature tag 16 + n, see IPXE_FEATURE_... */

@@ -130,6 +130,7 @@ ask_handlerd(struct dhcpproxyd *d, const struct listen_packet *packet, const str
     const struct dhcp_ask *ask)
 {
 	struct pending *pending = d->free_pending;
+	uint32_t delay_ms = ask->kind == ASK_DISCOVER ? (uint32_t)d->conf->reply_delay_ms : 0;
 	struct boot_request request;
 
 	if (pending == NULL) {
@@ -142,6 +143,7 @@ ask_handlerd(struct dhcpproxyd *d, const struct listen_packet *packet, const str
 	pending->ifindex = packet->ifindex;
 	memcpy(pending->local, packet->local, 4);
 	ask_to_request(ask, p, d->front.instance, interface_name(d, packet->ifindex), &request);
+	request.wait_ms = request.wait_ms > delay_ms ? request.wait_ms - delay_ms : 1;
 	if (bus_ask(d->front.bus, &request, pending) == 0) {
 		d->stats.refused++;
 		return;

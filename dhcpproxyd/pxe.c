@@ -116,3 +116,42 @@ pxe_classify(const struct dhcp_packet *p, struct pxe_client *ret)
 	}
 	*ret = c;
 }
+
+/*
+ * Firmware sends four times, with 4, 8, 16 and 32 s to wait (PXE 2.1 section 2.2.5; edk2 and most
+ * ROMs), and tells by `secs` which try it is: seconds since the first.  It takes what came until
+ * a window ends, if that was enough to boot from.
+ */
+static uint32_t
+firmware_wait_ms(uint16_t secs)
+{
+	/* some ROMs have the octets the wrong way round */
+	unsigned s = secs > 0xff && (secs & 0xff) == 0 ? secs >> 8 : secs;
+
+	if (s < 4)
+		return 4000;
+	if (s < 12)
+		return 8000;
+	return s < 28 ? 16000 : 32000;
+}
+
+/*
+ * iPXE waits 1, 2, 4, ... 10 s, but leaves discovery when it has a DHCP server's offer and 2 s are
+ * over.  Its `secs` is the number of the try, shifted by two bits.
+ */
+static uint32_t
+ipxe_wait_ms(uint16_t secs)
+{
+	return secs >> 2 <= 1 ? 1000 : 2000;
+}
+
+uint32_t
+pxe_wait_ms(const struct pxe_client *c, bool boot_server, uint16_t secs)
+{
+	if (c->client == CLIENT_IPXE)
+		return boot_server ? 1000 : ipxe_wait_ms(secs);
+	/* edk2 asks the boot server four times, with 1, 2, 3 and 4 s to wait and secs 0 to 3 */
+	if (boot_server)
+		return secs < 3 ? (secs + 1u) * 1000 : 4000;
+	return firmware_wait_ms(secs);
+}

@@ -39,4 +39,10 @@ struct pxe_client {
 
 void pxe_classify(const struct dhcp_packet *p, struct pxe_client *ret);
 
+/*
+ * How long, in ms, this client will wait for the answer to a request with this `secs`, at least: to
+ * the end of its present try.  `boot_server`: the request is for the second step, not a DISCOVER.
+ */
+uint32_t pxe_wait_ms(const struct pxe_client *c, bool boot_server, uint16_t secs);
+
 #endif

@@ -111,6 +111,7 @@ ask_to_request(const struct dhcp_ask *ask, const struct dhcp_packet *p, const ch
 		.relay = ip_from_v4(p->giaddr),
 		.xid = p->xid,
 		.secs = p->secs,
+		.wait_ms = pxe_wait_ms(c, ask->kind == ASK_BOOTSERVER, p->secs),
 		.has_ipxe_features = c->has_ipxe_features,
 		.ipxe_features = c->ipxe_features,
 		.ipxe_version = c->ipxe_version,

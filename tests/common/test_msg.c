@@ -27,6 +27,7 @@ full_request(void)
 		.relay = { 6, { 0x20, 1, 0xd, 0xb8, [15] = 1 } },
 		.xid = 0xcafebabe,
 		.secs = 4,
+		.wait_ms = 8000,
 		.boot = 42,
 		.has_ipxe_features = true,
 		.ipxe_features = IPXE_FEATURE_HTTPS | IPXE_FEATURE_EFI,
@@ -65,6 +66,7 @@ check_request(const struct boot_request *got, const struct boot_request *want)
 	CHECK(ip_eq(&got->relay, &want->relay));
 	CHECK_INT(got->xid, want->xid);
 	CHECK_INT(got->secs, want->secs);
+	CHECK_INT(got->wait_ms, want->wait_ms);
 	CHECK(got->boot == want->boot);
 	CHECK_INT(got->has_ipxe_features, want->has_ipxe_features);
 	CHECK(got->ipxe_features == want->ipxe_features);

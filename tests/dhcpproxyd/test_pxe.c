@@ -5,6 +5,44 @@
 #include "tests/dhcpproxyd/packets.h"
 #include "tests/test.h"
 
+static void
+test_waits(void)
+{
+	static const struct {
+		const char *what;
+		enum boot_client client;
+		bool boot_server;
+		uint16_t secs;
+		uint32_t wait_ms;
+	} cases[] = {
+		{ "firmware's first try", CLIENT_PXE, false, 0, 4000 },
+		{ "its second", CLIENT_PXE, false, 4, 8000 },
+		{ "its third", CLIENT_PXE, false, 12, 16000 },
+		{ "its last", CLIENT_PXE, false, 28, 32000 },
+		{ "the second with its octets swapped", CLIENT_PXE, false, 0x0400, 8000 },
+		{ "a long time that is none swapped", CLIENT_PXE, false, 0x0401, 32000 },
+		{ "HTTP Boot's first try", CLIENT_HTTP, false, 0, 4000 },
+		{ "HTTP Boot's third try", CLIENT_HTTP, false, 12, 16000 },
+		{ "iPXE's first try, by a number that is no seconds", CLIENT_IPXE, false, 4, 1000 },
+		{ "iPXE that tells no number", CLIENT_IPXE, false, 0, 1000 },
+		{ "iPXE's second try with an offer in hand", CLIENT_IPXE, false, 10, 2000 },
+		{ "iPXE leaves early, however often it asked", CLIENT_IPXE, false, 27, 2000 },
+		{ "edk2 on port 4011, first try", CLIENT_PXE, true, 0, 1000 },
+		{ "edk2 on port 4011, third try", CLIENT_PXE, true, 2, 3000 },
+		{ "edk2 on port 4011, last try", CLIENT_PXE, true, 3, 4000 },
+		{ "edk2 on port 4011, longer than ever seen", CLIENT_PXE, true, 0xffff, 4000 },
+		{ "iPXE on port 4011", CLIENT_IPXE, true, 11, 1000 },
+		{ "a Raspberry Pi on port 4011", CLIENT_UNKNOWN, true, 0, 1000 },
+	};
+
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		const struct pxe_client c = { .client = cases[i].client };
+
+		test_case("wait: %s", cases[i].what);
+		CHECK_INT(pxe_wait_ms(&c, cases[i].boot_server, cases[i].secs), cases[i].wait_ms);
+	}
+}
+
 int
 main(void)
 {
@@ -76,6 +114,8 @@ main(void)
 	CHECK_INT(dhcp_parse((struct slice){ bytes, n }, &p), 0);
 	pxe_classify(&p, &c);
 	CHECK(!c.has_uuid);
+
+	test_waits();
 
 	test_case("a boot item picked from a menu is noted");
 	n = packet_build(ROM_MENU_REQUEST, bytes, sizeof(bytes));

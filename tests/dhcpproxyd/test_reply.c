@@ -253,6 +253,7 @@ test_relay(void)
 	CHECK_INT(q.via, VIA_DHCP);
 	CHECK_INT(q.arch, 7);
 	CHECK_INT(q.secs, 4);
+	CHECK_INT(q.wait_ms, 8000);
 	CHECK_INT(q.mac.len, 6);
 	CHECK(q.has_uuid);
 	CHECK(slice_is(q.subnet, "lab") && slice_is(q.interface, "eth0"));
