@@ -159,7 +159,12 @@ check: $(BINS) $(TESTS) $(B)/tests/replay $(FUZZERS:%=$(B)/tests/fuzz/fuzz_%) pu
 	    "tests/samples $(B)/bin/ferryctl" \
 	    $(foreach f,$(FUZZERS),"$(B)/tests/fuzz/fuzz_$(f) tests/fuzz/corpus/$(f)")
 
-suite: all
+# plays handlerd's part in tests of the front daemons
+$(B)/tests/suite/fake_handlerd: $(B)/tests/suite/fake_handlerd.o $(B)/lib/libcommon.a
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+suite: all $(B)/tests/suite/fake_handlerd
 	tests/suite/run
 
 # --- load for the benchmarks ----------------------------------------------------------------

@@ -305,7 +305,7 @@ NAME_FN(boot_action_name, enum boot_action, ACTIONS,
     [ACTION_DATA] = "data", [ACTION_ERROR] = "error")
 NAME_FN(offer_style_name, enum offer_style, OFFER_STYLES,
     [OFFER_BINL] = "binl", [OFFER_PXE10] = "pxe10", [OFFER_PXE10_PROMPT] = "pxe10-prompt",
-    [OFFER_IPXE] = "ipxe", [OFFER_HTTP] = "http")
+    [OFFER_IPXE] = "ipxe", [OFFER_HTTP] = "http", [OFFER_LOCAL] = "local")
 NAME_FN(boot_reason_name, enum boot_reason, REASONS,
     [REASON_UNSPECIFIED] = "unspecified", [REASON_LOADER] = "loader",
     [REASON_LOADER_HTTPS] = "loader-https",

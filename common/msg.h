@@ -78,6 +78,7 @@ enum offer_style {
 	OFFER_PXE10_PROMPT, /* the same with a prompt, for BIOS ROMs that insist on one */
 	OFFER_IPXE,         /* a script URL for iPXE */
 	OFFER_HTTP,         /* UEFI HTTP Boot: option 60 = HTTPClient, a URL */
+	OFFER_LOCAL,        /* what makes this firmware go on to its next boot option at once */
 	OFFER_STYLES,
 };
 

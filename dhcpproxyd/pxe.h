@@ -11,12 +11,15 @@
 /* Sub-options of option 43 (PXE 2.1 table 2-1). */
 enum pxe_opt {
 	PXE_OPT_DISCOVERY_CONTROL = 6,
+	PXE_OPT_BOOT_MENU = 9,
 	PXE_OPT_MENU_PROMPT = 10,
 	PXE_OPT_BOOT_ITEM = 71,
 };
 
 /* Load the file that this packet names: no prompt, no menu, no discovery. */
 #define PXE_DISCOVERY_BYPASS 0x08
+/* Neither broadcast nor multicast discovery. */
+#define PXE_DISCOVERY_NONE 0x03
 
 /* Sub-options of option 175. */
 enum ipxe_opt {

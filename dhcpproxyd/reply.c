@@ -10,6 +10,7 @@
 #include "common/arch.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static bool
@@ -126,6 +127,35 @@ ask_to_request(const struct dhcp_ask *ask, const struct dhcp_packet *p, const ch
 	memcpy(ret->mac.b, p->chaddr, p->hlen);
 }
 
+/*
+ * A boot menu whose only item, taken at once, is to boot locally (PXE 2.1 section 2.2.3, type 0):
+ * firmware leaves PXE then, with nothing to ask anywhere.  The texts are only seen by a person when
+ * a ROM shows menus whatever the time limit.
+ */
+static void
+put_local_menu(struct wbuf *w)
+{
+	static const char text[] = "Local boot";
+	uint8_t buf[64];
+	struct wbuf sub;
+
+	wbuf_init(&sub, buf, sizeof(buf));
+	wbuf_u8(&sub, PXE_OPT_DISCOVERY_CONTROL);
+	wbuf_u8(&sub, 1);
+	wbuf_u8(&sub, PXE_DISCOVERY_NONE);
+	wbuf_u8(&sub, PXE_OPT_MENU_PROMPT);
+	wbuf_u8(&sub, 1 + sizeof(text) - 1);
+	wbuf_u8(&sub, 0); /* seconds */
+	wbuf_bytes(&sub, text, sizeof(text) - 1);
+	wbuf_u8(&sub, PXE_OPT_BOOT_MENU);
+	wbuf_u8(&sub, 3 + sizeof(text) - 1);
+	wbuf_u16(&sub, 0); /* type */
+	wbuf_u8(&sub, sizeof(text) - 1);
+	wbuf_bytes(&sub, text, sizeof(text) - 1);
+	wbuf_u8(&sub, DHCP_OPT_END);
+	dhcp_put_option(w, DHCP_OPT_VENDOR, wbuf_view(&sub));
+}
+
 /* Option 43: how the firmware is to go on (PXE 2.1 section 2.2.3). */
 static void
 put_vendor(struct wbuf *w, const struct dhcp_ask *ask, enum offer_style style)
@@ -140,7 +170,9 @@ put_vendor(struct wbuf *w, const struct dhcp_ask *ask, enum offer_style style)
 	const uint8_t picked[] = { PXE_OPT_BOOT_ITEM, 4, item[0], item[1], item[2], item[3],
 		DHCP_OPT_END };
 
-	if (ask->client.has_boot_item)
+	if (style == OFFER_LOCAL)
+		put_local_menu(w);
+	else if (ask->client.has_boot_item)
 		dhcp_put_option(w, DHCP_OPT_VENDOR, (struct slice){ picked, sizeof(picked) });
 	else if (ask->kind == ASK_BOOTSERVER)
 		return; /* the file of an ACK is loaded without further words */
@@ -170,11 +202,34 @@ put_etherboot(struct wbuf *w, const struct boot_answer *answer)
 	dhcp_put_option(w, DHCP_OPT_ETHERBOOT, wbuf_view(&sub));
 }
 
+/*
+ * The name or URL that goes into the reply.  UEFI HTTP Boot knows no menu: what ends its attempt is
+ * a URL that fails at once, the answer's or one at our discard port, where nobody listens.
+ */
+static struct slice
+file_of(
+    const struct dhcp_ask *ask, const struct boot_answer *answer, bool http, char *buf, size_t size)
+{
+	const uint8_t *a = ask->server;
+
+	if (answer->style != OFFER_LOCAL)
+		return answer->file;
+	if (!http)
+		return (struct slice){ 0 };
+	if (answer->file.n > 0)
+		return answer->file;
+	(void)snprintf(buf, size, "http://%u.%u.%u.%u:9/none.efi", a[0], a[1], a[2], a[3]);
+	return slice_str(buf);
+}
+
 int
 reply_build(const struct dhcp_ask *ask, const struct boot_answer *answer, struct wbuf *w)
 {
-	bool http = answer->style == OFFER_HTTP;
-	bool fits_header = answer->file.n < DHCP_FILE_BYTES;
+	bool http = answer->style == OFFER_HTTP ||
+	            (answer->style == OFFER_LOCAL && ask->client.client == CLIENT_HTTP);
+	char url[64];
+	struct slice file = file_of(ask, answer, http, url, sizeof(url));
+	bool fits_header = file.n < DHCP_FILE_BYTES;
 	uint8_t type = ask->kind == ASK_BOOTSERVER ? DHCP_ACK : DHCP_OFFER;
 	const uint8_t *next = answer->server.family == 4 ? answer->server.b : ask->server;
 	size_t start = w->used;
@@ -193,8 +248,8 @@ reply_build(const struct dhcp_ask *ask, const struct boot_answer *answer, struct
 	wbuf_bytes(w, ask->chaddr, DHCP_CHADDR_BYTES);
 	wbuf_fill(w, 0, DHCP_SNAME_BYTES);
 	if (fits_header)
-		wbuf_slice(w, answer->file);
-	wbuf_fill(w, 0, fits_header ? DHCP_FILE_BYTES - answer->file.n : DHCP_FILE_BYTES);
+		wbuf_slice(w, file);
+	wbuf_fill(w, 0, fits_header ? DHCP_FILE_BYTES - file.n : DHCP_FILE_BYTES);
 	wbuf_u32(w, DHCP_COOKIE);
 
 	dhcp_put_option(w, DHCP_OPT_TYPE, (struct slice){ &type, 1 });
@@ -206,7 +261,7 @@ reply_build(const struct dhcp_ask *ask, const struct boot_answer *answer, struct
 	/* a name in the header wins over option 67, so this is for what does not fit there, and
 	 * for HTTP Boot, which is specified to look here */
 	if (http || !fits_header)
-		dhcp_put_option(w, DHCP_OPT_BOOT_FILE, answer->file);
+		dhcp_put_option(w, DHCP_OPT_BOOT_FILE, file);
 	if (!http)
 		put_etherboot(w, answer);
 	dhcp_put_option(

@@ -48,8 +48,9 @@ void ask_to_request(const struct dhcp_ask *ask, const struct dhcp_packet *p, con
     const char *interface, struct boot_request *ret);
 
 /*
- * Writes the OFFER or ACK for an answer with ACTION_OFFER.  0, or -EMSGSIZE if the name or the
- * options do not fit into what the client takes.
+ * Writes the OFFER or ACK for an answer with ACTION_OFFER.  OFFER_LOCAL uses the answer's file, a
+ * URL, only for HTTP Boot, and needs none.  0, or -EMSGSIZE if the name or the options do not fit
+ * into what the client takes.
  */
 int reply_build(const struct dhcp_ask *ask, const struct boot_answer *answer, struct wbuf *w);
 

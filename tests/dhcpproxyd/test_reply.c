@@ -162,6 +162,53 @@ test_offers(void)
 	}
 }
 
+/* The fast no, by firmware kind. */
+static void
+test_local(void)
+{
+	static const char menu[] = "060103 0a0b00 4c6f63616c20626f6f74 "
+				   "090d 0000 0a 4c6f63616c20626f6f74 ff";
+	static const struct {
+		const char *what, *options;
+		bool boot_port;
+		const char *url; /* of the answer */
+		const char *class, *vendor, *file;
+		uint8_t type;
+	} cases[] = {
+		{ "edk2's PXE gets a menu that boots locally", EDK2_DISCOVER, false, "",
+		    "PXEClient", menu, "", DHCP_OFFER },
+		{ "so does a BIOS ROM, whatever the answer names",
+		    "350101 " CLASS_BIOS "5d020000 " OPT_UUID "ff", false,
+		    "http://10.77.0.2:8060/no", "PXEClient", menu, "", DHCP_OFFER },
+		{ "and who asks on 4011 after an older offer", EDK2_BOOTSERVER, true, "",
+		    "PXEClient", menu, "", DHCP_ACK },
+		{ "and who picked another item", ROM_MENU_REQUEST, true, "", "PXEClient", menu, "",
+		    DHCP_ACK },
+		{ "HTTP Boot gets the answer's URL", EDK2_HTTP, false, "http://10.77.0.2:8060/no",
+		    "HTTPClient", "", "http://10.77.0.2:8060/no", DHCP_OFFER },
+		{ "HTTP Boot without one gets a port where nobody listens", EDK2_HTTP, false, "",
+		    "HTTPClient", "", "http://10.77.0.2:9/none.efi", DHCP_OFFER },
+	};
+	struct boot_answer answer = { .action = ACTION_OFFER, .style = OFFER_LOCAL };
+	uint8_t bytes[DHCP_REPLY_MAX], vendor[64];
+	struct dhcp_packet r;
+	size_t n = 0;
+
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		test_case("fast no: %s", cases[i].what);
+		answer.file = slice_str(cases[i].url);
+		CHECK_INT(
+		    answer_packet(cases[i].options, cases[i].boot_port, &answer, bytes, &n, &r), 0);
+		check_common(&r, bytes, n, cases[i].type);
+		CHECK(slice_is(r.opt[DHCP_OPT_CLASS], cases[i].class));
+		CHECK_BYTES(r.opt[DHCP_OPT_VENDOR],
+		    ((struct slice){ vendor, test_unhex(cases[i].vendor, vendor, 64) }));
+		CHECK(slice_is(r.file, cases[i].file));
+		CHECK(slice_is(r.opt[DHCP_OPT_BOOT_FILE], cases[i].file));
+		CHECK_INT(r.opt[DHCP_OPT_UUID].n, 17);
+	}
+}
+
 static void
 test_details(void)
 {
@@ -267,6 +314,7 @@ main(void)
 {
 	test_sorting();
 	test_offers();
+	test_local();
 	test_details();
 	test_relay();
 	return test_end();

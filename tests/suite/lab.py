@@ -189,6 +189,17 @@ class Lab:
         return "\n".join(out)
 
 
+def boot_sector(path):
+    """A disk whose boot sector writes LOCAL DISK to the first serial port and halts."""
+    # xor ax,ax; mov ds,ax; mov si,text; mov dx,0x3f8; 1: lodsb; test al,al; jz 2; out dx,al; jmp 1;
+    # 2: hlt; jmp 2
+    code = bytes.fromhex("31c08ed8be157cbaf803ac84c07403eeebf8f4ebfd") + b"LOCAL DISK\r\n\0"
+    with open(path, "wb") as f:
+        f.write(code.ljust(510, b"\0") + b"\x55\xaa" + bytes(1 << 20))
+    return ["-drive", f"if=none,id=d0,format=raw,file={path}", "-device",
+            "virtio-blk-pci,drive=d0,bootindex=2"]
+
+
 class Site:
     """The four daemons with their files, in one namespace."""
 

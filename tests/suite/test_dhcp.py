@@ -4,7 +4,8 @@ import shutil
 import time
 
 import dhcp
-from lab import Lab, Site, SERVER, check, loaders, network, read, wait_until
+from lab import (BUILD, Lab, Machine, Site, SERVER, boot_sector, check, loaders, network, read,
+                 wait_until)
 
 
 def ready(site):
@@ -174,3 +175,52 @@ def test_perfdhcp():
         sent = int(out.split("sent packets: ")[1].split()[0])
         received = int(out.split("received packets: ")[1].split()[0])
         check(sent >= 8000 and received >= sent * 0.99, f"{received} of {sent} answered: {out}")
+
+
+def fast_no(lab, firmware, args=()):
+    """A virtual PC whose requests all get a fast no; its disk is the next boot option."""
+    segment = lab.segment("net")
+    lab.capture(segment)
+    lab.dhcp_server(segment)
+    server = lab.host("server", segment, f"{SERVER}/24")
+    site = Site(lab, server)
+    lab.spawn(server, [f"{BUILD}/tests/suite/fake_handlerd", site.conf["handlerd"]["listen"][0],
+                       "local"], "fake_handlerd.log")
+    site.start("dhcpproxyd")
+    wait_until(lambda: "in use" in read(site.log("dhcpproxyd")), 10, "the bus")
+    return Machine(lab, segment, firmware, args=[*boot_sector(lab.path("disk.img")), *args])
+
+
+def seconds_between(machine, first, then, limit):
+    """The time from one text on the console to another."""
+    wait_until(lambda: first in machine.output(), 60, first)
+    began = time.monotonic()
+    wait_until(lambda: then in machine.output(), limit, f"from {first} to {then}")
+    return time.monotonic() - began
+
+
+def test_fast_no_bios():
+    """A BIOS ROM (iPXE's, which obeys PXE menus) goes on to the local disk."""
+    with Lab("fastbios") as lab:
+        machine = fast_no(lab, "bios")
+        # the ROM itself waits 15 s for an IPv6 router after it has an address
+        machine.wait_for("LOCAL DISK", 60)
+        log = read(lab.path("fake_handlerd.log"))
+        check("stage=discover client=ipxe" in log, "it asked us")
+        check("stage=bootserver" not in log, "and nothing more after the answer")
+
+
+def test_fast_no_uefi():
+    """OVMF's PXE and HTTP Boot each give up after their first 4 s, not after 60."""
+    with Lab("fastuefi") as lab:
+        machine = fast_no(lab, "ovmf", ["-fw_cfg",
+                                        "name=opt/org.tianocore/IPv6PXESupport,string=n"])
+        seconds = seconds_between(machine, "Start PXE over IPv4", "Start HTTP Boot over IPv4", 30)
+        check(seconds < 15, f"PXE went on after {seconds:.1f} s")
+        check("Remote boot cancelled" in machine.output(), "by the menu's item")
+        seconds = seconds_between(machine, "Start HTTP Boot over IPv4",
+                                  "Start HTTP Boot over IPv6", 30)
+        check(seconds < 15, f"HTTP Boot went on after {seconds:.1f} s")
+        log = read(lab.path("fake_handlerd.log"))
+        check(log.count("client=pxe") == 1, "PXE asked once")
+        check(log.count("client=uefi-http") == 1, "HTTP Boot asked once")
