@@ -19,12 +19,6 @@ struct form {
 };
 
 /*
- * Decodes %XX, and '+' as a blank if `form`; writes at most `size` bytes.  The number written, or
- * -EINVAL / -ENAMETOOLONG.
- */
-int url_decode(struct slice s, bool form, char *dst, size_t size);
-
-/*
  * Adds the fields of `text` to `form`, decoded into `scratch`; a pair that cannot be decoded is
  * left out.  Slices point into scratch.
  */

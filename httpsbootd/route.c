@@ -1,7 +1,7 @@
 /* URLs; see route.h. */
 #include "httpsbootd/route.h"
 
-#include "common/form.h"
+#include "common/params.h"
 #include "common/path.h"
 
 #include <errno.h>
