@@ -24,24 +24,11 @@ decode(struct slice s, struct wbuf *scratch, struct slice *ret)
 void
 form_parse(struct slice text, struct wbuf *scratch, struct form *form)
 {
-	size_t at = 0;
+	struct slice name, value;
 
-	while (at < text.n && form->n < FORM_FIELDS) {
-		struct slice pair = { text.p + at, 0 }, name, value = { 0 };
-		const uint8_t *equals;
+	while (form->n < FORM_FIELDS && params_next(&text, &name, &value)) {
 		struct form_field *f = &form->fields[form->n];
 
-		while (at + pair.n < text.n && pair.p[pair.n] != '&')
-			pair.n++;
-		at += pair.n + 1;
-		if (pair.n == 0)
-			continue;
-		name = pair;
-		equals = memchr(pair.p, '=', pair.n);
-		if (equals != NULL) {
-			name.n = (size_t)(equals - pair.p);
-			value = (struct slice){ equals + 1, pair.n - name.n - 1 };
-		}
 		if (decode(name, scratch, &f->name) && decode(value, scratch, &f->value))
 			form->n++;
 	}

@@ -7,10 +7,24 @@
 
 #include "common/wire.h"
 
+#define PARAMS_NAME_MAX 64 /* characters of a name that is looked for */
+
 /*
  * Decodes %XX, and '+' as a blank if `form`; writes at most `size` bytes.  The number written, or
  * -EINVAL / -ENAMETOOLONG.
  */
 int url_decode(struct slice s, bool form, char *dst, size_t size);
+
+/*
+ * Takes the next pair off the front of *text, still encoded; empty pairs are passed over, and a
+ * pair without '=' has an empty value.  False when there is none.
+ */
+bool params_next(struct slice *text, struct slice *ret_name, struct slice *ret_value);
+
+/*
+ * The value of the first pair of that name (compared without case) that can be decoded, in `buf`.
+ * 0; -ENOENT if there is none; -EMSGSIZE if its value has more than `size` bytes.
+ */
+int params_get(struct slice text, const char *name, void *buf, size_t size, struct slice *ret);
 
 #endif
