@@ -1,6 +1,5 @@
-/* Tests of common/loader.c and common/origins.c, on files made of what real ones hold. */
+/* Tests of common/loader.c, on files made of what real ones hold. */
 #include "common/loader.h"
-#include "common/origins.h"
 
 #include "tests/test.h"
 
@@ -37,14 +36,15 @@ build(uint16_t machine, const char *const *strings, size_t n, bool root, uint8_t
 	return wbuf_view(&w);
 }
 
-int
-main(void)
+static const char *const modern[] = { "x", "iPXE", "2.0.0+dfsg-5", "http", "https",
+	"http://ipxe.org/" };
+static const char *const old[] = { "x", "iPXE", "1.0.0+git", "http", "http://ipxe.org/" };
+static const char *const shim[] = { "UEFI SHIM" };
+static const char *const bios[] = { "PXE->EB:", "UNDI code segment" };
+
+static void
+test_inspect(void)
 {
-	static const char *const modern[] = { "x", "iPXE", "2.0.0+dfsg-5", "http", "https",
-		"http://ipxe.org/" };
-	static const char *const old[] = { "x", "iPXE", "1.0.0+git", "http", "http://ipxe.org/" };
-	static const char *const shim[] = { "UEFI SHIM" };
-	static const char *const bios[] = { "PXE->EB:", "UNDI code segment" };
 	static const struct {
 		const char *what;
 		uint16_t machine;
@@ -87,12 +87,7 @@ main(void)
 		{ "a text", 0, shim, NITEMS(shim), false, "readme.txt", LOADER_UNKNOWN,
 		    ARCH_CPU_NONE, LOADER_HTTPS_UNSEEN, LOADER_TRUST_UNSEEN, "" },
 	};
-	/* from the best to the one that is never offered */
-	static const char *const order[] = { "snponly.efi", "ipxe.efi", "other.efi" };
 	struct loader_info info, before;
-	struct origin_note note = { "boot/bios/undionly.kpxe", "aa", "1.21.1", "Debian trixie" };
-	char source[ORIGINS_SOURCE];
-	json_t *notes = NULL;
 	uint8_t buf[4096];
 	struct slice s;
 
@@ -108,6 +103,14 @@ main(void)
 		for (size_t n = 0; n < s.n; n++)
 			loader_inspect((struct slice){ s.p, n }, cases[i].name, &before);
 	}
+}
+
+static void
+test_headers(void)
+{
+	struct loader_info info;
+	uint8_t buf[4096];
+	struct slice s;
 
 	test_case("a header that points outside the file is no PE image");
 	s = build(0x8664, shim, 1, false, buf);
@@ -117,6 +120,15 @@ main(void)
 	memcpy(buf + 60, "\xfb\xff\xff\xff", 4);
 	loader_inspect(s, "x.bin", &info);
 	CHECK_INT(info.cpu, ARCH_CPU_NONE);
+}
+
+static void
+test_rank(void)
+{
+	/* from the best to the one that is never offered */
+	static const char *const order[] = { "snponly.efi", "ipxe.efi", "other.efi" };
+	struct loader_info info, before;
+	uint8_t buf[4096];
 
 	test_case("iPXE with HTTPS goes first, and of two the one with the firmware's driver");
 	loader_inspect(build(0x8664, modern, NITEMS(modern), true, buf), "x.efi", &info);
@@ -128,34 +140,13 @@ main(void)
 	CHECK(loader_rank(&before, "undionly.kpxe") > loader_rank(&before, "undionly.kkpxe"));
 	loader_inspect(build(0, shim, 1, false, buf), "readme.txt", &before);
 	CHECK_INT(loader_rank(&before, "readme.txt"), 0);
+}
 
-	test_case("a note tells what a compressed file does not show");
-	origins_set(&notes, &note);
-	loader_inspect(build(0, bios, NITEMS(bios), true, buf), "undionly.kpxe", &info);
-	before = info;
-	origins_apply(notes, note.path, "aa", &info, source);
-	CHECK_INT(info.https, LOADER_HTTPS_YES);
-	CHECK_INT(info.trust, LOADER_TRUST_OFFER);
-	CHECK_STR(info.version, "1.21.1");
-	CHECK_STR(source, "Debian trixie");
-
-	test_case("a note counts only for the bytes and the path that it was made for");
-	info = before;
-	origins_apply(notes, note.path, "bb", &info, source);
-	CHECK_INT(info.https, LOADER_HTTPS_UNSEEN);
-	CHECK_STR(source, "");
-	origins_apply(notes, "boot/other", "aa", &info, source);
-	CHECK_INT(info.https, LOADER_HTTPS_UNSEEN);
-	origins_apply(NULL, note.path, "aa", &info, source);
-	CHECK_INT(info.https, LOADER_HTTPS_UNSEEN);
-
-	test_case("a new note takes the place of the old one; an old package has no HTTPS");
-	strcpy(note.version, "1.0.0+git-20190125");
-	origins_set(&notes, &note);
-	CHECK_INT(json_array_size(json_object_get(notes, "loaders")), 1);
-	origins_apply(notes, note.path, "aa", &info, source);
-	CHECK_INT(info.https, LOADER_HTTPS_NO);
-	CHECK_INT(origins_https_of_version("what?"), LOADER_HTTPS_UNSEEN);
-	json_decref(notes);
+int
+main(void)
+{
+	test_inspect();
+	test_headers();
+	test_rank();
 	return test_end();
 }
