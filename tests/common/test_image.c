@@ -12,8 +12,8 @@
 	"{\"role\":\"" role "\",\"name\":\"" name "\",\"size\":5,\"sha256\":" SHA "}"
 #define KERNEL FILE_("kernel", "vmlinuz")
 
-int
-main(void)
+static void
+test_manifests(void)
 {
 	static const struct {
 		const char *what, *text, *error; /* NULL: it is good */
@@ -73,10 +73,8 @@ main(void)
 		    "\"k\",\"size\":1,\"sha256\":\"12\"}]}",
 		    "k: \"sha256\" is not 64 hexadecimal digits" },
 	};
-	static struct image im, again;
-	char error[256], name[80];
-	json_t *dump;
-	char *text;
+	static struct image im;
+	char error[256];
 
 	for (size_t i = 0; i < NITEMS(cases); i++) {
 		int rc;
@@ -87,9 +85,20 @@ main(void)
 		CHECK_INT(rc, cases[i].error != NULL ? -EINVAL : 0);
 		CHECK_STR(error, cases[i].error != NULL ? cases[i].error : "");
 	}
+}
+
+static void
+test_dump(void)
+{
+	static const char good[] = "{\"name\":\"tiny\",\"type\":\"linux\",\"files\":[" KERNEL
+				   "," FILE_("initrd", "a.img") "," FILE_("initrd", "b.img") "]}";
+	static struct image im, again;
+	char error[256];
+	json_t *dump;
+	char *text;
 
 	test_case("what is dumped parses to the same image");
-	CHECK_INT(image_parse(cases[1].text, strlen(cases[1].text), &im, error, sizeof(error)), 0);
+	CHECK_INT(image_parse(good, strlen(good), &im, error, sizeof(error)), 0);
 	strcpy(im.title, "Tiny Linux");
 	strcpy(im.args, "console=ttyS0 x=${net0/mac}");
 	im.cpu = ARCH_CPU_X64;
@@ -101,6 +110,12 @@ main(void)
 	CHECK(memcmp(&im, &again, sizeof(im)) == 0);
 	free(text);
 	json_decref(dump);
+}
+
+static void
+test_names(void)
+{
+	char name[80];
 
 	test_case("names that are safe in URLs, labels and paths, and those that are not");
 	CHECK(image_name_valid("debian-12.5_netinst"));
@@ -113,14 +128,28 @@ main(void)
 	CHECK(image_name_valid(name));
 	CHECK(image_file_name_valid("boot.wim") && !image_file_name_valid("a b"));
 	CHECK(!image_file_name_valid("a%20b") && !image_file_name_valid(".hidden"));
+}
+
+static void
+test_suits(void)
+{
+	struct image im = { .type = IMAGE_LINUX, .cpu = ARCH_CPU_NONE };
 
 	test_case("an image is offered to the CPUs that can boot it");
-	im.cpu = ARCH_CPU_NONE;
 	CHECK(image_suits(&im, ARCH_CPU_ARM64) && image_suits(&im, ARCH_CPU_BIOS));
 	im.cpu = ARCH_CPU_X64;
 	CHECK(image_suits(&im, ARCH_CPU_X64) && image_suits(&im, ARCH_CPU_BIOS));
 	CHECK(!image_suits(&im, ARCH_CPU_ARM64) && image_suits(&im, ARCH_CPU_NONE));
 	im.type = IMAGE_EFI;
 	CHECK(!image_suits(&im, ARCH_CPU_BIOS));
+}
+
+int
+main(void)
+{
+	test_manifests();
+	test_dump();
+	test_names();
+	test_suits();
 	return test_end();
 }
