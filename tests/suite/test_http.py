@@ -201,6 +201,23 @@ def test_reports():
         check(site.query("boots", "show", boot)["phase"] == "started", "a stranger's does not")
 
 
+def test_reports_differ():
+    """Reports with different contents are lines of their own; the same one again is counted."""
+    with Lab("differ") as lab:
+        _, _, client, site = network(lab)
+        start(site)
+        curl(lab, client, site, f"{BASE}/2PXE/boot?mac=52-54-00-12-34-56")
+        boot = site.boots()[0]["id"]
+        for step in ("disk", "driver", "driver", "disk"):
+            curl(lab, client, site, f"'{BASE}/2PXE/report/step?boot={boot}&step={step}'")
+
+        def reports():
+            return [(e["text"].split("step=")[1], e.get("repeats", 0))
+                    for e in site.query("boots", "show", boot)["timeline"] if e["kind"] == "report"]
+        wait_until(lambda: sum(1 + n for _, n in reports()) == 4, 10, "all four")
+        check(reports() == [("disk", 0), ("driver", 1), ("disk", 0)], f"{reports()}")
+
+
 def test_tls():
     """The suites that boot clients need are there, the chain has its root, old protocols are off."""
     with Lab("tls") as lab:
