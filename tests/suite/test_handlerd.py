@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import socket
+import sqlite3
 import time
 
 import dhcp
@@ -32,6 +33,36 @@ def test_no_record_is_lost():
                 kinds = [e["kind"] for e in site.query("boots", "show", boot["id"])["timeline"]]
                 return kinds == ["discover", "offer"]
             wait_until(complete, 5, f"{b['id']}: DISCOVER and offer, once each")
+
+
+def test_start_while_the_store_is_locked():
+    """Somebody holds the database while handlerd dies and starts: it decides, and nothing is lost."""
+    with Lab("locked") as lab:
+        _, _, client, site = network(lab)
+        shutil.copytree(loaders(), site.root, dirs_exist_ok=True)
+        site.ca()
+        site.start()
+
+        def ask(mac):
+            return lab.client(client, "ask", options=dhcp.firmware(7).hex(), mac=mac, seconds=3)
+
+        def stored(mac):
+            mac = ":".join(mac[i:i + 2] for i in range(0, 12, 2))
+            return [e["kind"] for b in site.boots() if b["mac"] == mac
+                    for e in site.query("boots", "show", b["id"])["timeline"]]
+        check(ask("020000000001"), "an offer")
+        wait_until(lambda: stored("020000000001") == ["discover", "offer"], 10, "stored")
+        holder = sqlite3.connect(f"{site.run}/store.db", isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        check(ask("020000000002"), "an offer while the database is locked")
+        site.kill("handlerd")
+        site.start("handlerd")
+        wait_until(lambda: ask("020000000003"), 20, "an offer after the start")
+        holder.execute("ROLLBACK")
+        holder.close()
+        for n in range(1, 4):
+            wait_until(lambda m=f"02000000000{n}": stored(m)[:2] == ["discover", "offer"], 20,
+                       f"machine {n}'s records")
 
 
 def test_machine_stays_in_its_boot():
