@@ -164,7 +164,13 @@ $(B)/tests/suite/fake_handlerd: $(B)/tests/suite/fake_handlerd.o $(B)/lib/libcom
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-suite: all $(B)/tests/suite/fake_handlerd
+# makes nng hang in a daemon
+$(B)/tests/suite/nng_hang.so: tests/suite/nng_hang.c
+	@mkdir -p $(@D)
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
+
+suite: all $(B)/tests/suite/fake_handlerd $(B)/tests/suite/nng_hang.so
 	tests/suite/run
 
 # --- load for the benchmarks ----------------------------------------------------------------
