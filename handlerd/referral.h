@@ -5,14 +5,39 @@
 #ifndef HANDLERD_REFERRAL_H
 #define HANDLERD_REFERRAL_H
 
-#include "common/wire.h"
+#include "common/ident.h"
 
 /* Names the servers that a client has passed, their ids with dots between them. */
 #define REFERRAL_VIA       "bfvia"
-#define REFERRAL_VIA_MAX   128 /* bytes of its value */
+#define REFERRAL_VIA_MAX   160 /* bytes of its value */
 #define REFERRAL_ID_MAX    16  /* bytes of an id: lower-case letters and digits */
+#define REFERRAL_NAME_MAX  64  /* decoded bytes of a name that is carried along */
 #define REFERRAL_VALUE_MAX 512 /* decoded bytes of one value that is carried along */
 #define REFERRAL_URL_MAX   4096
+
+/* The server that a URL leads to. */
+struct url_place {
+	char host[256]; /* in lower case, an IPv6 address without brackets */
+	uint16_t port;
+	size_t path_at; /* where the URL's path begins, or its end */
+};
+
+/*
+ * Of "SCHEME://HOST[:PORT][/...]"; the port is `port` if the URL has none.  0, or -EINVAL, also for
+ * one with a user's name in it.
+ */
+int url_place(const char *url, const char *scheme, uint16_t port, struct url_place *ret);
+/* Of an http (port 80) or https (443) URL. */
+int url_place_http(const char *url, struct url_place *ret);
+
+/* Who we are, so that a way that leads back can be told. */
+struct referral_self {
+	const char *id;                 /* see keyring_site() */
+	const struct ipaddr *addresses; /* of our tftpds */
+	size_t naddresses;
+	const struct url_place *places; /* of our httpsbootds, by name and by address */
+	size_t nplaces;
+};
 
 /* How many servers `via` names; -1 if it is none (too long, or other characters). */
 int referral_via_hops(struct slice via);
@@ -41,8 +66,8 @@ struct referral_url_result {
  * authvalue and bfvia itself.  A name that the URL's own query sets already is left to it, and
  * counts as dropped.  Values with control characters are left out.
  *
- * 0, or -EMSGSIZE with nothing appended if not even the URL and bfvia fit into REFERRAL_URL_MAX
- * bytes or the space.
+ * 0; -EINVAL if `via` is none; -EMSGSIZE with nothing appended if not even the URL and bfvia fit
+ * into REFERRAL_URL_MAX bytes or the space.
  */
 int referral_url(struct wbuf *w, const char *url, struct slice form, struct slice via,
     const char *id, struct referral_url_result *ret);

@@ -13,6 +13,8 @@
 
 #include "common/config.h"
 #include "common/msg.h"
+#include "handlerd/cidr.h"
+#include "handlerd/referral.h"
 
 #define TARGETS_MAX      64
 #define TARGET_NAME_MAX  64
@@ -41,20 +43,30 @@ struct target_file {
 	char *file;
 };
 
+/* The block `probe` of a target. */
+struct target_probe_conf {
+	int kind; /* enum target_probe */
+	/*
+	 * What is probed.  tcp: "ADDRESS:PORT"; "": that of `url`.  https: a URL; "": the root of
+	 * that of `url`.  tftp: the name of a file at next_server, or "tftp://ADDRESS:PORT/NAME";
+	 * "": the first of `files`.
+	 */
+	char *at;
+	bool any_answer; /* "no such file", or a status below 500, is a sign of life, too */
+	int64_t interval_ms, timeout_ms;
+	int64_t rise, fall; /* so many in a row that succeed or fail change the state */
+};
+
 /* One element of the list `targets` in the block `referral`. */
 struct target_conf {
 	char *name;
-	struct ipaddr next_server; /* DHCP stage; none: this target has no files */
-	struct config_list files;  /* struct target_file */
-	char *url;                 /* where iPXE is chained to, or "" */
-	int64_t weight;            /* 0: only when all others of its order are down */
-	int64_t order;
+	struct ipaddr next_server;  /* DHCP stage; none: this target has no files for PXE */
+	struct config_list files;   /* struct target_file */
+	char *url;                  /* where iPXE is chained to, or "" */
+	int64_t weight;             /* 0: only when all others of its order are down */
+	int64_t order;              /* smaller is better */
 	struct config_strings near; /* "10.1.0.0/16", "2001:db8::/32", or a subnet's name */
-	int probe;                  /* enum target_probe */
-	char *probe_at;             /* what is probed; "": told by next_server or url */
-	bool probe_any_answer;      /* TFTP: "no such file" is a sign of life, too */
-	int64_t interval_ms, timeout_ms;
-	int64_t rise, fall; /* so many probes in a row that succeed or fail change the state */
+	struct target_probe_conf probe;
 };
 
 /* The block `referral`. */
@@ -64,63 +76,24 @@ struct referral_conf {
 	char *probe_ca;             /* CA file for https probes, "": the system's */
 };
 
-extern const struct config_key target_keys[];
-
-/*
- * The rows of the block, for an array of keys whose places are counted from `base`:
- *   static const struct config_key referral_keys[] = {
- *           REFERRAL_ROWS(offsetof(struct handlerd_conf, referral)), { 0 } };
- */
-#define REFERRAL_ROWS(base)                                                                        \
-	{ .name = "targets",                                                                       \
-		.type = CONFIG_LIST,                                                               \
-		.off = (base) + offsetof(struct referral_conf, targets),                           \
-		.sub = target_keys,                                                                \
-		.size = sizeof(struct target_conf),                                                \
-		.def = "[]",                                                                       \
-		.max = TARGETS_MAX,                                                                \
-		.help = "servers that machines can be referred to" },                              \
-	    { .name = "max_hops",                                                                  \
-		    .type = CONFIG_INT,                                                            \
-		    .off = (base) + offsetof(struct referral_conf, max_hops),                      \
-		    .def = "4",                                                                    \
-		    .min = 1,                                                                      \
-		    .max = 8,                                                                      \
-		    .help =                                                                        \
-			"a machine that was referred so often in one boot is referred no more" },  \
-	{                                                                                          \
-		.name = "probe_ca", .type = CONFIG_STRING,                                         \
-		.off = (base) + offsetof(struct referral_conf, probe_ca), .def = "\"\"",           \
-		.max = 4096, .help = "file of the CA for `https` probes; empty: the system's"      \
-	}
+/* The rows of the block; their places are within struct referral_conf. */
+extern const struct config_key referral_keys[];
 
 /* Hands every mistake in the block to `error`, with paths below "referral". */
 void referral_check(const struct referral_conf *conf, config_error_fn *error, void *arg);
 
-struct cidr {
-	struct ipaddr net;
-	uint8_t bits;
+/* One element of a target's list `near`. */
+struct target_near {
+	const char *text;
+	bool by_name; /* it is the name of a subnet, else `cidr` */
+	struct cidr cidr;
 };
-
-/* "10.0.0.0/8", "2001:db8::/32", or an address alone.  Bits behind the prefix must be 0.
- * 0, or -EINVAL. */
-int cidr_parse(struct slice s, struct cidr *ret);
-bool cidr_holds(const struct cidr *c, const struct ipaddr *ip);
-
-/* What a URL or "host:port" leads to. */
-struct target_place {
-	char host[256]; /* as it stands there, in lower case, without brackets */
-	uint16_t port;
-};
-
-/* The place of an http or https URL.  0, or -EINVAL. */
-int target_place_of_url(const char *url, struct target_place *ret);
 
 struct target {
 	const struct target_conf *conf;
-	struct cidr *near; /* those of conf->near that are no names */
+	struct target_near *near;
 	size_t nnear;
-	struct target_place place; /* of conf->url; port 0 if there is none */
+	struct url_place place; /* of conf->url; port 0 if there is none */
 };
 
 struct targets {
@@ -132,6 +105,19 @@ struct targets {
  * -EINVAL. */
 int targets_new(const struct referral_conf *conf, struct targets **ret);
 void targets_free(struct targets *t);
+
+/* Where a probe goes. */
+struct probe_place {
+	struct ipaddr address; /* tcp and tftp */
+	uint16_t port;
+	char what[TARGET_URL_MAX + 1]; /* tftp: the file; https: the URL */
+};
+
+/*
+ * By kind, `at` and the target's other keys.  0, or -EINVAL if they tell no place.  tcp and tftp
+ * want an address: to look up a name would hold up everything else.
+ */
+int target_probe_place(const struct target_conf *conf, struct probe_place *ret);
 
 /* What is known of a target's health; zeros are a target that was never probed and counts as up. */
 struct target_health {
@@ -150,15 +136,6 @@ struct target_health {
  */
 bool target_health_note(struct target_health *h, const struct target_conf *conf, const char *why,
     uint32_t took_ms, uint64_t now_ms);
-
-/* Who we are, so that a way that leads back can be told. */
-struct referral_self {
-	const char *id;                 /* see keyring_site() */
-	const struct ipaddr *addresses; /* of our tftpds and httpsbootds */
-	size_t naddresses;
-	const struct target_place *places; /* of our httpsbootds: name or address, and port */
-	size_t nplaces;
-};
 
 enum target_verdict {
 	TARGET_UP,
@@ -180,10 +157,13 @@ struct target_choice {
 	bool by_url;          /* `file` is a URL: for iPXE a script, for HTTP Boot a loader */
 	const char *file;     /* what the client is given; NULL if it is not usable */
 	struct ipaddr server; /* next-server; none if by_url */
-	const char *near;     /* the element of its list that made it near, or NULL */
-	int nearness;         /* larger is nearer; -1: it is near for others only */
-	uint64_t cost;        /* of equals the smallest is taken */
+	const struct target_health *health; /* NULL if none was given */
+	const char *near;                   /* the element of its list that made it near, or NULL */
+	int nearness;                       /* larger is nearer; -1: it is near for others only */
+	uint64_t cost;                      /* of equals the smallest is taken */
 };
+
+bool target_is_usable(const struct target_choice *c);
 
 /*
  * Puts all targets into ret, the usable ones first, the best of them first; the others follow in
