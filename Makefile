@@ -51,9 +51,9 @@ tftpd_PURE := tftp opt transfer
 tftpd_EDGE := conf served listen tftpd
 
 handlerd_PURE := boots services decide script record identity index texts machines rows filing \
-	match learn sharing cidr referral targets targets_conf
+	match learn sharing cidr referral targets targets_conf token token_uses
 handlerd_EDGE := conf journal sql store store_query store_schema store_machines inventory \
-	catalogue watch control control_machines handlerd spawner worker workers
+	catalogue watch control control_machines handlerd spawner worker workers keyring
 
 httpsbootd_PURE := route range
 httpsbootd_EDGE := conf tls_settings tls exchange serve httpsbootd
