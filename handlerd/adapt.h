@@ -8,19 +8,20 @@
  *
  * Rules, for loaders in the site's order of preference:
  *
- * 1. A machine whose last trial was silent gets the next loader in the order that was not silent on
- *    it since its last sign of life; when all were, the round begins again.
- * 2. A machine on which an alternative came to life keeps that one, until it is silent once or
- *    ADAPT_KEEP_DAYS pass.
+ * 1. A machine whose last trial was silent gets the first loader in the order that was not silent
+ *    on it since its last sign of life; when all were, the round begins again.
+ * 2. A machine on which a loader came to life keeps that one, until it is silent once,
+ *    ADAPT_KEEP_DAYS pass, or the first of the order is another loader, or another build of it.
  * 3. A model learns from its machines.  A silent trial adds 1 to the loader's silences there, once
- * a machine until that machine shows life, so that one broken machine cannot speak for all.  A sign
- *    of life halves the silences.  A loader with ADAPT_DOUBT silences or more is in doubt.
+ *    a machine until that machine shows life, so that one broken machine cannot speak for all, and
+ *    up to ADAPT_SILENCES.  A sign of life halves the silences.  A loader with ADAPT_DOUBT or more
+ *    is in doubt.
  * 4. Any other machine of the model gets the preferred loader; if that one is in doubt, the first
  * in the order that is not and that came to life on this model; if there is none, still the
  *    preferred one.
  * 5. Doubt fades: silences halve every ADAPT_HALF_DAYS, so a loader that fell back is tried again
- *    some day.  And when one that took its place is silent, those before it lose one silence each,
- *    which brings the preferred one back until it is silent again.
+ *    some day.  And each silent trial takes one silence from the model's other loaders that are in
+ *    doubt: when the one that took over fails, the preferred one is back until it is silent again.
  *
  * So one flaky boot changes one machine's next attempt, and ADAPT_DOUBT machines change a model.
  * A file with other bytes (`build`) begins without a past.
@@ -34,6 +35,7 @@
 
 #define ADAPT_SILENCE_MS 2000
 #define ADAPT_DOUBT      3
+#define ADAPT_SILENCES   6
 #define ADAPT_HALF_DAYS  30
 #define ADAPT_KEEP_DAYS  90
 #define ADAPT_LOADERS    8 /* of one list; more are not looked at */
@@ -77,27 +79,29 @@ const char *adapt_reason_name(enum adapt_reason v);
 size_t adapt_choose(const struct adapt *t, const char *key, const struct macaddr *mac,
     const struct loader_choice *list, size_t n, uint64_t now_ms, enum adapt_reason *ret_reason);
 
-/* The loader was offered.  The same one again, not yet fetched, is the same trial. */
+/* list[i] was offered.  The same one again, not yet fetched, is the same trial. */
 void adapt_given(struct adapt *t, const char *key, const struct macaddr *mac,
-    const struct loader_choice *given, uint64_t now_ms);
+    const struct loader_choice *list, size_t i, uint64_t now_ms);
 /* The machine has fetched all of `path`; other files than the one given are ignored. */
 void adapt_fetched(struct adapt *t, const struct macaddr *mac, const char *path, uint64_t now_ms);
-/* iPXE asks something.  True if that is the first sign of life of this trial. */
+/*
+ * iPXE asks something.  True if that is the first sign of life of this trial.  That of a loader
+ * whose fetch was not heard of counts, too: events come later than requests.
+ */
 bool adapt_alive(struct adapt *t, const struct macaddr *mac, uint64_t now_ms);
 /*
  * The firmware DISCOVERs: to be called before adapt_choose().  True if that shows that the trial
- * was silent, which is taken down once; `list` is the order of preference, for rule 5.
+ * was silent, which is taken down once.
  */
-bool adapt_silent(struct adapt *t, const struct macaddr *mac, const struct loader_choice *list,
-    size_t n, uint64_t now_ms);
+bool adapt_silent(struct adapt *t, const struct macaddr *mac, uint64_t now_ms);
 
 /* What is known of a model or a machine goes.  True if there was something. */
 bool adapt_forget_model(struct adapt *t, const char *key);
 bool adapt_forget_machine(struct adapt *t, const struct macaddr *mac);
 
 /*
- * All that is known as a new JSON object, oldest first, and back.  Restoring skips what is
- * malformed and returns how many models and machines it took.
+ * All that is known, but for trials under way, as a new JSON object, that used longest ago first,
+ * and back.  Restoring skips what is malformed and returns how many models and machines it took.
  */
 json_t *adapt_dump(const struct adapt *t);
 size_t adapt_restore(struct adapt *t, const json_t *dump);

@@ -84,7 +84,6 @@ struct pick_case {
 
 #define IPXE   .stage = STAGE_BOOT, .client = CLIENT_IPXE, .arch = UINT16_MAX
 #define DHCP_X .stage = STAGE_DISCOVER, .client = CLIENT_PXE, .arch = 7
-/* clang-format off: a row's last field is a list of lines */
 static const struct pick_case pick_cases[] = {
 	{ "far from all that are near to somebody: the general one, then by order",
 	    { IPXE, .address = { 4, { 10, 2, 0, 9 } } }, "", { 0 }, NULL, false, 4,
@@ -156,7 +155,6 @@ static const struct pick_case pick_cases[] = {
 	{ "a mark that is none is not believed", { IPXE }, "../..", { "hq" }, NULL, false, 0,
 	    "hq too-many-hops -\nnorth not-named -\nlab not-named -\nspare not-named -\n" },
 };
-/* clang-format on */
 
 static void
 test_choice(void)
@@ -319,7 +317,6 @@ test_health(void)
 
 /* --- configuration ---------------------------------------------------------------------------- */
 
-/* clang-format off: rows of a configuration and the words that must come */
 static const struct {
 	const char *what, *target, *want;
 } conf_cases[] = {
@@ -372,7 +369,6 @@ static const struct {
 	    "{\"name\": \"a\", \"url\": \"http://a/\"}, {\"name\": \"a\", \"url\": \"http://b/\"}",
 	    "[1].name: \"a\" is the name of another target\n" },
 };
-/* clang-format on */
 
 static void
 test_conf(void)
@@ -401,31 +397,41 @@ test_conf(void)
 static void
 test_probe_places(void)
 {
-	/* clang-format off */
 	static const struct {
 		const char *what, *target, *address, *where;
 		uint16_t port;
 	} cases[] = {
-		{ "tcp: that of the URL", "\"url\": \"https://10.0.0.1/x\","
-		  "\"probe\": {\"kind\": \"tcp\"}", "10.0.0.1", "", 443 },
-		{ "tcp: its own", "\"url\": \"http://a/\","
-		  "\"probe\": {\"kind\": \"tcp\", \"at\": \"[2001:db8::1]:80\"}", "2001:db8::1", "",
-		  80 },
-		{ "tftp: the first file that is one", "\"next_server\": \"10.0.0.1\", \"files\": ["
-		  "{\"arch\": \"x64-http\", \"file\": \"http://a/\"},"
-		  "{\"arch\": \"x64\", \"file\": \"x.efi\"}], \"probe\": {\"kind\": \"tftp\"}",
-		  "10.0.0.1", "x.efi", 69 },
-		{ "tftp: a file of the next-server", "\"next_server\": \"10.0.0.1\", \"files\": ["
-		  "{\"arch\": \"x64\", \"file\": \"x\"}], \"probe\": {\"kind\": \"tftp\","
-		  " \"at\": \"a/b c\"}", "10.0.0.1", "a/b c", 69 },
-		{ "tftp: a URL", "\"url\": \"http://a/\", \"probe\": {\"kind\": \"tftp\","
-		  " \"at\": \"tftp://10.0.0.2:6969/a/b\"}", "10.0.0.2", "a/b", 6969 },
-		{ "https: the root of the URL", "\"url\": \"https://a:8050/2PXE/boot?x=1\","
-		  "\"probe\": {\"kind\": \"https\"}", "", "https://a:8050/", 0 },
-		{ "https: its own", "\"url\": \"https://a/\", \"probe\": {\"kind\": \"https\","
-		  " \"at\": \"http://b/health?x=1\"}", "", "http://b/health?x=1", 0 },
+		{ "tcp: that of the URL",
+		    "\"url\": \"https://10.0.0.1/x\","
+		    "\"probe\": {\"kind\": \"tcp\"}",
+		    "10.0.0.1", "", 443 },
+		{ "tcp: its own",
+		    "\"url\": \"http://a/\","
+		    "\"probe\": {\"kind\": \"tcp\", \"at\": \"[2001:db8::1]:80\"}",
+		    "2001:db8::1", "", 80 },
+		{ "tftp: the first file that is one",
+		    "\"next_server\": \"10.0.0.1\", \"files\": ["
+		    "{\"arch\": \"x64-http\", \"file\": \"http://a/\"},"
+		    "{\"arch\": \"x64\", \"file\": \"x.efi\"}], \"probe\": {\"kind\": \"tftp\"}",
+		    "10.0.0.1", "x.efi", 69 },
+		{ "tftp: a file of the next-server",
+		    "\"next_server\": \"10.0.0.1\", \"files\": ["
+		    "{\"arch\": \"x64\", \"file\": \"x\"}], \"probe\": {\"kind\": \"tftp\","
+		    " \"at\": \"a/b c\"}",
+		    "10.0.0.1", "a/b c", 69 },
+		{ "tftp: a URL",
+		    "\"url\": \"http://a/\", \"probe\": {\"kind\": \"tftp\","
+		    " \"at\": \"tftp://10.0.0.2:6969/a/b\"}",
+		    "10.0.0.2", "a/b", 6969 },
+		{ "https: the root of the URL",
+		    "\"url\": \"https://a:8050/2PXE/boot?x=1\","
+		    "\"probe\": {\"kind\": \"https\"}",
+		    "", "https://a:8050/", 0 },
+		{ "https: its own",
+		    "\"url\": \"https://a/\", \"probe\": {\"kind\": \"https\","
+		    " \"at\": \"http://b/health?x=1\"}",
+		    "", "http://b/health?x=1", 0 },
 	};
-	/* clang-format on */
 	char text[512], ip[IP_STRLEN];
 
 	for (size_t i = 0; i < NITEMS(cases); i++) {
