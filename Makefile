@@ -23,7 +23,7 @@ NNG_LIBS ?= -lnng
 comma := ,
 B := build$(if $(filter clang%,$(notdir $(firstword $(CC)))),/clang)$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 
-PKGS := jansson libmicrohttpd openssl sqlite3 libsystemd
+PKGS := jansson libcurl libmicrohttpd openssl sqlite3 libsystemd
 ifeq ($(filter clean help,$(MAKECMDGOALS)),)
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS))
@@ -42,7 +42,7 @@ LIBS := $(NNG_LIBS) $(PKG_LIBS) -lpthread
 common_PURE  := wire ident arch fields msg config path counters bus_url loader image origins \
 	form verdict hook bus_events params relay_info
 common_EDGE  := log loop bus_nng bus_client bus_server priv start rpc sockaddr content digest \
-	front sandbox child bus_link
+	front sandbox child bus_link http
 
 dhcpproxyd_PURE := dhcp pxe reply
 dhcpproxyd_EDGE := conf listen dhcpproxyd
@@ -118,6 +118,9 @@ $(B)/tests/common/%: $(B)/tests/common/%.o $(B)/tests/test.o $(B)/lib/libcommon.
 
 # what several tests of a room share
 dhcpproxyd_TEST := packets
+
+# tests that need a web service
+$(B)/tests/common/test_http $(B)/tests/handlerd/test_webservice: $(B)/tests/service.o
 
 define room_tests
 $(B)/tests/$(1)/%: $(B)/tests/$(1)/%.o $(B)/tests/test.o \
