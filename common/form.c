@@ -77,4 +77,5 @@ form_to_request(const struct form *form, struct boot_request *r)
 	r->platform = text_field(form, "platform", NULL, 64);
 	r->buildarch = text_field(form, "buildarch", "architecture", 64);
 	r->version = text_field(form, "version", NULL, 255);
+	r->token = text_field(form, "token", NULL, BOOT_TOKEN_MAX);
 }

@@ -28,7 +28,8 @@ struct slice form_get(const struct form *form, const char *name);
 
 /*
  * Fills in what the form says of the machine: mac, uuid, manufacturer, product, serial, asset,
- * platform, buildarch, version, boot, with 2PXE's names (guid, make, model, architecture) too.
+ * platform, buildarch, version, boot, token, with 2PXE's names (guid, make, model, architecture)
+ * too.
  */
 void form_to_request(const struct form *form, struct boot_request *r);
 

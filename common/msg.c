@@ -48,6 +48,7 @@ static const struct field request_fields[] = {
 	REQ(30, FIELD_SLICE, 255, version),
 	REQ(31, FIELD_SLICE, 1u << 20, params),
 	REQ(32, FIELD_U32, 0, wait_ms),
+	REQ(33, FIELD_SLICE, BOOT_TOKEN_MAX, token),
 };
 
 #define ANS(tag, form, max, member)                                                                \

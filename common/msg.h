@@ -181,7 +181,11 @@ struct boot_request {
 	struct slice buildarch; /* iPXE's: i386, x86_64, arm64, ... */
 	struct slice version;   /* iPXE's, or the User-Agent */
 	struct slice params;    /* the whole form, URL-encoded */
+	struct slice token;     /* that the client shows; a secret, never logged */
 };
+
+/* More than any token has; what is longer is cut, and so is none. */
+#define BOOT_TOKEN_MAX 128
 
 /* Feature tags of option 175, as bits of ipxe_features. */
 #define IPXE_FEATURE(tag)  (UINT64_C(1) << ((tag)-16))

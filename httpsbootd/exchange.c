@@ -457,11 +457,13 @@ log_exchange(const struct exchange *x, bool complete)
 {
 	char method[LOG_QUOTE_SIZE];
 	char id[BOOT_ID_STRLEN], ip[IP_STRLEN], target[LOG_QUOTE_SIZE];
+	char shown[LOG_QUOTE_SIZE + 1]; /* one more: a cut is then seen */
 
 	log_peer_info("%s boot=%s client=%s method=%s target=%s status=%u bytes=%llu ms=%llu "
 		      "why=%s%s",
 	    x->secure ? "https" : "http", boot_id_format(x->boot, id), ip_format(&x->peer, ip),
-	    log_quote(slice_str(x->method), method), log_quote(slice_str(x->target), target),
+	    log_quote(slice_str(x->method), method),
+	    log_quote(slice_str(route_without_secrets(x->target, shown, sizeof(shown))), target),
 	    x->status, (unsigned long long)x->bytes,
 	    (unsigned long long)(loop_now_ms(x->worker->loop) - x->began_ms),
 	    boot_reason_name(x->reason), complete ? "" : " aborted=yes");

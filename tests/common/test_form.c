@@ -71,6 +71,17 @@ main(void)
 	parse(text, &form);
 	CHECK_INT(form.n, FORM_FIELDS);
 
+	test_case("form: a token, and one that is too long, which is cut");
+	parse("mac=020000000001&token=AQAC-_x", &form);
+	r = (struct boot_request){ 0 };
+	form_to_request(&form, &r);
+	CHECK(slice_is(r.token, "AQAC-_x"));
+	memset(text, 'x', sizeof(text) - 1);
+	memcpy(text, "token=", 6);
+	parse(text, &form);
+	form_to_request(&form, &r);
+	CHECK_INT(r.token.n, BOOT_TOKEN_MAX);
+
 	test_case("form: line feeds and iPXE's own syntax are mere text");
 	parse("serial=a%0Ashell&product=${net0/mac}", &form);
 	r = (struct boot_request){ 0 };

@@ -46,6 +46,7 @@ full_request(void)
 		.buildarch = slice_str("x86_64"),
 		.version = slice_str("2.0.0"),
 		.params = slice_str("mac=52%3A54&x=1"),
+		.token = slice_str("AQACAAAAAAAAAAc"),
 	};
 	return r;
 }
@@ -85,6 +86,7 @@ check_request(const struct boot_request *got, const struct boot_request *want)
 	CHECK_BYTES(got->buildarch, want->buildarch);
 	CHECK_BYTES(got->version, want->version);
 	CHECK_BYTES(got->params, want->params);
+	CHECK_BYTES(got->token, want->token);
 }
 
 static void

@@ -7,6 +7,45 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void
+test_secrets(void)
+{
+	static const struct {
+		const char *what, *target, *want;
+	} cases[] = {
+		{ "no query", "/2PXE/file/token=x", "/2PXE/file/token=x" },
+		{ "a token alone", "/2PXE/file/a?token=AQAC", "/2PXE/file/a?token=..." },
+		{ "a token among others", "/2PXE/boot?mac=1&token=AQAC&x=2",
+		    "/2PXE/boot?mac=1&token=...&x=2" },
+		{ "in any case and with escapes", "/a?TOKEN=1&%74oken=2&t%6Fken=3",
+		    "/a?TOKEN=...&%74oken=...&t%6Fken=..." },
+		{ "a PIN, and what a web service gave", "/a?authvalue=1234&tokenid=7",
+		    "/a?authvalue=...&tokenid=..." },
+		{ "names that only begin so", "/a?tokens=1&tok=2", "/a?tokens=1&tok=2" },
+		{ "a name without a value, one that cannot be decoded", "/a?token&%zz=1&&x",
+		    "/a?token&%zz=1&&x" },
+		{ "a second question mark", "/a?x=?token=1&token=2", "/a?x=?token=1&token=..." },
+		{ "what does not fit is cut", "/a?abcdefghijklmnopqrstuvwxyz=1",
+		    "/a?abcdefghijklmnopqrstuvwxyz=" },
+		{ "a path that does not fit", "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa?token=1",
+		    "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaa" },
+	};
+	char buf[31], large[200];
+
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		bool cut = i + 2 >= NITEMS(cases);
+
+		test_case("for the log: %s", cases[i].what);
+		CHECK_STR(route_without_secrets(cases[i].target, cut ? buf : large,
+			      cut ? sizeof(buf) : sizeof(large)),
+		    cases[i].want);
+	}
+	test_case("for the log: a secret is never shown, wherever it is cut");
+	for (size_t size = 1; size < sizeof(large); size++)
+		CHECK(strchr(route_without_secrets("/2PXE/file/a?mac=1&token=ZZZ&x=2", large, size),
+			  'Z') == NULL);
+}
+
 int
 main(void)
 {
@@ -73,6 +112,8 @@ main(void)
 	lengthy[ROUTE_PATH_MAX + 99] = '\0';
 	CHECK_INT(route_parse(lengthy, &r), -EINVAL);
 	free(lengthy);
+
+	test_secrets();
 
 	test_case("media types: those that UEFI HTTP Boot looks for, never with a parameter");
 	CHECK_STR(media_type("boot/x64/SNPONLY.EFI"), "application/efi");
