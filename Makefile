@@ -53,7 +53,7 @@ tftpd_EDGE := conf served listen tftpd
 handlerd_PURE := boots services decide script record identity index texts machines rows filing \
 	match learn sharing cidr referral targets targets_conf token token_uses adapt adapt_dump
 handlerd_EDGE := conf journal sql store store_query store_schema store_machines inventory \
-	catalogue watch control control_machines handlerd spawner worker workers keyring
+	catalogue watch control control_machines handlerd spawner worker workers keyring probe
 
 httpsbootd_PURE := route range
 httpsbootd_EDGE := conf tls_settings tls exchange serve httpsbootd
@@ -120,7 +120,7 @@ $(B)/tests/common/%: $(B)/tests/common/%.o $(B)/tests/test.o $(B)/lib/libcommon.
 dhcpproxyd_TEST := packets
 
 # tests that need a web service
-$(B)/tests/common/test_http $(B)/tests/handlerd/test_webservice: $(B)/tests/service.o
+$(B)/tests/common/test_http $(B)/tests/handlerd/test_webservice $(B)/tests/handlerd/test_probe: $(B)/tests/service.o
 
 define room_tests
 $(B)/tests/$(1)/%: $(B)/tests/$(1)/%.o $(B)/tests/test.o \
