@@ -11,6 +11,7 @@
 #ifndef HANDLERD_TOKEN_H
 #define HANDLERD_TOKEN_H
 
+#include "common/config.h"
 #include "common/ident.h"
 
 #define TOKEN_BYTES  63
@@ -52,6 +53,18 @@ struct token_claims {
 	struct ipaddr address; /* likewise; family 0: to none */
 	const char *name;      /* of TOKEN_SCOPE_IMAGE and _FILE; else ignored, may be NULL */
 };
+
+/* The block `tokens` of the configuration. */
+struct token_conf {
+	int64_t life_s;     /* of a token */
+	int64_t key_life_s; /* of the key that new tokens get */
+	int64_t uses;       /* for claims' `uses` */
+	bool bind_address;  /* whether tokens are bound to the client's address */
+	int64_t max_held;   /* tokens whose uses are counted at once */
+};
+
+/* Its rows; their places are within struct token_conf. */
+extern const struct config_key token_keys[];
 
 /*
  * The keyed hash.  key_id 0 stands for the key that new tokens get; *ret_key_id is then its id.

@@ -337,9 +337,35 @@ test_uses(void)
 	token_uses_free(NULL);
 }
 
+static void
+no_error(void *arg, const char *path, const char *what)
+{
+	(void)arg;
+	test_fail(__FILE__, __LINE__, "%s: %s", path, what);
+}
+
+static void
+test_conf(void)
+{
+	static const struct config_table table = {
+		.daemon = "handlerd",
+		.keys = token_keys,
+		.size = sizeof(struct token_conf),
+	};
+	struct token_conf conf;
+
+	test_case("configuration: the defaults are within their bounds");
+	CHECK_INT(config_parse(&table, NULL, 0, &conf, no_error, NULL), 0);
+	CHECK_INT(conf.life_s, 3600);
+	CHECK(conf.bind_address);
+	CHECK_INT(conf.uses, 10);
+	config_free(&table, &conf);
+}
+
 int
 main(void)
 {
+	test_conf();
 	test_checks();
 	test_forgeries();
 	test_keys();
