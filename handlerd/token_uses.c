@@ -89,7 +89,8 @@ forget_oldest(struct token_uses *t)
 	while (*at != t->oldest + 1)
 		at = &t->slots[*at - 1].next;
 	*at = s->next;
-	t->oldest = (t->oldest + 1) % t->limit;
+	if (++t->oldest == t->limit)
+		t->oldest = 0;
 	t->held--;
 }
 
@@ -113,7 +114,9 @@ token_uses_note(struct token_uses *t, const struct token_claims *claims, const c
 			forget_oldest(t);
 			t->made_room++;
 		}
-		at = (uint32_t)((t->oldest + t->held++) % t->limit) + 1;
+		at = (uint32_t)(t->oldest + t->held++) + 1;
+		if (at > t->limit)
+			at -= (uint32_t)t->limit;
 		s = &t->slots[at - 1];
 		*s = (struct slot){
 			.id = claims->id,
