@@ -79,3 +79,50 @@ form_to_request(const struct form *form, struct boot_request *r)
 	r->version = text_field(form, "version", NULL, 255);
 	r->token = text_field(form, "token", NULL, BOOT_TOKEN_MAX);
 }
+
+/* By its decoded name; one that cannot be decoded is no field's. */
+static bool
+is_secret(struct slice name)
+{
+	static const char *const secrets[] = { "authvalue", "token", "tokenid" };
+	char decoded[16];
+	int n = url_decode(name, true, decoded, sizeof(decoded));
+
+	for (size_t i = 0; n > 0 && i < NITEMS(secrets); i++) {
+		if (strlen(secrets[i]) == (size_t)n &&
+		    strncasecmp(decoded, secrets[i], (size_t)n) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* As much as fits. */
+static void
+put_cut(struct wbuf *w, const void *p, size_t n)
+{
+	wbuf_bytes(w, p, n < w->size - w->used ? n : w->size - w->used);
+}
+
+struct slice
+form_without_secrets(struct slice text, char *dst, size_t size)
+{
+	struct wbuf w;
+	size_t at = 0;
+
+	wbuf_init(&w, dst, size);
+	while (at < text.n) {
+		const uint8_t *p = text.p + at, *amp = memchr(p, '&', text.n - at), *equals;
+		size_t n = amp != NULL ? (size_t)(amp - p) : text.n - at;
+
+		equals = n > 0 ? memchr(p, '=', n) : NULL;
+		if (equals != NULL && is_secret((struct slice){ p, (size_t)(equals - p) })) {
+			put_cut(&w, p, (size_t)(equals - p) + 1);
+			put_cut(&w, "...", 3);
+		} else {
+			put_cut(&w, p, n);
+		}
+		put_cut(&w, "&", amp != NULL);
+		at += n + (amp != NULL);
+	}
+	return wbuf_view(&w);
+}

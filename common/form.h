@@ -27,6 +27,12 @@ void form_parse(struct slice text, struct wbuf *scratch, struct form *form);
 struct slice form_get(const struct form *form, const char *name);
 
 /*
+ * Copies a form as it stands, with "..." in place of the values of secret fields (token, tokenid,
+ * authvalue): fit for logs and timelines.  At most `size` bytes; what was written.
+ */
+struct slice form_without_secrets(struct slice text, char *dst, size_t size);
+
+/*
  * Fills in what the form says of the machine: mac, uuid, manufacturer, product, serial, asset,
  * platform, buildarch, version, boot, token, with 2PXE's names (guid, make, model, architecture)
  * too.

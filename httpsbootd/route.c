@@ -1,6 +1,7 @@
 /* URLs; see route.h. */
 #include "httpsbootd/route.h"
 
+#include "common/form.h"
 #include "common/params.h"
 #include "common/path.h"
 
@@ -72,53 +73,21 @@ route_parse(const char *target, struct route *ret)
 	return 0;
 }
 
-/* The name of a pair, decoded; a name that cannot be is none of those. */
-static bool
-is_secret(const char *name, size_t n)
-{
-	static const char *const secrets[] = { "token", "tokenid", "authvalue" };
-	char decoded[16];
-	int k = url_decode(
-	    (struct slice){ (const uint8_t *)name, n }, true, decoded, sizeof(decoded) - 1);
-
-	if (k < 0)
-		return false;
-	decoded[k] = '\0';
-	for (size_t i = 0; i < NITEMS(secrets); i++) {
-		if (strcasecmp(decoded, secrets[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
 const char *
 route_without_secrets(const char *target, char *dst, size_t size)
 {
-	const char *p = target + strcspn(target, "?");
-	struct wbuf w;
+	size_t n = strcspn(target, "?");
+	struct slice query = slice_str(target + n);
+	size_t used;
 
-	wbuf_init(&w, dst, size - 1);
-	if (*p == '?')
-		p++;
-	wbuf_bytes(&w, target, (size_t)(p - target) < size - 1 ? (size_t)(p - target) : size - 1);
-	while (*p != '\0' && !w.bad) {
-		size_t n = strcspn(p, "&"), name_n = strcspn(p, "=&");
-
-		if (p[name_n] == '=' && is_secret(p, name_n)) {
-			wbuf_bytes(&w, p, name_n + 1);
-			wbuf_str(&w, "...");
-		} else {
-			size_t room = w.size - w.used;
-
-			wbuf_bytes(&w, p, n < room ? n : room);
-		}
-		p += n;
-		if (*p == '&') {
-			wbuf_u8(&w, '&');
-			p++;
-		}
+	if (query.n > 0) {
+		n++; /* the question mark stands before the first name */
+		query.p++;
+		query.n--;
 	}
-	dst[w.used] = '\0';
+	used = slice_copy(dst, size, (struct slice){ (const uint8_t *)target, n });
+	used += form_without_secrets(query, dst + used, size - 1 - used).n;
+	dst[used] = '\0';
 	return dst;
 }
 

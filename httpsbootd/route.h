@@ -30,10 +30,8 @@ struct route {
  */
 int route_parse(const char *target, struct route *ret);
 
-/*
- * The target with "..." in place of the values of secret parameters (token, tokenid, authvalue):
- * fit for a log.  Cut to `size` - 1 bytes.  Returns dst.
- */
+/* The target without what form_without_secrets() takes out.  Cut to `size` - 1 bytes.  Returns
+ * dst. */
 const char *route_without_secrets(const char *target, char *dst, size_t size);
 
 /* The media type that boot clients want for a file of this name, never with a parameter. */

@@ -87,5 +87,18 @@ main(void)
 	r = (struct boot_request){ 0 };
 	form_to_request(&form, &r);
 	CHECK(slice_is(r.serial, "a\nshell") && slice_is(r.product, "${net0/mac}"));
+
+	test_case("form: secrets are taken out, whatever their spelling, wherever it is cut");
+	CHECK_BYTES(
+	    form_without_secrets(
+		slice_str("mac=1&token=a&TokenID=b&%74oken=c&authvalue=1234&tokens=2&token&=&"),
+		text, sizeof(text)),
+	    slice_str("mac=1&token=...&TokenID=...&%74oken=...&authvalue=...&tokens=2&token&=&"));
+	CHECK_INT(form_without_secrets(slice_str(NULL), text, sizeof(text)).n, 0);
+	for (size_t n = 0; n < 40; n++) {
+		struct slice s = form_without_secrets(slice_str("mac=1&token=ZZZ&x=2"), text, n);
+
+		CHECK(s.n <= n && (s.n == 0 || memchr(s.p, 'Z', s.n) == NULL));
+	}
 	return test_end();
 }

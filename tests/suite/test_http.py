@@ -218,6 +218,25 @@ def test_reports_differ():
         check(reports() == [("disk", 0), ("driver", 1), ("disk", 0)], f"{reports()}")
 
 
+def test_secrets():
+    """A token or a PIN that a client sends appears in no log."""
+    with Lab("secrets") as lab:
+        _, _, client, site = network(lab)
+        put(site, "x", b"x")
+        start(site)
+        secret = "AQACsecretSECRET0123456789"
+        for arguments in (f"'{BASE}/2PXE/file/x?token={secret}&a=1'",
+                          f"'{BASE}/2PXE/boot?mac=02-00-00-00-00-01&%74oken={secret}'",
+                          f"-d 'mac=02-00-00-00-00-01&token={secret}' {BASE}/2PXE/boot",
+                          f"'{BASE}/2PXE/report/started?AuthValue={secret}'"):
+            check(curl(lab, client, site, arguments)[0] == 200, arguments)
+        wait_until(lambda: "/2PXE/report/started" in read(site.log("httpsbootd")), 5,
+                   "the line of the report")
+        for daemon in ("httpsbootd", "handlerd"):
+            check(secret not in read(site.log(daemon)), f"nothing in the log of {daemon}")
+        check("token=..." in read(site.log("httpsbootd")), "but that there was one")
+
+
 def test_tls():
     """The suites that boot clients need are there, the chain has its root, old protocols are off."""
     with Lab("tls") as lab:
