@@ -1,0 +1,58 @@
+/* What the web service's parts share; see ws.h. */
+#include "handlerd/ws.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct ws_feature_info ws_features[WS_FEATURES] = {
+	[WS_BOOT_REQUEST] = { "boot_request", "/v1/boot", "BootRequest", WS_DECISION },
+	[WS_REPORT_CONFIGURATION] = { "report_configuration", "/v1/report/configuration",
+	    "ReportBootConfiguration", WS_REPORT },
+	[WS_REPORT_DOWNLOAD_START] = { "report_download_start", "/v1/report/download-start",
+	    "ReportDLStart", WS_REPORT },
+	[WS_REPORT_DOWNLOAD_COMPLETE] = { "report_download_complete",
+	    "/v1/report/download-complete", "ReportDLComplete", WS_REPORT },
+	[WS_REPORT_BOOT] = { "report_boot", "/v1/report/boot", "ReportDLBoot", WS_REPORT },
+	[WS_WINPE_START] = { "winpe_start", "/v1/winpe/start", "RunCmdLineWinPE", WS_CONTENT },
+	[WS_EXTRA_FILE] = { "extra_file", "/v1/winpe/extra-file", "ExtraFile", WS_CONTENT },
+	[WS_WINPESHL] = { "winpeshl", "/v1/winpe/winpeshl", "WinPEShl", WS_CONTENT },
+	[WS_CONFIG] = { "config", "/v1/winpe/config", "Config", WS_CONTENT },
+	[WS_WINPE_END] = { "winpe_end", "/v1/winpe/end", "RunCmdLineWinPEEnd", WS_CONTENT },
+};
+
+const char *const ws_fallback_names[] = { "local", "deny", "wait", NULL };
+const char *const ws_dialect_names[] = { "bootferry", "pixiecore", NULL };
+const char *const ws_not_found_names[] = { "local", "none", "deny", NULL };
+
+int
+ws_answer_init(struct ws_answer *a)
+{
+	*a = (struct ws_answer){ .status = strdup(""),
+		.name = strdup(""),
+		.text = strdup(""),
+		.url = strdup(""),
+		.keep = true };
+	if (verdict_init(&a->verdict) < 0 || a->status == NULL || a->name == NULL ||
+	    a->text == NULL || a->url == NULL) {
+		ws_answer_fini(a);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void
+ws_answer_fini(struct ws_answer *a)
+{
+	verdict_fini(&a->verdict);
+	for (size_t i = 0; i < a->ncarry; i++) {
+		free(a->carry[i].name);
+		free(a->carry[i].value);
+	}
+	free(a->carry);
+	free(a->status);
+	free(a->name);
+	free(a->text);
+	free(a->url);
+	*a = (struct ws_answer){ 0 };
+}
