@@ -54,7 +54,8 @@ handlerd_PURE := boots services decide script record identity index texts machin
 	match learn sharing cidr referral targets targets_conf token token_uses adapt adapt_dump \
 	token_conf breaker ws_cache ws ws_bootferry ws_pixiecore
 handlerd_EDGE := conf journal sql store store_query store_schema store_machines inventory \
-	catalogue watch control control_machines handlerd spawner worker workers keyring probe
+	catalogue watch control control_machines handlerd spawner worker workers keyring probe \
+	webservice_conf ws_client ws_reports webservice
 
 httpsbootd_PURE := route range
 httpsbootd_EDGE := conf tls_settings tls exchange serve httpsbootd
