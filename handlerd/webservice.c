@@ -10,7 +10,7 @@
 
 #include "common/log.h"
 #include "handlerd/ws_bootferry.h"
-#include "handlerd/ws_cache.h"
+#include "handlerd/ws_decode.h"
 #include "handlerd/ws_pixiecore.h"
 #include "handlerd/ws_reports.h"
 
@@ -19,8 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define TEXT_MAX 256
 
 static const char *const status_names[WS_STATUSES] = {
 	[WS_ANSWERED] = "answered",
@@ -73,10 +71,8 @@ struct questions {
 struct webservice {
 	struct loop *loop;
 	struct webservice_conf conf; /* without its strings */
-	verdict_entry_fn *entry;
-	void *entry_arg;
+	struct ws_decoder decoder;
 	struct ws_client *client;
-	struct ws_cache *cache;
 	struct ws_reports *reports;
 	struct questions waiting, under_way;
 	size_t nasking;
@@ -165,83 +161,6 @@ question_free(struct question *q)
 
 /* --- answers -------------------------------------------------------------------------------- */
 
-/* Reads what the service said.  0, and *ret is for ws_answer_fini(); or -EINVAL, -ENOMEM. */
-static int
-decode(struct webservice *ws, enum ws_feature feature, const char *url, long status,
-    struct slice body, struct ws_answer *ret, char error[static TEXT_MAX])
-{
-	json_error_t je;
-	json_t *object;
-	int rc;
-
-	if (ws->conf.dialect == WS_PIXIECORE && status == 404)
-		return ws_pixiecore_not_found((enum ws_not_found)ws->conf.not_found, ret);
-	if (ws->conf.dialect == WS_BOOTFERRY && status == 204) /* no opinion */
-		return ws_answer_init(ret);
-	if (status != 200) {
-		(void)snprintf(error, TEXT_MAX, "status %ld%s", status,
-		    status == 404 ? "; is the URL right?" : "");
-		return -EINVAL;
-	}
-	object = json_loadb((const char *)body.p, body.n, JSON_REJECT_DUPLICATES, &je);
-	if (object == NULL) {
-		(void)snprintf(error, TEXT_MAX, "no JSON: line %d: %s", je.line, je.text);
-		return -EINVAL;
-	}
-	if (ws->conf.dialect == WS_PIXIECORE)
-		rc = ws_pixiecore_answer(
-		    object, url, ws->entry, ws->entry_arg, ret, error, TEXT_MAX);
-	else
-		rc = ws_bootferry_answer(
-		    feature, object, ws->entry, ws->entry_arg, ret, error, TEXT_MAX);
-	json_decref(object);
-	return rc;
-}
-
-/* Keeps an answer for later: "STATUS URL\n" and the body, to be read again. */
-static void
-keep(struct question *q, const struct ws_reply *reply, const struct ws_answer *answer)
-{
-	struct webservice *ws = q->ws;
-	uint64_t stale_ms = answer->keep ? (uint64_t)ws->conf.cache_age_s * 1000 : 0;
-	char *text = NULL;
-	int n;
-
-	if (q->key == NULL)
-		return;
-	n = asprintf(&text, "%ld %s\n%.*s", reply->answer->status, reply->url,
-	    (int)reply->answer->body.n, (const char *)reply->answer->body.p);
-	if (n < 0)
-		return;
-	ws_cache_put(ws->cache, q->key, (struct slice){ (uint8_t *)text, (size_t)n },
-	    loop_now_ms(ws->loop), answer->verdict.cache_s * UINT64_C(1000), stale_ms,
-	    q->askers == NULL);
-	free(text);
-}
-
-/* The answer that was kept; 0, or -ENOENT. */
-static int
-recall(struct webservice *ws, enum ws_feature feature, const char *key, bool stale,
-    struct ws_answer *ret)
-{
-	char url[2048], error[TEXT_MAX];
-	struct slice text;
-	long status;
-	const uint8_t *end;
-
-	if (key == NULL || (stale ? ws_cache_stale : ws_cache_fresh)(
-			       ws->cache, key, loop_now_ms(ws->loop), &text) < 0)
-		return -ENOENT;
-	end = memchr(text.p, '\n', text.n);
-	if (end == NULL || sscanf((const char *)text.p, "%ld %2047[^\n]", &status, url) != 2)
-		return -ENOENT;
-	end++;
-	return decode(ws, feature, url, status,
-		   (struct slice){ end, text.n - (size_t)(end - text.p) }, ret, error) == 0
-	           ? 0
-	           : -ENOENT;
-}
-
 /* Tells an asker; it is gone then. */
 static void
 tell(struct ws_asker *a, enum ws_status status, const struct ws_answer *answer, bool stale,
@@ -264,13 +183,21 @@ tell(struct ws_asker *a, enum ws_status status, const struct ws_answer *answer, 
 	done(arg, &result);
 }
 
+/* True if there is an earlier answer that serves; see ws_recall(). */
+static bool
+recall(const struct ws_asker *a, const char *key, bool stale, struct ws_answer *ret)
+{
+	return key != NULL && ws_recall(&a->ws->decoder, a->feature, key, loop_now_ms(a->ws->loop),
+				  stale, ret) == 0;
+}
+
 /* Tells an asker that there is no answer, or an older one. */
 static void
 tell_failure(struct ws_asker *a, const char *key, enum ws_status status, const char *text)
 {
 	struct ws_answer answer;
 
-	if (recall(a->ws, a->feature, key, true, &answer) < 0) {
+	if (!recall(a, key, true, &answer)) {
 		tell(a, status, NULL, false, text);
 		return;
 	}
@@ -291,30 +218,42 @@ fail(struct question *q, enum ws_status status, const char *text)
 
 static void pump(struct webservice *ws);
 
+/* What the service said is handed to all who asked. */
+static void
+answer_all(struct question *q, const struct ws_said *said)
+{
+	struct webservice *ws = q->ws;
+	char error[WS_ERROR_SIZE], quoted[LOG_QUOTE_SIZE];
+	struct ws_answer answer;
+
+	if (ws_decode(&ws->decoder, q->feature, said, &answer, error) < 0) {
+		log_peer_warn("webservice %s: bad answer to %s: %s", said->url,
+		    ws_features[q->feature].name, log_quote(slice_str(error), quoted));
+		fail(q, WS_BAD_ANSWER, error);
+		return;
+	}
+	ws->late += q->askers == NULL;
+	if (q->key != NULL)
+		ws_keep(
+		    &ws->decoder, q->key, said, &answer, loop_now_ms(ws->loop), q->askers == NULL);
+	while (q->askers != NULL)
+		tell(q->askers, WS_ANSWERED, &answer, false, "");
+	ws_answer_fini(&answer);
+	question_free(q);
+}
+
 static void
 on_reply(void *arg, const struct ws_reply *reply)
 {
 	struct question *q = arg;
 	struct webservice *ws = q->ws;
-	char error[TEXT_MAX], quoted[LOG_QUOTE_SIZE];
-	struct ws_answer answer;
 
 	list_take(q); /* before anybody is told, who may ask again */
-	if (reply->outcome != WS_REPLIED) {
+	if (reply->outcome == WS_REPLIED)
+		answer_all(
+		    q, &(struct ws_said){ reply->url, reply->answer->status, reply->answer->body });
+	else
 		fail(q, reply->outcome == WS_OUT_OF_TIME ? WS_TIMED_OUT : WS_FAILED, reply->text);
-	} else if (decode(ws, q->feature, reply->url, reply->answer->status, reply->answer->body,
-		       &answer, error) < 0) {
-		log_peer_warn("webservice %s: bad answer to %s: %s", reply->url,
-		    ws_features[q->feature].name, log_quote(slice_str(error), quoted));
-		fail(q, WS_BAD_ANSWER, error);
-	} else {
-		ws->late += q->askers == NULL;
-		keep(q, reply, &answer);
-		while (q->askers != NULL)
-			tell(q->askers, WS_ANSWERED, &answer, false, "");
-		ws_answer_fini(&answer);
-		question_free(q);
-	}
 	pump(ws);
 }
 
@@ -398,7 +337,7 @@ static void
 settle(struct ws_asker *a, enum ws_status status, const char *key)
 {
 	a->status = status;
-	if (!a->has_answer && recall(a->ws, a->feature, key, true, &a->answer) == 0) {
+	if (!a->has_answer && recall(a, key, true, &a->answer)) {
 		a->has_answer = a->stale = true;
 		a->status = WS_CACHED;
 	}
@@ -465,7 +404,7 @@ enquire(struct webservice *ws, enum ws_feature feature, json_t *body, const char
 	int rc;
 
 	*ret = NULL;
-	if (a != NULL && recall(ws, feature, key, false, &a->answer) == 0) {
+	if (a != NULL && recall(a, key, false, &a->answer)) {
 		a->has_answer = true;
 		settle(a, WS_CACHED, NULL);
 		return 0;
@@ -608,11 +547,14 @@ webservice_open(struct loop *loop, const struct webservice_conf *conf, verdict_e
 	ws->conf.urls = (struct config_strings){ 0 };
 	ws->conf.ca = ws->conf.certificate = ws->conf.key = NULL;
 	ws->conf.token_file = ws->conf.proxy = NULL;
-	ws->entry = entry;
-	ws->entry_arg = entry_arg;
+	ws->decoder = (struct ws_decoder){ .dialect = (enum ws_dialect)conf->dialect,
+		.not_found = (enum ws_not_found)conf->not_found,
+		.entry = entry,
+		.entry_arg = entry_arg,
+		.stale_ms = (uint64_t)conf->cache_age_s * 1000 };
 	rc = ws_client_open(loop, &conf->urls, &http, &breaker, &ws->client);
 	if (rc == 0)
-		rc = ws_cache_new((size_t)conf->cache_mb << 20, &ws->cache);
+		rc = ws_cache_new((size_t)conf->cache_mb << 20, &ws->decoder.cache);
 	if (rc == 0)
 		rc = ws_reports_open(loop, ws->client, &reports, &ws->reports);
 	if (rc < 0) {
@@ -646,7 +588,7 @@ webservice_close(struct webservice *ws)
 	}
 	while (ws->settled != NULL)
 		asker_free(ws->settled);
-	ws_cache_free(ws->cache);
+	ws_cache_free(ws->decoder.cache);
 	free(ws);
 }
 
@@ -657,8 +599,8 @@ webservice_status(const struct webservice *ws)
 	    (json_int_t)ws->asked, "early", (json_int_t)ws->early, "joined", (json_int_t)ws->joined,
 	    "late", (json_int_t)ws->late, "slowest_ms", (json_int_t)ws->slowest_ms, "waiting",
 	    (json_int_t)ws->waiting.n, "under_way", (json_int_t)ws->under_way.n, "cached",
-	    (json_int_t)ws_cache_count(ws->cache), "cache_bytes",
-	    (json_int_t)ws_cache_bytes(ws->cache));
+	    (json_int_t)ws_cache_count(ws->decoder.cache), "cache_bytes",
+	    (json_int_t)ws_cache_bytes(ws->decoder.cache));
 	json_t *results = json_object();
 
 	for (int i = 0; i < WS_STATUSES; i++)

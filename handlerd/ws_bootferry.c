@@ -1,6 +1,8 @@
 /* The web service's own dialect; see ws_bootferry.h. */
 #include "handlerd/ws_bootferry.h"
 
+#include "common/hook.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -101,6 +103,63 @@ bool
 ws_bootferry_override(const json_t *object)
 {
 	return says_yes(param(params_of(object), "wsoverride"));
+}
+
+/* Text that may hold what a machine sent: what is no UTF-8 becomes plain. */
+static json_t *
+plain_string(const char *text)
+{
+	json_t *value = json_string(text);
+	char *copy;
+
+	if (value != NULL)
+		return value;
+	copy = strdup(text);
+	for (char *c = copy; c != NULL && *c != '\0'; c++) {
+		if ((unsigned char)*c >= 0x80)
+			*c = '?';
+	}
+	value = copy != NULL ? json_string(copy) : NULL;
+	free(copy);
+	return value;
+}
+
+static bool
+put_string(json_t *object, const char *key, const char *text)
+{
+	return text == NULL || text[0] == '\0' ||
+	       json_object_set_new(object, key, plain_string(text)) == 0;
+}
+
+static bool
+put_number(json_t *object, const char *key, uint64_t v)
+{
+	return v == 0 || json_object_set_new(object, key, json_integer((json_int_t)v)) == 0;
+}
+
+json_t *
+ws_bootferry_report(json_t *object, const struct ws_report *r)
+{
+	char id[BOOT_ID_STRLEN], mac[MAC_STRLEN], uuid[UUID_STRLEN], ip[IP_STRLEN];
+	json_t *o = json_object();
+
+	if (object == NULL)
+		object = json_pack("{s:i}", "version", HOOK_VERSION);
+	if (json_object_set_new(o, "at_ms", json_integer((json_int_t)r->at_ms)) == 0 &&
+	    put_string(o, "boot", r->boot != 0 ? boot_id_format(r->boot, id) : NULL) &&
+	    put_string(o, "mac", r->mac != NULL ? mac_format(r->mac, mac) : NULL) &&
+	    put_string(o, "uuid", r->uuid != NULL ? uuid_format(r->uuid, uuid) : NULL) &&
+	    put_string(o, "address",
+		r->address != NULL && !ip_is_any(r->address) ? ip_format(r->address, ip) : NULL) &&
+	    put_string(o, "entry", r->entry) && put_string(o, "url", r->url) &&
+	    put_number(o, "bytes", r->bytes) && put_number(o, "duration_ms", r->duration_ms) &&
+	    put_string(o, "error", r->error) && json_object_set(object, "report", o) == 0) {
+		json_decref(o);
+		return object;
+	}
+	json_decref(o);
+	json_decref(object);
+	return NULL;
 }
 
 /* --- answers -------------------------------------------------------------------------------- */

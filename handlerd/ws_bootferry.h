@@ -5,7 +5,29 @@
 #ifndef HANDLERD_WS_BOOTFERRY_H
 #define HANDLERD_WS_BOOTFERRY_H
 
+#include "common/ident.h"
 #include "handlerd/ws.h"
+
+/* What a report tells.  Pointers may be NULL, numbers 0: not known. */
+struct ws_report {
+	uint64_t at_ms; /* since 1970 */
+	uint64_t boot;  /* id */
+	const struct macaddr *mac;
+	const struct uuid *uuid;
+	const struct ipaddr *address;
+	const char *entry; /* what the machine was given */
+	const char *url;   /* what it loads */
+	uint64_t bytes;
+	uint32_t duration_ms;
+	const char *error; /* what failed */
+};
+
+/*
+ * The body of a report, for webservice_report().  `object` is what hook_request() made of the
+ * client's request, for a report that has one; it is taken over, in any case, or NULL.  NULL when
+ * out of memory.
+ */
+json_t *ws_bootferry_report(json_t *object, const struct ws_report *report);
 
 /*
  * Makes the body of a question or report from what a script would be asked (hook_request()): `type`
