@@ -457,6 +457,12 @@ webservice_ask(struct webservice *ws, enum ws_feature feature, json_t *body, uin
 		json_decref(body);
 		return -ENOENT;
 	}
+	if (ws->conf.client_override && ws_bootferry_override(body)) {
+		json_decref(body);
+		return -ECANCELED;
+	}
+	if (ws_bootferry_personal(body))
+		key = NULL;
 	if (key != NULL && asprintf(&full, "%s|%s", ws_features[feature].name, key) < 0) {
 		full = NULL;
 		goto out;

@@ -26,6 +26,7 @@ struct webservice_conf {
 	bool features[WS_FEATURES];
 	int fallbacks[WS_FEATURES]; /* enum ws_fallback; no meaning for reports */
 	int not_found;              /* enum ws_not_found */
+	bool client_override;
 	int64_t timeout_ms;
 	int64_t max_calls;
 	int64_t max_waiting;
@@ -89,11 +90,13 @@ bool webservice_wants(const struct webservice *ws, enum ws_feature feature);
 /*
  * Asks.  `body` is what hook_request() makes; it is taken over, in any case.  `key` names the
  * question: askers of equal keys share one answer, and it may serve again; NULL if it concerns only
- * this moment, as when a person's input is part of it.  `deadline_ms` is how long the asker waits.
- * With `done` NULL the answer is only fetched early, for the one who asks later with the same key.
+ * this moment (what a person typed, the parameter authvalue, has that effect by itself).
+ * `deadline_ms` is how long the asker waits. With `done` NULL the answer is only fetched early, for
+ * the one who asks later with the same key.
  *
- * 0, and *ret (if not NULL) is for webservice_cancel(); -ENOENT if the feature is off; -EINVAL if
- * the dialect cannot ask this (pixiecore, without a MAC); -ENOMEM.
+ * 0, and *ret (if not NULL, and `done` is not) is for webservice_cancel(); -ENOENT if the feature
+ * is off; -ECANCELED if the client may demand the local handler, and does; -EINVAL if the dialect
+ * cannot ask this (pixiecore, without a MAC); -ENOMEM.
  */
 int webservice_ask(struct webservice *ws, enum ws_feature feature, json_t *body,
     uint32_t deadline_ms, const char *key, webservice_fn *done, void *arg, struct ws_asker **ret);

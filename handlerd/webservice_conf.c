@@ -198,6 +198,13 @@ const struct config_key webservice_keys[] = {
 	    .help =
 		"a machine that a `pixiecore` service does not know: `local` leaves network boot, "
 		"`none` decides without it, `deny` refuses" },
+	{ .name = "client_override",
+	    .type = CONFIG_BOOL,
+	    AT(client_override),
+	    .def = "false",
+	    .help =
+		"a client that posts `wsoverride=1` gets the local handler's decision; any client "
+		"can post it" },
 	{ .name = "features", .type = CONFIG_BLOCK, .sub = feature_keys },
 	{ .name = "fallback", .type = CONFIG_BLOCK, .sub = fallback_keys },
 	{ .name = "breaker", .type = CONFIG_BLOCK, .sub = breaker_keys },

@@ -105,6 +105,14 @@ ws_bootferry_override(const json_t *object)
 	return says_yes(param(params_of(object), "wsoverride"));
 }
 
+bool
+ws_bootferry_personal(const json_t *object)
+{
+	const char *value = param(params_of(object), "authvalue");
+
+	return value != NULL && value[0] != '\0';
+}
+
 /* Text that may hold what a machine sent: what is no UTF-8 becomes plain. */
 static json_t *
 plain_string(const char *text)

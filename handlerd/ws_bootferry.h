@@ -38,8 +38,10 @@ json_t *ws_bootferry_report(json_t *object, const struct ws_report *report);
  */
 int ws_bootferry_body(json_t *object, enum ws_feature feature);
 
-/* True if the client asks for the local handler (wsoverride=1): the service is not to be asked. */
+/* True if the client asks for the local handler (wsoverride=1), which any client can. */
 bool ws_bootferry_override(const json_t *object);
+/* True if what a person typed is part of the question: its answer concerns only this moment. */
+bool ws_bootferry_personal(const json_t *object);
 
 /*
  * Reads the answer to a question.  `entry` (with `arg`) judges inline entries, or NULL.  0, and

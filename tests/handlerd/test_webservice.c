@@ -168,10 +168,17 @@ answer_with(const char *json)
 
 /* --- tests ---------------------------------------------------------------------------------- */
 
+static json_t *
+overriding(void)
+{
+	return json_pack("{s:{s:s, s:{s:s}}}", "request", "mac", "52:54:00:00:00:01", "params",
+	    "wsoverride", "1");
+}
+
 static void
 test_questions(void)
 {
-	struct webservice *ws = open_plain("");
+	struct webservice *ws = open_plain(""), *other;
 	json_t *request = NULL, *sent;
 	struct ws_asker *asker = NULL;
 
@@ -211,6 +218,17 @@ test_questions(void)
 	    -ENOENT);
 	CHECK_INT(webservice_report(ws, WS_REPORT_CONFIGURATION, body("x"), "x"), -ENOENT);
 	CHECK(!webservice_wants(NULL, WS_BOOT_REQUEST));
+
+	test_case("a client's word for the local handler counts only where the site wants it");
+	CHECK_INT(
+	    webservice_ask(ws, WS_BOOT_REQUEST, overriding(), 5000, NULL, on_result, NULL, NULL),
+	    0);
+	other = open_plain("\"client_override\":true");
+	CHECK_INT(
+	    webservice_ask(other, WS_BOOT_REQUEST, overriding(), 5000, NULL, on_result, NULL, NULL),
+	    -ECANCELED);
+	webservice_close(other);
+	serve(300);
 
 	test_case("who is cancelled hears nothing");
 	service_mode(&service, "slow 200");
@@ -327,6 +345,21 @@ test_cache(void)
 	answer_with("{\"action\":\"local\",\"cache_s\":60}");
 	CHECK_STR(ask(ws, 5000, "m4"), "answered");
 	CHECK_STR(ask(ws, 5000, "m4"), "cached");
+
+	test_case("but none serves again that depended on what a person typed");
+	for (int i = 0; i < 2; i++) {
+		json_t *typed = body("52:54:00:00:00:01");
+
+		json_object_set_new(json_object_get(json_object_get(typed, "request"), "params"),
+		    "AuthValue", json_string("1234"));
+		memset(&seen, 0, sizeof(seen));
+		seen.wanted = 1;
+		CHECK_INT(
+		    webservice_ask(ws, WS_BOOT_REQUEST, typed, 5000, "m4", on_result, NULL, NULL),
+		    0);
+		serve(20000);
+		CHECK_STR(ws_status_name(seen.status), "answered");
+	}
 
 	test_case("without the site's consent none stands in for a failure");
 	answer_with("{\"action\":\"local\"}");

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """A web service to test against: HTTP, HTTPS, and HTTPS that wants a client certificate.
 
-usage: webservice.py DIR [ADDRESS]
+usage: webservice.py DIR [ADDRESS [HTTP HTTPS MUTUAL]]
 
 Makes certificates in DIR (ca.pem, server.pem, client.pem, stranger-ca.pem, stranger.pem), listens
-on free ports of ADDRESS (127.0.0.1), and prints "ready HTTP HTTPS MUTUAL", the ports.  Ends when its
-standard input does.
+on ADDRESS (127.0.0.1), at those ports or free ones, and prints "ready HTTP HTTPS MUTUAL".  On free
+ports it ends when its standard input does, on given ones when it is killed.
 
 What it does stands in files of DIR, so that tests in any language can change it while it runs:
 
@@ -171,9 +171,9 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 1024
 
-    def __init__(self, address, context):
+    def __init__(self, address, port, context):
         self.context = context
-        super().__init__((address, 0), Handler)
+        super().__init__((address, port), Handler)
 
     def finish_request(self, request, client_address):
         if self.context:
@@ -187,7 +187,7 @@ class Server(http.server.ThreadingHTTPServer):
         pass
 
 
-def start(folder, address="127.0.0.1"):
+def start(folder, address="127.0.0.1", ports=(0, 0, 0)):
     """Serves in threads of this process; the ports of HTTP, HTTPS and HTTPS with certificates."""
     if not os.path.exists(os.path.join(folder, "server.pem")):
         make_certificates(folder, address)
@@ -197,17 +197,18 @@ def start(folder, address="127.0.0.1"):
         context.load_cert_chain(os.path.join(folder, "server.pem"))
     mutual.load_verify_locations(os.path.join(folder, "ca.pem"))
     mutual.verify_mode = ssl.CERT_REQUIRED
-    ports = []
-    for context in (None, tls, mutual):
-        server = Server(address, context)
+    servers = [Server(address, port, context) for port, context in zip(ports, (None, tls, mutual))]
+    for server in servers:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        ports.append(server.server_address[1])
-    return ports
+    return [server.server_address[1] for server in servers]
 
 
 def main():
-    ports = start(*sys.argv[1:3])
+    given = [int(port) for port in sys.argv[3:6]]
+    ports = start(*sys.argv[1:3], *([given] if given else []))
     print("ready", *ports, flush=True)
+    if given:
+        threading.Event().wait()
     sys.stdin.read()
 
 
