@@ -10,8 +10,8 @@
 
 #define FEATURE(feature, key, what)                                                                \
 	{                                                                                          \
-		.name = key, .type = CONFIG_BOOL, AT(features[feature]), .def = "false",           \
-		.help = what                                                                       \
+		.name = (key), .type = CONFIG_BOOL, AT(features[feature]), .def = "false",         \
+		.help = (what)                                                                     \
 	}
 
 static const struct config_key feature_keys[] = {
@@ -33,8 +33,8 @@ static const struct config_key feature_keys[] = {
 
 #define FALLBACK(feature, key, what)                                                               \
 	{                                                                                          \
-		.name = key, .type = CONFIG_ENUM, AT(fallbacks[feature]), .def = "\"local\"",      \
-		.names = ws_fallback_names, .help = what                                           \
+		.name = (key), .type = CONFIG_ENUM, AT(fallbacks[feature]), .def = "\"local\"",    \
+		.names = ws_fallback_names, .help = (what)                                         \
 	}
 
 static const struct config_key fallback_keys[] = {

@@ -186,7 +186,6 @@ try_next(struct ws_call *call)
 {
 	struct ws_client *c = call->client;
 	uint64_t now_ms = loop_now_ms(c->loop);
-	uint32_t left = left_to_try(call);
 
 	for (size_t i = 0; i < c->ntargets; i++) {
 		struct target *t = &c->targets[i];
@@ -201,7 +200,7 @@ try_next(struct ws_call *call)
 		call->tried |= UINT64_C(1) << i;
 		call->target = t;
 		/* so that one that hangs leaves time for the others */
-		share = (uint32_t)(call->end_ms - now_ms) / left--;
+		share = (uint32_t)(call->end_ms - now_ms) / (left_to_try(call) + 1);
 		rc = send_to(call, t, share > 0 ? share : 1);
 		if (rc == 0)
 			return 0;

@@ -68,12 +68,15 @@ ws_recall(const struct ws_decoder *d, enum ws_feature feature, const char *key, 
 {
 	char head[URL_MAX + 32], error[WS_ERROR_SIZE], *space;
 	struct ws_said said;
-	struct slice text;
+	struct slice text = { 0 };
 	const uint8_t *end;
 	size_t n;
+	int rc;
 
-	if ((stale ? ws_cache_stale : ws_cache_fresh)(d->cache, key, now_ms, &text) < 0)
-		return -ENOENT;
+	rc = stale ? ws_cache_stale(d->cache, key, now_ms, &text)
+	           : ws_cache_fresh(d->cache, key, now_ms, &text);
+	if (rc < 0)
+		return rc;
 	end = memchr(text.p, '\n', text.n);
 	if (end == NULL || (size_t)(end - text.p) >= sizeof(head))
 		return -ENOENT;

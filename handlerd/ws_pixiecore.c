@@ -234,7 +234,7 @@ title(const json_t *message)
 		while (n > 0 && ((uint8_t)whole[n] & 0xc0) == 0x80)
 			n--;
 	}
-	memcpy(text, whole, n);
+	n = slice_copy(text, sizeof(text), (struct slice){ (const uint8_t *)whole, n });
 	for (size_t i = 0; i < n; i++) {
 		if (iscntrl((unsigned char)text[i]))
 			text[i] = ' ';
