@@ -13,6 +13,7 @@ static const char *const type_names[IMAGE_TYPES] = {
 	[IMAGE_WIM] = "wim",
 	[IMAGE_EFI] = "efi",
 	[IMAGE_SCRIPT] = "script",
+	[IMAGE_ISO] = "iso",
 };
 
 static const char *const role_names[IMAGE_ROLES] = {
@@ -24,6 +25,8 @@ static const char *const role_names[IMAGE_ROLES] = {
 	[IMAGE_SDI] = "sdi",
 	[IMAGE_EFIFILE] = "efi",
 	[IMAGE_SCRIPTFILE] = "script",
+	[IMAGE_INJECT] = "inject",
+	[IMAGE_ISOFILE] = "iso",
 };
 
 /* Which roles belong to a type, and which of them it cannot do without. */
@@ -38,8 +41,10 @@ static const struct {
 	{ IMAGE_WIM, IMAGE_WIMFILE, true, false },
 	{ IMAGE_WIM, IMAGE_BCD, false, false },
 	{ IMAGE_WIM, IMAGE_SDI, false, false },
+	{ IMAGE_WIM, IMAGE_INJECT, false, true },
 	{ IMAGE_EFI, IMAGE_EFIFILE, true, false },
 	{ IMAGE_SCRIPT, IMAGE_SCRIPTFILE, true, false },
+	{ IMAGE_ISO, IMAGE_ISOFILE, true, false },
 };
 
 static int __attribute__((format(printf, 3, 4)))
@@ -123,15 +128,21 @@ image_file_name_valid(const char *name)
 	return true;
 }
 
-/* Text for a script's line: no line ends, nothing that could begin a second command. */
-static bool
-is_one_line(const char *text)
+bool
+image_line_valid(const char *text)
 {
-	for (; *text != '\0'; text++) {
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
+	size_t n = strlen(text);
+
+	for (size_t i = 0, word; i < n; i += word + 1) {
+		word = strcspn(text + i, " ");
+		if (word == 2 && (memcmp(text + i, "&&", 2) == 0 || memcmp(text + i, "||", 2) == 0))
 			return false;
 	}
-	return true;
+	for (size_t i = 0; i < n; i++) {
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			return false;
+	}
+	return n == 0 || text[n - 1] != '\\';
 }
 
 /* A member that is a string of less than `size` bytes; a missing one gives "". */
@@ -146,9 +157,10 @@ get_string(
 		return 0;
 	if (!json_is_string(v) || json_string_length(v) >= size ||
 	    strlen(json_string_value(v)) != json_string_length(v) ||
-	    !is_one_line(json_string_value(v)))
+	    !image_line_valid(json_string_value(v)))
 		return complain(error, error_size,
-		    "\"%s\" is not a string of one line and less than %zu bytes", key, size);
+		    "\"%s\" is not a string of less than %zu bytes that a script's line can hold",
+		    key, size);
 	memcpy(ret, json_string_value(v), json_string_length(v) + 1);
 	return 0;
 }
@@ -216,6 +228,12 @@ parse_object(const json_t *root, struct image *im, char *error, size_t size)
 			return complain(error, size, "there is no architecture \"%s\"", cpu);
 	}
 	im->is_default = json_is_true(json_object_get(root, "default"));
+	im->is_secret = json_is_true(json_object_get(root, "secret"));
+	v = json_object_get(root, "min_memory_mb");
+	if (v != NULL && (!json_is_integer(v) || json_integer_value(v) < 0 ||
+			     json_integer_value(v) > IMAGE_MEMORY_MAX_MB))
+		return complain(error, size, "\"min_memory_mb\" is not a number of megabytes");
+	im->min_memory_mb = (uint32_t)json_integer_value(v);
 	v = json_object_get(root, "created_ms");
 	im->created_ms = json_is_integer(v) ? (uint64_t)json_integer_value(v) : 0;
 	if (!json_is_array(files) || json_array_size(files) > IMAGE_FILES_MAX)
@@ -269,6 +287,10 @@ image_dump(const struct image *image)
 	    image->is_default, "created_ms", (json_int_t)image->created_ms, "files", files);
 	if (image->cpu != ARCH_CPU_NONE)
 		json_object_set_new(root, "arch", json_string(arch_cpu_name(image->cpu)));
+	if (image->is_secret)
+		json_object_set_new(root, "secret", json_true());
+	if (image->min_memory_mb != 0)
+		json_object_set_new(root, "min_memory_mb", json_integer(image->min_memory_mb));
 	return root;
 }
 

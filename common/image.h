@@ -8,19 +8,21 @@
 
 #include <jansson.h>
 
-#define IMAGE_NAME_MAX  64 /* with the NUL */
-#define IMAGE_TITLE_MAX 128
-#define IMAGE_ARGS_MAX  2048
-#define IMAGE_FILE_MAX  128
-#define IMAGE_FILES_MAX 16
-#define IMAGE_SHA256    32
-#define IMAGE_MANIFEST  "manifest.json"
+#define IMAGE_NAME_MAX      64 /* with the NUL */
+#define IMAGE_TITLE_MAX     128
+#define IMAGE_ARGS_MAX      2048
+#define IMAGE_FILE_MAX      128
+#define IMAGE_FILES_MAX     16
+#define IMAGE_SHA256        32
+#define IMAGE_MEMORY_MAX_MB (1 << 24)
+#define IMAGE_MANIFEST      "manifest.json"
 
 enum image_type {
 	IMAGE_LINUX,  /* a kernel and initrds */
 	IMAGE_WIM,    /* a Windows PE image, by wimboot */
 	IMAGE_EFI,    /* an EFI application */
 	IMAGE_SCRIPT, /* an iPXE script of the site's own */
+	IMAGE_ISO,    /* an ISO image, booted as a disk over HTTP */
 	IMAGE_TYPES,
 };
 
@@ -33,6 +35,8 @@ enum image_role {
 	IMAGE_SDI,
 	IMAGE_EFIFILE,
 	IMAGE_SCRIPTFILE,
+	IMAGE_INJECT, /* a file for Windows PE; may occur several times */
+	IMAGE_ISOFILE,
 	IMAGE_ROLES,
 };
 
@@ -49,6 +53,8 @@ struct image {
 	enum image_type type;
 	enum arch_cpu cpu; /* for which it is; ARCH_CPU_NONE: any */
 	bool is_default;
+	bool is_secret;         /* its files need a token of the boot */
+	uint32_t min_memory_mb; /* 0: any */
 	char args[IMAGE_ARGS_MAX];
 	uint64_t created_ms;
 	struct image_file files[IMAGE_FILES_MAX];
@@ -59,6 +65,12 @@ struct image {
 bool image_name_valid(const char *name);
 /* Safe within a URL and a script: no blanks, no control characters, none of "/\%?#&$". */
 bool image_file_name_valid(const char *name);
+
+/*
+ * Text for the rest of a script's line: no control characters, no word "&&" or "||", with which
+ * iPXE would begin another command, no backslash at the end, which would go on to the next line.
+ */
+bool image_line_valid(const char *text);
 
 /*
  * Reads a manifest.  0, or -EINVAL with a sentence in `error`.

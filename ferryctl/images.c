@@ -17,10 +17,13 @@
 #define USAGE                                                                                      \
 	"images list | show NAME | remove NAME | verify [NAME] |\n"                                \
 	"  images add NAME --type linux --kernel F [--initrd F]... [--args TEXT]\n"                \
-	"  images add NAME --type wim --wim F --wimboot F [--bcd F] [--sdi F] [--args TEXT]\n"     \
+	"  images add NAME --type wim --wim F --wimboot F [--bcd F] [--sdi F]\n"                   \
+	"      [--inject F]... [--args TEXT]\n"                                                    \
 	"  images add NAME --type efi --efi F [--args TEXT]\n"                                     \
 	"  images add NAME --type script --script F\n"                                             \
-	"    each with [--title TEXT] [--arch ARCH] [--default] [--replace]"
+	"  images add NAME --type iso --iso F\n"                                                   \
+	"    each with [--title TEXT] [--arch ARCH] [--min-memory MB] [--default] [--secret]\n"    \
+	"      [--replace]"
 
 /* A file on its way into an image. */
 struct source {
@@ -40,6 +43,8 @@ enum {
 	OPT_ARGS,
 	OPT_ARCH,
 	OPT_DEFAULT,
+	OPT_SECRET,
+	OPT_MEMORY,
 	OPT_REPLACE,
 	OPT_ROLE, /* and one each for the roles */
 };
@@ -50,6 +55,8 @@ static const struct option add_options[] = {
 	{ "args", required_argument, NULL, OPT_ARGS },
 	{ "arch", required_argument, NULL, OPT_ARCH },
 	{ "default", no_argument, NULL, OPT_DEFAULT },
+	{ "secret", no_argument, NULL, OPT_SECRET },
+	{ "min-memory", required_argument, NULL, OPT_MEMORY },
 	{ "replace", no_argument, NULL, OPT_REPLACE },
 	{ "kernel", required_argument, NULL, OPT_ROLE + IMAGE_KERNEL },
 	{ "initrd", required_argument, NULL, OPT_ROLE + IMAGE_INITRD },
@@ -59,6 +66,8 @@ static const struct option add_options[] = {
 	{ "sdi", required_argument, NULL, OPT_ROLE + IMAGE_SDI },
 	{ "efi", required_argument, NULL, OPT_ROLE + IMAGE_EFIFILE },
 	{ "script", required_argument, NULL, OPT_ROLE + IMAGE_SCRIPTFILE },
+	{ "inject", required_argument, NULL, OPT_ROLE + IMAGE_INJECT },
+	{ "iso", required_argument, NULL, OPT_ROLE + IMAGE_ISOFILE },
 	{ 0 },
 };
 
@@ -93,12 +102,14 @@ static int
 take_option(struct addition *a, int o)
 {
 	struct image *im = &a->image;
+	uint64_t mb;
 
 	switch (o) {
 	case OPT_TYPE:
 		a->has_type = true;
 		if (image_type_parse(optarg, &im->type) < 0)
-			return ctl_error("--type is linux, wim, efi or script, not \"%s\"", optarg);
+			return ctl_error(
+			    "--type is linux, wim, efi, script or iso, not \"%s\"", optarg);
 		return CTL_OK;
 	case OPT_TITLE: return take_text(im->title, sizeof(im->title), optarg, "title");
 	case OPT_ARGS: return take_text(im->args, sizeof(im->args), optarg, "args");
@@ -108,6 +119,12 @@ take_option(struct addition *a, int o)
 			return ctl_error("there is no architecture \"%s\"", optarg);
 		return CTL_OK;
 	case OPT_DEFAULT: im->is_default = true; return CTL_OK;
+	case OPT_SECRET: im->is_secret = true; return CTL_OK;
+	case OPT_MEMORY:
+		if (parse_u64(optarg, &mb) < 0 || mb > IMAGE_MEMORY_MAX_MB)
+			return ctl_error("--min-memory: \"%s\" is no number of megabytes", optarg);
+		im->min_memory_mb = (uint32_t)mb;
+		return CTL_OK;
 	case OPT_REPLACE: a->replace = true; return CTL_OK;
 	default:
 		if (o < OPT_ROLE)

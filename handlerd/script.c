@@ -140,6 +140,9 @@ put_image(struct wbuf *w, const struct image *im)
 	case IMAGE_SCRIPT:
 		put_file(w, "chain", im, image_find(im, IMAGE_SCRIPTFILE)->name, im->args);
 		break;
+	case IMAGE_ISO:
+		put_file(w, "sanboot --no-describe", im, image_find(im, IMAGE_ISOFILE)->name, "");
+		break;
 	case IMAGE_TYPES: break;
 	}
 	wbuf_str(w, "goto start\n");

@@ -63,7 +63,29 @@ test_manifests(void)
 		{ "arguments that begin a second command",
 		    "{\"name\":\"x\",\"type\":\"linux\",\"args\":\"a\\nshell\",\"files\":[" KERNEL
 		    "]}",
-		    "\"args\" is not a string of one line and less than 2048 bytes" },
+		    "\"args\" is not a string of less than 2048 bytes that a script's line can "
+		    "hold" },
+		{ "arguments that run what stands behind them",
+		    "{\"name\":\"x\",\"type\":\"linux\",\"args\":\"a && reboot\",\"files\":[" KERNEL
+		    "]}",
+		    "\"args\" is not a string of less than 2048 bytes that a script's line can "
+		    "hold" },
+		{ "arguments that only look like that",
+		    "{\"name\":\"x\",\"type\":\"linux\",\"args\":\"a&&b ||c\",\"files\":[" KERNEL
+		    "]}",
+		    NULL },
+		{ "Windows PE with files, secret, for large machines",
+		    "{\"name\":\"pe\",\"type\":\"wim\",\"secret\":true,\"min_memory_mb\":2048,"
+		    "\"files\":[" FILE_("wimboot", "wimboot") "," FILE_("wim",
+			"boot.wim") "," FILE_("inject", "a.ini") "," FILE_("inject", "b.ini") "]}",
+		    NULL },
+		{ "an ISO image",
+		    "{\"name\":\"d\",\"type\":\"iso\",\"files\":[" FILE_("iso", "d.iso") "]}",
+		    NULL },
+		{ "less memory than none",
+		    "{\"name\":\"x\",\"type\":\"linux\",\"min_memory_mb\":-1,\"files\":[" KERNEL
+		    "]}",
+		    "\"min_memory_mb\" is not a number of megabytes" },
 		{ "a size that is none",
 		    "{\"name\":\"x\",\"type\":\"linux\",\"files\":[{\"role\":\"kernel\",\"name\":"
 		    "\"k\",\"size\":-1,\"sha256\":" SHA "}]}",
@@ -102,7 +124,8 @@ test_dump(void)
 	strcpy(im.title, "Tiny Linux");
 	strcpy(im.args, "console=ttyS0 x=${net0/mac}");
 	im.cpu = ARCH_CPU_X64;
-	im.is_default = true;
+	im.is_default = im.is_secret = true;
+	im.min_memory_mb = 512;
 	im.created_ms = 1700000000000;
 	dump = image_dump(&im);
 	text = json_dumps(dump, 0);
