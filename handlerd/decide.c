@@ -204,38 +204,100 @@ is_secure(const struct decision *d)
 	return f->loader == NULL || f->loader->info.https != LOADER_HTTPS_NO;
 }
 
+static struct script_ctx
+script_ctx_of(const struct decision *d)
+{
+	enum arch_cpu cpu = request_cpu(d->r, d->facts->arch);
+
+	return (struct script_ctx){
+		.base = script_base(d, is_secure(d)),
+		.boot = d->facts->boot,
+		.params = d->r->params,
+		.client = {
+			.cpu = cpu,
+			.firmware = cpu == ARCH_CPU_BIOS   ? ENTRY_BIOS
+				    : cpu == ARCH_CPU_NONE ? ENTRY_ANY_FIRMWARE
+							   : ENTRY_UEFI,
+			.memory_mb = script_memory_mb(d->r->params),
+		},
+	};
+}
+
 static void
 give_collector(const struct decision *d)
 {
-	bool secure = is_secure(d);
-	const struct script_vars vars = { script_base(d, secure), d->facts->boot };
+	const struct script_ctx ctx = script_ctx_of(d);
 	size_t start = d->scratch->used;
 
-	script_collect(d->scratch, &vars);
+	script_collect(d->scratch, &ctx);
 	deliver_script(d, start, REASON_COLLECT);
+}
+
+/* The parameter "entry" of the form, if it is a name. */
+static bool
+chosen_entry(struct slice form, char ret[static IMAGE_NAME_MAX])
+{
+	static const char key[] = "entry=";
+	size_t n = sizeof(key) - 1;
+
+	for (size_t at = 0; at + n < form.n; at++) {
+		struct slice v = { form.p + at + n, 0 };
+
+		if ((at > 0 && form.p[at - 1] != '&') || memcmp(form.p + at, key, n) != 0)
+			continue;
+		while (at + n + v.n < form.n && v.p[v.n] != '&')
+			v.n++;
+		return v.n < IMAGE_NAME_MAX && slice_copy(ret, IMAGE_NAME_MAX, v) == v.n &&
+		       image_name_valid(ret);
+	}
+	return false;
 }
 
 static void
 decide_boot(const struct decision *d)
 {
-	enum arch_cpu cpu = request_cpu(d->r, d->facts->arch);
-	const struct image *images = d->facts->images;
-	struct script_vars vars;
-	size_t start, suiting = 0;
+	const struct choices choices = { .images = d->facts->images, .nimages = d->facts->nimages };
+	char title[64 + 1], standing[IMAGE_NAME_MAX], empty[] = "", name[] = "all";
+	const struct menu menu = {
+		.name = name,
+		.title = title,
+		.standing = standing,
+		.timeout_ms = d->policy->menu_timeout_ms,
+		.picture = empty,
+		.text_colour = empty,
+		.background_colour = empty,
+		.selected_colour = empty,
+		.selected_background = empty,
+	};
+	char chosen[IMAGE_NAME_MAX];
+	struct script_ctx ctx;
+	struct choice c;
+	size_t start;
 
 	if (d->r->mac.len == 0 && !d->r->has_uuid) {
 		give_collector(d);
 		return;
 	}
-	vars = (struct script_vars){ script_base(d, is_secure(d)), d->facts->boot };
+	slice_copy(title, sizeof(title), slice_str(d->policy->menu_title));
+	slice_copy(standing, sizeof(standing), slice_str(d->policy->menu_default));
+	ctx = script_ctx_of(d);
 	start = d->scratch->used;
-	for (size_t i = 0; i < d->facts->nimages; i++)
-		suiting += image_suits(&images[i], cpu);
-	if (suiting == 0)
-		script_no_image(d->scratch, &vars);
-	else
-		script_menu(d->scratch, &vars, d->policy, images, d->facts->nimages, cpu);
-	deliver_script(d, start, suiting == 0 ? REASON_NO_IMAGE : REASON_MENU);
+	if (chosen_entry(d->r->params, chosen) && choices_find(&choices, chosen, &c) == 0 &&
+	    choice_suits(c, &ctx.client)) {
+		script_entry(d->scratch, &ctx, c);
+		deliver_script(d, start, REASON_MENU);
+		return;
+	}
+	if (!script_menu_has_any(&ctx, &choices, &menu)) {
+		script_message(d->scratch, &ctx,
+		    "Bootferry: there is no image for this machine on the server\n"
+		    "Bootferry: ferryctl images add ... makes one\n",
+		    SCRIPT_LEAVE);
+		deliver_script(d, start, REASON_NO_IMAGE);
+		return;
+	}
+	script_menu(d->scratch, &ctx, &choices, &menu, NULL);
+	deliver_script(d, start, REASON_MENU);
 }
 
 static void

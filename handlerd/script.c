@@ -1,226 +1,352 @@
-/* iPXE scripts; see script.h. */
+/* iPXE scripts: their common parts, and those that boot nothing themselves; see script.h. */
 #include "handlerd/script.h"
+
+#include "handlerd/script_parts.h"
 
 #include <string.h>
 
-/* Tries of the boot request, with a pause that grows from 1 s by a second each. */
-#define COLLECT_TRIES 12
+/* Tries of the boot request, with a pause that grows from 1 s by a second each: 66 s. */
+#define ASK_TRIES 12
+
+/* Pauses of a client that waits for approval, which goes on for ever. */
+#define WAIT_STEP_S 2
+#define WAIT_MAX_S  30
+
+/* Time to read why a machine is not booted. */
+#define READ_S 10
+
+static const char *
+text_of(const char *s)
+{
+	return s != NULL ? s : "";
+}
+
+/* --- text -----------------------------------------------------------------------------------
+ *
+ * iPXE splits a line into words, expands each of them, and joins words that "&&" and "||" stand
+ * between to commands.  A backslash at the end of a line joins it to the next.  What is expanded
+ * is expanded again if it holds "${...}".
+ */
+
+static bool
+is_joint(struct slice word)
+{
+	return slice_is(word, "&&") || slice_is(word, "||");
+}
+
+#define TEXT_EXPANDS 1u /* "${...}" stays what it is */
+#define TEXT_FIRST   2u /* the command takes no word before, so that "-" would begin an option */
 
 static void
-put_vars(struct wbuf *w, const struct script_vars *vars)
+put_text(struct wbuf *w, struct slice text, unsigned flags)
+{
+	size_t at = 0, words = 0, start = w->used;
+
+	while (at < text.n) {
+		struct slice word = { text.p + at, 0 };
+
+		while (at + word.n < text.n && text.p[at + word.n] > ' ' &&
+		       text.p[at + word.n] != 0x7f)
+			word.n++;
+		at += word.n + 1;
+		/* no options, no joints */
+		while ((flags & TEXT_FIRST) != 0 && words == 0 && word.n > 0 && word.p[0] == '-') {
+			word.p++;
+			word.n--;
+		}
+		if (word.n == 0 || is_joint(word))
+			continue;
+		if (words++ > 0)
+			wbuf_u8(w, ' ');
+		for (size_t i = 0; i < word.n; i++) {
+			wbuf_u8(w, word.p[i]);
+			if ((flags & TEXT_EXPANDS) == 0 && word.p[i] == '$' && i + 1 < word.n &&
+			    word.p[i + 1] == '{')
+				wbuf_u8(w, ' ');
+		}
+	}
+	/* no line that goes on */
+	if (w->used > start && w->p[w->used - 1] == '\\')
+		w->p[w->used - 1] = '/';
+}
+
+void
+script_put_title(struct wbuf *w, const char *text)
+{
+	put_text(w, slice_str(text), TEXT_EXPANDS | TEXT_FIRST);
+}
+
+void
+script_put_words(struct wbuf *w, const char *text)
+{
+	put_text(w, slice_str(text), TEXT_EXPANDS);
+}
+
+void
+script_put_lines(struct wbuf *w, const char *text)
+{
+	while (*text != '\0') {
+		size_t n = strcspn(text, "\n");
+
+		wbuf_str(w, "echo ");
+		put_text(w, (struct slice){ (const uint8_t *)text, n }, TEXT_FIRST);
+		wbuf_u8(w, '\n');
+		text += n + (text[n] == '\n');
+	}
+}
+
+/* One word that stands for itself in a script. */
+static bool
+is_plain(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] <= ' ' || s.p[i] >= 0x7f || s.p[i] == '$' || s.p[i] == '\\')
+			return false;
+	}
+	return s.n > 0 && !is_joint(s);
+}
+
+/* The site's own, which may hold "${...}". */
+static bool
+is_plain_url(const char *url)
+{
+	for (const char *p = url; *p != '\0'; p++) {
+		if (*p <= ' ' || *p == 0x7f || *p == '\\')
+			return false;
+	}
+	return url[0] != '\0';
+}
+
+/* Sets a variable, if there is something to set it to. */
+static void
+put_set(struct wbuf *w, const char *name, const char *value)
+{
+	if (is_plain(slice_str(value)))
+		wbuf_printf(w, "set %s %s\n", name, value);
+}
+
+/* --- variables and servers ------------------------------------------------------------------ */
+
+static void
+put_urls(struct wbuf *w)
+{
+	wbuf_str(w, "set fileurl ${pxeurl}2PXE/file/\n"
+		    "set reporturl ${pxeurl}2PXE/report/\n");
+}
+
+static void
+put_tokens(struct wbuf *w, const struct script_ctx *ctx)
+{
+	put_set(w, "tokenid", text_of(ctx->tokenid));
+	put_set(w, "requestid", text_of(ctx->requestid));
+	put_set(w, "statusid", text_of(ctx->statusid));
+}
+
+void
+script_put_head(struct wbuf *w, const struct script_ctx *ctx)
 {
 	char id[BOOT_ID_STRLEN];
 
-	wbuf_str(w, "#!ipxe\n");
-	wbuf_printf(w, "set pxeurl %s\n", vars->base);
-	wbuf_printf(w, "set fileurl %s2PXE/file/\n", vars->base);
-	wbuf_printf(w, "set reporturl %s2PXE/report/\n", vars->base);
-	if (vars->boot != 0)
-		wbuf_printf(w, "set bootid %s\n", boot_id_format(vars->boot, id));
+	wbuf_printf(w, "#!ipxe\nset pxeurl %s\n", ctx->base);
+	put_urls(w);
+	if (ctx->nothers > 0) {
+		wbuf_printf(w, "set bf-server:int32 0\nset bf-server-0 %s\n", ctx->base);
+		for (size_t i = 0; i < ctx->nothers; i++)
+			wbuf_printf(w, "set bf-server-%zu %s\n", i + 1, ctx->others[i]);
+		/* an earlier script may have known of more */
+		wbuf_printf(w, "clear bf-server-%zu ||\n", ctx->nothers + 1);
+	}
+	if (ctx->boot != 0)
+		wbuf_printf(w, "set bootid %s\n", boot_id_format(ctx->boot, id));
+	put_set(w, "token", text_of(ctx->token));
+	put_set(w, "wsurl", text_of(ctx->wsurl));
+	put_tokens(w, ctx);
 }
 
 void
-script_collect(struct wbuf *w, const struct script_vars *vars)
+script_put_next_server(struct wbuf *w, const struct script_ctx *ctx)
+{
+	if (ctx->nothers == 0)
+		return;
+	wbuf_str(w, "inc bf-server\n"
+		    "isset ${bf-server-${bf-server}} || set bf-server:int32 0\n"
+		    "set pxeurl ${bf-server-${bf-server}}\n");
+	put_urls(w);
+}
+
+/* --- asking and leaving --------------------------------------------------------------------- */
+
+void
+script_put_ask(struct wbuf *w, const struct script_ctx *ctx)
+{
+	wbuf_str(w, ":bf_ask\n"
+		    "set bf-tries:int32 0\n"
+		    ":bf_try\n"
+		    "isset ${netX/ip} || dhcp || goto bf_again\n");
+	script_put_params(w, ctx, true, 0);
+	wbuf_printf(w,
+	    "isset ${bf-post} && goto bf_post ||\n"
+	    "chain --replace --autofree ${pxeurl}2PXE/boot?${paramquery} || goto bf_again\n"
+	    ":bf_post\n"
+	    "chain --replace --autofree ${pxeurl}2PXE/boot##params=paramdata || goto bf_again\n"
+	    ":bf_again\n"
+	    "inc bf-tries\n"
+	    "iseq ${bf-tries} %d && goto bf_leave ||\n"
+	    "echo Bootferry: no script from ${pxeurl} (error ${errno}), trying again in "
+	    "${bf-tries} s\n",
+	    ASK_TRIES);
+	script_put_next_server(w, ctx);
+	wbuf_str(w, "sleep ${bf-tries} ||\n"
+		    "goto bf_try\n");
+}
+
+void
+script_put_place(
+    struct wbuf *w, const struct script_ctx *ctx, const struct place *place, bool secret)
+{
+	if (!place->is_url)
+		wbuf_str(w, "${fileurl}");
+	wbuf_slice(w, place->at);
+	if (secret && !place->is_url && is_plain(slice_str(text_of(ctx->token))))
+		wbuf_str(w, "?token=${token}");
+}
+
+void
+script_put_leave(struct wbuf *w)
 {
 	/*
-	 * What is posted, under which name, and the same for a query.  The values are iPXE's
-	 * settings.  "uristring" takes a setting's raw bytes as they are, so it is for those that
-	 * are strings: a MAC or UUID would leave as binary.
+	 * A BIOS that gets the machine back may try the network again, so the first disk is
+	 * started from here.  UEFI takes success for the end of booting and shows its menu; after
+	 * an error it goes on with the next boot option.
 	 */
-	static const struct {
-		const char *name, *setting, *query;
-	} posted[] = {
-		{ "mac", "netX/mac", "netX/mac:hexhyp" },
-		{ "uuid", "uuid", "uuid" },
-		{ "manufacturer", "manufacturer", "manufacturer:uristring" },
-		{ "product", "product", "product:uristring" },
-		{ "serial", "serial", "serial:uristring" },
-		{ "asset", "asset", "asset:uristring" },
-		{ "platform", "platform", "platform:uristring" },
-		{ "buildarch", "buildarch", "buildarch:uristring" },
-		{ "version", "version", "version:uristring" },
-	};
-
-	put_vars(w, vars);
-	wbuf_str(w, "set tries:int32 0\n"
-		    ":ask\n"
-		    "isset ${netX/ip} || dhcp || goto again\n"
-		    "params || goto query\n");
-	for (size_t i = 0; i < NITEMS(posted); i++)
-		wbuf_printf(w, "param %s ${%s} ||\n", posted[i].name, posted[i].setting);
-	if (vars->boot != 0)
-		wbuf_str(w, "param boot ${bootid} ||\n");
-	wbuf_str(w, "chain --replace --autofree ${pxeurl}2PXE/boot##params || goto again\n"
-		    ":query\n"
-		    "chain --replace --autofree ${pxeurl}2PXE/boot");
-	for (size_t i = 0; i < NITEMS(posted); i++)
-		wbuf_printf(w, "%c%s=${%s}", i == 0 ? '?' : '&', posted[i].name, posted[i].query);
-	if (vars->boot != 0)
-		wbuf_str(w, "&boot=${bootid}");
-	wbuf_printf(w,
-	    " || goto again\n"
-	    ":again\n"
-	    "inc tries\n"
-	    "iseq ${tries} %d && goto leave ||\n"
-	    "echo Bootferry: no script from ${pxeurl} (error ${errno}), trying again in ${tries} "
-	    "s\n"
-	    "sleep ${tries}\n"
-	    "goto ask\n"
-	    ":leave\n"
-	    "echo Bootferry: giving up, the firmware goes on\n"
-	    "exit 1\n",
-	    COLLECT_TRIES);
-}
-
-/* "kernel ${fileurl}images/NAME/FILE" and the like, which end in the menu when they fail. */
-static void
-put_file(
-    struct wbuf *w, const char *command, const struct image *im, const char *file, const char *rest)
-{
-	wbuf_printf(w, "%s ${fileurl}images/%s/%s%s%s || goto failed\n", command, im->name, file,
-	    rest[0] != '\0' ? " " : "", rest);
-}
-
-static void
-put_linux(struct wbuf *w, const struct image *im)
-{
-	const struct image_file *kernel = image_find(im, IMAGE_KERNEL);
-
-	wbuf_printf(w, "kernel ${fileurl}images/%s/%s", im->name, kernel->name);
-	/* an EFI kernel finds its initrds by these names (Documentation/admin-guide/efi-stub) */
-	for (size_t i = 0; i < im->nfiles; i++) {
-		if (im->files[i].role == IMAGE_INITRD)
-			wbuf_printf(w, " initrd=%s", im->files[i].name);
-	}
-	if (im->args[0] != '\0')
-		wbuf_printf(w, " %s", im->args);
-	wbuf_str(w, " || goto failed\n");
-	for (size_t i = 0; i < im->nfiles; i++) {
-		if (im->files[i].role == IMAGE_INITRD)
-			wbuf_printf(w, "initrd --name %s ${fileurl}images/%s/%s || goto failed\n",
-			    im->files[i].name, im->name, im->files[i].name);
-	}
-	wbuf_str(w, "boot || goto failed\n");
-}
-
-static void
-put_wim(struct wbuf *w, const struct image *im)
-{
-	/* the names that wimboot knows */
-	static const struct {
-		enum image_role role;
-		const char *name;
-	} parts[] = {
-		{ IMAGE_BCD, "BCD" },
-		{ IMAGE_SDI, "boot.sdi" },
-		{ IMAGE_WIMFILE, "boot.wim" },
-	};
-
-	put_file(w, "kernel", im, image_find(im, IMAGE_WIMBOOT)->name, im->args);
-	for (size_t i = 0; i < NITEMS(parts); i++) {
-		const struct image_file *f = image_find(im, parts[i].role);
-
-		if (f != NULL)
-			wbuf_printf(w, "initrd --name %s ${fileurl}images/%s/%s || goto failed\n",
-			    parts[i].name, im->name, f->name);
-	}
-	wbuf_str(w, "boot || goto failed\n");
-}
-
-static void
-put_image(struct wbuf *w, const struct image *im)
-{
-	wbuf_printf(w, ":image_%s\nimgfree ||\n", im->name);
-	switch (im->type) {
-	case IMAGE_LINUX: put_linux(w, im); break;
-	case IMAGE_WIM: put_wim(w, im); break;
-	case IMAGE_EFI:
-		put_file(w, "chain", im, image_find(im, IMAGE_EFIFILE)->name, im->args);
-		break;
-	case IMAGE_SCRIPT:
-		put_file(w, "chain", im, image_find(im, IMAGE_SCRIPTFILE)->name, im->args);
-		break;
-	case IMAGE_ISO:
-		put_file(w, "sanboot --no-describe", im, image_find(im, IMAGE_ISOFILE)->name, "");
-		break;
-	case IMAGE_TYPES: break;
-	}
-	wbuf_str(w, "goto start\n");
-}
-
-/* The image that the menu stands on: by name, by flag, else the first that suits. */
-static const struct image *
-pick_default(const struct policy *policy, const struct image *images, size_t n, enum arch_cpu cpu)
-{
-	const struct image *flagged = NULL, *first = NULL;
-
-	for (size_t i = 0; i < n; i++) {
-		const struct image *im = &images[i];
-
-		if (!image_suits(im, cpu))
-			continue;
-		if (policy->menu_default[0] != '\0' && strcmp(im->name, policy->menu_default) == 0)
-			return im;
-		if (im->is_default && flagged == NULL)
-			flagged = im;
-		if (first == NULL)
-			first = im;
-	}
-	return flagged != NULL ? flagged : first;
-}
-
-void
-script_menu(struct wbuf *w, const struct script_vars *vars, const struct policy *policy,
-    const struct image *images, size_t n, enum arch_cpu cpu)
-{
-	const struct image *def = pick_default(policy, images, n, cpu);
-
-	put_vars(w, vars);
-	wbuf_printf(w, ":start\nmenu %s\n", policy->menu_title);
-	for (size_t i = 0; i < n; i++) {
-		if (image_suits(&images[i], cpu))
-			wbuf_printf(w, "item image_%s %s\n", images[i].name,
-			    images[i].title[0] != '\0' ? images[i].title : images[i].name);
-	}
-	wbuf_str(w, "item --gap\n"
-		    "item local Leave network boot\n"
-		    "item shell iPXE shell\n");
-	wbuf_str(w, "choose");
-	if (def != NULL)
-		wbuf_printf(w, " --default image_%s", def->name);
-	if (policy->menu_timeout_ms > 0)
-		wbuf_printf(w, " --timeout %u", policy->menu_timeout_ms);
-	wbuf_str(w, " selected || goto local\n"
-		    "goto ${selected}\n");
-	for (size_t i = 0; i < n; i++) {
-		if (image_suits(&images[i], cpu))
-			put_image(w, &images[i]);
-	}
-	wbuf_str(w, ":failed\n"
-		    "set failure ${errno}\n"
-		    "echo Bootferry: ${selected} failed (error ${failure})\n"
-		    "imgfree ||\n"
-		    "imgfetch --name report "
-		    "${reporturl}failed/ipxe?boot=${bootid}&item=${selected}&error=${failure} ||\n"
-		    "imgfree report ||\n"
-		    "sleep 5\n"
-		    "goto start\n"
-		    ":shell\n"
-		    "shell ||\n"
-		    "goto start\n"
-		    ":local\n"
+	wbuf_str(w, ":bf_leave\n"
 		    "echo Bootferry: leaving network boot\n"
-		    "exit\n");
+		    "imgfree ||\n"
+		    "iseq ${platform} pcbios && sanboot --no-describe --drive 0x80 ||\n"
+		    "exit 1\n");
 }
 
 void
-script_no_image(struct wbuf *w, const struct script_vars *vars)
+script_put_report(struct wbuf *w)
 {
-	put_vars(w, vars);
-	wbuf_str(w, "echo Bootferry: there is no image for this machine on the server\n"
-		    "echo Bootferry: ferryctl images add ... makes one\n"
-		    "sleep 5\n"
-		    "exit\n");
+	wbuf_str(w, "imgfetch --name bf-report --timeout 5000 ${reporturl}failed/ipxe"
+		    "?boot=${bootid}&item=${bf-item}&error=${bf-error} ||\n"
+		    "imgfree bf-report ||\n");
+}
+
+void
+script_put_pause(struct wbuf *w, const char *variable, unsigned limit)
+{
+	wbuf_printf(w,
+	    "isset ${%s} || set %s:int32 0\n"
+	    "inc %s\n"
+	    "iseq ${%s} %u && goto bf_leave ||\n"
+	    "sleep ${%s} ||\n",
+	    variable, variable, variable, variable, limit, variable);
+}
+
+/* --- whole scripts -------------------------------------------------------------------------- */
+
+void
+script_collect(struct wbuf *w, const struct script_ctx *ctx)
+{
+	script_put_head(w, ctx);
+	script_put_ask(w, ctx);
+	script_put_leave(w);
+}
+
+void
+script_wait(struct wbuf *w, const struct script_ctx *ctx, const char *text)
+{
+	script_put_head(w, ctx);
+	/* each answer to the same wait is such a script: the page is shown once */
+	wbuf_str(w, "isset ${bf-waits} && goto bf_wait ||\n"
+		    "set bf-waits:int32 0\n"
+		    "echo\n"
+		    "echo This machine waits for approval.\n"
+		    "echo Model ${manufacturer} ${product}, serial number ${serial}\n"
+		    "echo MAC address ${netX/mac}, UUID ${uuid}\n");
+	if (ctx->boot != 0)
+		wbuf_str(w, "echo Boot ${bootid}\n");
+	script_put_lines(w, text);
+	wbuf_printf(w,
+	    ":bf_wait\n"
+	    "inc bf-waits %d\n"
+	    "iseq ${bf-waits} %d && set bf-waits:int32 %d ||\n"
+	    "echo Bootferry: asking again in ${bf-waits} s\n"
+	    "sleep ${bf-waits} ||\n",
+	    WAIT_STEP_S, WAIT_MAX_S + WAIT_STEP_S, WAIT_MAX_S);
+	script_put_ask(w, ctx);
+	script_put_leave(w);
+}
+
+void
+script_message(struct wbuf *w, const struct script_ctx *ctx, const char *text, enum script_end end)
+{
+	script_put_head(w, ctx);
+	wbuf_str(w, "echo\n");
+	script_put_lines(w, text);
+	if (end == SCRIPT_ASK) {
+		wbuf_str(w, "echo Bootferry: asking again soon\n");
+		script_put_pause(w, "bf-asked", ASK_TRIES);
+		script_put_ask(w, ctx);
+	} else {
+		wbuf_printf(w, "sleep %d ||\n", READ_S);
+	}
+	script_put_leave(w);
+}
+
+void
+script_leave(struct wbuf *w, const struct script_ctx *ctx)
+{
+	script_put_head(w, ctx);
+	script_put_leave(w);
+}
+
+void
+script_put_refer(struct wbuf *w, const struct script_ctx *ctx, const char *const *urls, size_t n)
+{
+	size_t taken = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!is_plain_url(urls[i]))
+			continue;
+		wbuf_printf(w, "set bf-url-%zu %s\nset bf-joint-%zu %s\n", taken, urls[i], taken,
+		    strchr(urls[i], '?') != NULL ? "&" : "?");
+		taken++;
+	}
+	wbuf_printf(w, "clear bf-url-%zu ||\nset bf-item refer\nset bf-url:int32 0\n", taken);
+	wbuf_str(w, "clear token ||\n"
+		    "clear tokenid ||\n"
+		    "clear requestid ||\n"
+		    "clear statusid ||\n"
+		    ":bf_refer\n"
+		    "isset ${bf-url-${bf-url}} || goto bf_nowhere\n"
+		    "echo Bootferry: on to ${bf-url-${bf-url}}\n");
+	script_put_params(w, ctx, false, 1);
+	/* what takes no form may still be a plain script on some web server */
+	wbuf_str(w,
+	    "isset ${bf-post} || goto bf_get\n"
+	    "chain --replace --autofree ${bf-url-${bf-url}}##params=paramdata ||\n"
+	    ":bf_get\n"
+	    "chain --replace --autofree ${bf-url-${bf-url}}${bf-joint-${bf-url}}${paramquery} ||\n"
+	    "set bf-error ${errno}\n"
+	    "echo Bootferry: no script from ${bf-url-${bf-url}} (error ${bf-error})\n");
+	script_put_report(w);
+	wbuf_str(w, "inc bf-url\n"
+		    "goto bf_refer\n"
+		    ":bf_nowhere\n");
+	script_put_pause(w, "bf-asked", ASK_TRIES);
+	put_tokens(w, ctx);
+	script_put_ask(w, ctx);
+	script_put_leave(w);
+}
+
+void
+script_refer(struct wbuf *w, const struct script_ctx *ctx, const char *const *urls, size_t n)
+{
+	script_put_head(w, ctx);
+	script_put_refer(w, ctx, urls, n);
 }
 
 void

@@ -314,14 +314,14 @@ test_boot(void)
 	f.nimages = 3;
 	run(&r, &f, &a);
 	CHECK_INT(a.reason, REASON_MENU);
-	CHECK(holds(a.data, "item image_alpha") && holds(a.data, "item image_zulu"));
-	CHECK(!holds(a.data, "image_arm"));
-	CHECK(holds(a.data, "--default image_alpha --timeout 10000"));
+	CHECK(holds(a.data, "item alpha ") && holds(a.data, "item zulu "));
+	CHECK(!holds(a.data, "item arm "));
+	CHECK(holds(a.data, "--default alpha --timeout 10000"));
 
 	test_case("boot: the image that is flagged is the default");
 	images[2].is_default = true;
 	run(&r, &f, &a);
-	CHECK(holds(a.data, "--default image_zulu"));
+	CHECK(holds(a.data, "--default zulu"));
 
 	test_case("boot: a UUID identifies a machine as well");
 	r.mac.len = 0;
