@@ -296,15 +296,17 @@ class Machine:
     OVMF = "/usr/share/OVMF"
 
     def __init__(self, lab, segment, firmware="ovmf", mac="52:54:00:12:34:56", name="pc", args=(),
-                 card="virtio-net-pci", http_only=False):
+                 card="virtio-net-pci", http_only=False, text=False):
         self.lab = lab
         self.name = name
         self.console = lab.path(f"{name}-console.log")
         self.tap = f"tap{name}"[:12]
         lab.sh(segment, f"ip tuntap add {self.tap} mode tap && "
                         f"ip link set {self.tap} master br0 up")
+        # without graphics SeaBIOS puts its text on the serial line
+        machine = "q35,graphics=off" if text else "q35"
         argv = ["qemu-system-x86_64", "-name", name, "-accel", "tcg", "-m", "768", "-machine",
-                "q35", "-display", "none", "-no-reboot", "-nodefaults",
+                machine, "-display", "none", "-no-reboot", "-nodefaults",
                 "-serial", f"file:{self.console}", "-monitor",
                 f"unix:{lab.path(name + '.mon')},server,nowait",
                 "-smbios", "type=1,manufacturer=Ferry,product=Test PC,serial=S 1,"
@@ -326,6 +328,13 @@ class Machine:
 
     def output(self):
         return read(self.console)
+
+    def press(self, key):
+        """Presses a key of the keyboard, by QEMU's name for it."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(self.lab.path(f"{self.name}.mon"))
+            s.sendall(f"sendkey {key}\n".encode())
+            time.sleep(0.5)  # until the monitor has read it
 
     def wait_for(self, text, seconds):
         wait_until(lambda: text in self.output() or self.process.poll() is not None, seconds,
