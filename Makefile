@@ -40,11 +40,11 @@ LIBS := $(NNG_LIBS) $(PKG_LIBS) -lpthread
 # --- what each room holds; pure files first -------------------------------------------------
 
 common_PURE  := wire ident arch fields msg config path counters bus_url loader image origins \
-	form verdict hook bus_events params relay_info
+	form verdict hook bus_events params relay_info dhcp pxe reply
 common_EDGE  := log loop bus_nng bus_client bus_server priv start rpc sockaddr content digest \
 	front sandbox child bus_link http
 
-dhcpproxyd_PURE := dhcp pxe reply
+dhcpproxyd_PURE :=
 dhcpproxyd_EDGE := conf listen dhcpproxyd
 
 tftpd_PURE := tftp opt transfer
@@ -114,13 +114,14 @@ $(B)/bin/$(1): $(B)/$(1)/main.o $(B)/lib/lib$(1).a $(B)/lib/libcommon.a
 endef
 $(foreach d,$(PROGRAMS),$(eval $(call program,$(d))))
 
+# what several tests of a room share
+common_TEST := packets
+
 # a test links the library of its room
-$(B)/tests/common/%: $(B)/tests/common/%.o $(B)/tests/test.o $(B)/lib/libcommon.a
+$(B)/tests/common/%: $(B)/tests/common/%.o $(B)/tests/test.o \
+    $(foreach f,$(common_TEST),$(B)/tests/common/$(f).o) $(B)/lib/libcommon.a
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-
-# what several tests of a room share
-dhcpproxyd_TEST := packets
 
 # tests that need a web service
 $(B)/tests/common/test_http $(B)/tests/handlerd/test_webservice $(B)/tests/handlerd/test_probe: $(B)/tests/service.o

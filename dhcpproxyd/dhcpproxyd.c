@@ -3,8 +3,8 @@
 
 #include "common/arch.h"
 #include "common/log.h"
+#include "common/reply.h"
 #include "dhcpproxyd/listen.h"
-#include "dhcpproxyd/reply.h"
 
 #include <errno.h>
 #include <net/if.h>

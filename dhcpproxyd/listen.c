@@ -1,8 +1,8 @@
 /* The UDP sockets; see listen.h. */
 #include "dhcpproxyd/listen.h"
 
+#include "common/dhcp.h"
 #include "common/log.h"
-#include "dhcpproxyd/dhcp.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -6,7 +6,7 @@
  * -p: httpsbootd's plain HTTP port is on
  */
 #include "common/log.h"
-#include "dhcpproxyd/reply.h"
+#include "common/reply.h"
 #include "tests/stock.h"
 #include "tftpd/opt.h"
 

@@ -5,7 +5,7 @@
  * RELAY is an address of this host, to which the offers come (port 67).  An offer that is not there
  * after 200 ms counts as lost.  Prints one line of JSON.
  */
-#include "dhcpproxyd/dhcp.h"
+#include "common/dhcp.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
  * The way of one DHCP packet: parsed, sorted, asked over the bus, decided, answered.  A reply keeps
  * to what clients take, whatever came.  The first byte picks port and site.
  */
-#include "dhcpproxyd/reply.h"
+#include "common/reply.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/stock.h"
 

@@ -1,7 +1,7 @@
-/* Tests of dhcpproxyd/reply.c: the bytes that go out, by the rules that real clients enforce. */
-#include "dhcpproxyd/reply.h"
+/* Tests of common/reply.c: the bytes that go out, by the rules that real clients enforce. */
+#include "common/reply.h"
 
-#include "tests/dhcpproxyd/packets.h"
+#include "tests/common/packets.h"
 #include "tests/test.h"
 
 #include <errno.h>

@@ -2,11 +2,11 @@
  * What a DHCP client says about itself as a network boot client: PXE (Intel PXE 2.1, RFC 4578),
  * iPXE, UEFI HTTP Boot (UEFI 2.10 section 24.7).
  */
-#ifndef DHCPPROXYD_PXE_H
-#define DHCPPROXYD_PXE_H
+#ifndef COMMON_PXE_H
+#define COMMON_PXE_H
 
+#include "common/dhcp.h"
 #include "common/msg.h"
-#include "dhcpproxyd/dhcp.h"
 
 /* Sub-options of option 43 (PXE 2.1 table 2-1). */
 enum pxe_opt {

@@ -5,7 +5,7 @@
  * 43, 67, 175, and 82 last, as some relays cut off what stands behind it (RFC 3046 section 2.2).
  * Nothing is ever overloaded into sname or file, which iPXE would read as a name.
  */
-#include "dhcpproxyd/reply.h"
+#include "common/reply.h"
 
 #include "common/arch.h"
 

@@ -1,8 +1,8 @@
-/* Tests of dhcpproxyd/pxe.c. */
-#include "dhcpproxyd/pxe.h"
+/* Tests of common/pxe.c. */
+#include "common/pxe.h"
 
 #include "common/arch.h"
-#include "tests/dhcpproxyd/packets.h"
+#include "tests/common/packets.h"
 #include "tests/test.h"
 
 static void

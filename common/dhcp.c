@@ -1,5 +1,5 @@
 /* DHCP packets; see dhcp.h. */
-#include "dhcpproxyd/dhcp.h"
+#include "common/dhcp.h"
 
 #include <errno.h>
 #include <string.h>

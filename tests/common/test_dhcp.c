@@ -1,7 +1,7 @@
-/* Tests of dhcpproxyd/dhcp.c. */
-#include "dhcpproxyd/dhcp.h"
+/* Tests of common/dhcp.c. */
+#include "common/dhcp.h"
 
-#include "tests/dhcpproxyd/packets.h"
+#include "tests/common/packets.h"
 #include "tests/test.h"
 
 #include <errno.h>

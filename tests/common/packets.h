@@ -2,10 +2,10 @@
  * DHCP packets of real clients, built from the options that they were seen to send (hardware
  * address 52:54:00:12:34:56, UUID 00112233-4455-6677-8899-aabbccddeeff).
  */
-#ifndef TESTS_DHCPPROXYD_PACKETS_H
-#define TESTS_DHCPPROXYD_PACKETS_H
+#ifndef TESTS_COMMON_PACKETS_H
+#define TESTS_COMMON_PACKETS_H
 
-#include "dhcpproxyd/dhcp.h"
+#include "common/dhcp.h"
 
 #define OPT_UUID   "6111 00 33221100 5544 7766 8899aabbccddeeff "
 #define CLASS_X64  "3c20 505845436c69656e743a417263683a30303030373a554e44493a303033303030 "

@@ -1,11 +1,11 @@
 /*
  * From a request to handlerd's question, and from its answer to the reply packet.
  */
-#ifndef DHCPPROXYD_REPLY_H
-#define DHCPPROXYD_REPLY_H
+#ifndef COMMON_REPLY_H
+#define COMMON_REPLY_H
 
 #include "common/msg.h"
-#include "dhcpproxyd/pxe.h"
+#include "common/pxe.h"
 
 /* What a packet is to us. */
 enum ask_kind {

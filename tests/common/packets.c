@@ -1,5 +1,5 @@
 /* See packets.h. */
-#include "tests/dhcpproxyd/packets.h"
+#include "tests/common/packets.h"
 
 #include "tests/test.h"
 

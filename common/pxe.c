@@ -1,5 +1,5 @@
 /* Recognising network boot clients; see pxe.h. */
-#include "dhcpproxyd/pxe.h"
+#include "common/pxe.h"
 
 #include "common/arch.h"
 

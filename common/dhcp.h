@@ -1,8 +1,8 @@
 /*
  * DHCP packets (RFC 2131 section 2, RFC 2132) as views, and the options of network boot.
  */
-#ifndef DHCPPROXYD_DHCP_H
-#define DHCPPROXYD_DHCP_H
+#ifndef COMMON_DHCP_H
+#define COMMON_DHCP_H
 
 #include "common/ident.h"
 
