@@ -66,7 +66,7 @@ DAEMONS := dhcpproxyd tftpd httpsbootd handlerd
 # --------------------------------------------------------------------------------------------
 
 ferryctl_PURE :=
-ferryctl_EDGE := client table show machines publish images fetch loaders ca script
+ferryctl_EDGE := client table show machines publish images fetch loaders ca script capture
 
 PROGRAMS := $(DAEMONS) ferryctl
 
@@ -135,7 +135,7 @@ endef
 $(foreach d,$(PROGRAMS),$(eval $(call room_tests,$(d))))
 
 # captures of real firmware, replayed
-STOCK_LIBS := $(foreach d,dhcpproxyd tftpd handlerd httpsbootd common,$(B)/lib/lib$(d).a)
+STOCK_LIBS := $(foreach d,ferryctl dhcpproxyd tftpd handlerd httpsbootd common,$(B)/lib/lib$(d).a)
 $(B)/tests/replay: $(B)/tests/replay.o $(B)/tests/stock.o $(STOCK_LIBS)
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) -lpcap
