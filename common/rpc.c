@@ -13,12 +13,23 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* An answer that comes later. */
+struct rpc_deferred {
+	struct rpc_conn *conn; /* NULL: it is gone */
+	json_t *id;
+	struct rpc_deferred *next, **prev;
+};
+
 struct rpc_conn {
 	struct rpc_server *server;
 	struct rpc_conn *next, **prev;
 	struct loop_fd lf;
 	bool subscribed;
 	bool broken; /* to be closed when its callback returns */
+	/* of the call that is being answered */
+	json_t *call_id;
+	bool call_deferred;
+	struct rpc_deferred *deferred;
 
 	char *in; /* what was read of a line that has not ended */
 	size_t in_n, in_size;
@@ -48,6 +59,19 @@ rpc_fail(struct rpc_error *error, int code, const char *fmt, ...)
 	return NULL;
 }
 
+json_t *
+rpc_fail_with(struct rpc_error *error, int code, json_t *data, const char *fmt, ...)
+{
+	va_list ap;
+
+	error->code = code;
+	error->data = data;
+	va_start(ap, fmt);
+	(void)vsnprintf(error->text, sizeof(error->text), fmt, ap); /* as above */
+	va_end(ap);
+	return NULL;
+}
+
 static void
 conn_free(struct rpc_conn *c)
 {
@@ -57,6 +81,13 @@ conn_free(struct rpc_conn *c)
 	if (c->next != NULL)
 		c->next->prev = c->prev;
 	c->server->nconns--;
+	while (c->deferred != NULL) {
+		struct rpc_deferred *d = c->deferred;
+
+		c->deferred = d->next;
+		d->conn = NULL;
+		d->prev = NULL;
+	}
 	free(c->in);
 	free(c->out);
 	free(c);
@@ -125,10 +156,10 @@ conn_send(struct rpc_conn *c, json_t *message)
 }
 
 static void
-send_error(struct rpc_conn *c, json_t *id, int code, const char *text)
+send_error(struct rpc_conn *c, json_t *id, int code, const char *text, json_t *data)
 {
-	conn_send(c, json_pack("{s:s, s:O, s:{s:i, s:s}}", "jsonrpc", "2.0", "id", id, "error",
-			 "code", code, "message", text));
+	conn_send(c, json_pack("{s:s, s:O, s:{s:i, s:s, s:o*}}", "jsonrpc", "2.0", "id", id,
+			 "error", "code", code, "message", text, "data", data));
 }
 
 static json_t *
@@ -158,13 +189,20 @@ call(struct rpc_conn *c, json_t *id, const char *name, const json_t *params)
 		if (m->name == NULL)
 			result = rpc_fail(
 			    &error, RPC_METHOD_NOT_FOUND, "there is no method \"%s\"", name);
-		else
+		else {
+			c->call_id = id;
+			c->call_deferred = false;
 			result = m->fn(server->arg, c, params, &error);
+			c->call_id = NULL;
+			if (c->call_deferred)
+				return;
+		}
 	}
-	if (id == NULL) /* a notification wants no answer */
+	if (id == NULL) { /* a notification wants no answer */
 		json_decref(result);
-	else if (result == NULL)
-		send_error(c, id, error.code, error.text);
+		json_decref(error.data);
+	} else if (result == NULL)
+		send_error(c, id, error.code, error.text, error.data);
 	else
 		conn_send(
 		    c, json_pack("{s:s, s:O, s:o}", "jsonrpc", "2.0", "id", id, "result", result));
@@ -180,10 +218,10 @@ handle_line(struct rpc_conn *c, const char *line, size_t n)
 	json_t *null = json_null(), *none = json_object();
 
 	if (message == NULL)
-		send_error(c, null, RPC_PARSE_ERROR, "not a JSON object on one line");
+		send_error(c, null, RPC_PARSE_ERROR, "not a JSON object on one line", NULL);
 	else if (name == NULL || (params != NULL && !json_is_object(params)))
 		send_error(c, id != NULL ? id : null, RPC_INVALID_REQUEST,
-		    "a request has a \"method\" and, if any, an object as \"params\"");
+		    "a request has a \"method\" and, if any, an object as \"params\"", NULL);
 	else
 		call(c, id, name, params != NULL ? params : none);
 	json_decref(none);
@@ -334,6 +372,48 @@ rpc_close(struct rpc_server *server)
 	close(server->lf.fd);
 	(void)unlink(server->addr.sun_path); /* may be gone, or not ours to remove any more */
 	free(server);
+}
+
+struct rpc_deferred *
+rpc_defer(struct rpc_conn *conn)
+{
+	struct rpc_deferred *d = calloc(1, sizeof(*d));
+
+	if (d == NULL)
+		return NULL;
+	d->conn = conn;
+	d->id = json_incref(conn->call_id);
+	d->next = conn->deferred;
+	d->prev = &conn->deferred;
+	if (d->next != NULL)
+		d->next->prev = &d->next;
+	conn->deferred = d;
+	conn->call_deferred = true;
+	return d;
+}
+
+void
+rpc_finish(struct rpc_deferred *d, json_t *result, const struct rpc_error *error)
+{
+	struct rpc_conn *c = d->conn;
+
+	if (c != NULL) {
+		*d->prev = d->next;
+		if (d->next != NULL)
+			d->next->prev = d->prev;
+	}
+	if (c == NULL || d->id == NULL || c->broken)
+		json_decref(result);
+	else if (result == NULL)
+		send_error(c, d->id, error->code, error->text, error->data);
+	else
+		conn_send(c,
+		    json_pack("{s:s, s:O, s:o}", "jsonrpc", "2.0", "id", d->id, "result", result));
+	/* as in rpc_publish(): what is broken here ends at its next event */
+	if (c != NULL && c->broken)
+		(void)shutdown(c->lf.fd, SHUT_RDWR);
+	json_decref(d->id);
+	free(d);
 }
 
 void

@@ -27,11 +27,16 @@ struct rpc_conn;
 struct rpc_error {
 	int code;
 	char text[256];
+	json_t *data; /* more for programs, or NULL; given away with the error */
 };
 
 /* Sets the error and returns NULL, so that a method can return it. */
 json_t *rpc_fail(struct rpc_error *error, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The same with `data` (taken over). */
+json_t *rpc_fail_with(struct rpc_error *error, int code, json_t *data, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /*
  * A method: returns its new result, or NULL with *error set.  `params` is an object (empty if the
@@ -39,6 +44,18 @@ json_t *rpc_fail(struct rpc_error *error, int code, const char *fmt, ...)
  */
 typedef json_t *rpc_method_fn(
     void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error);
+
+/*
+ * From within a method whose answer takes time: returns what rpc_finish() wants, and the method
+ * returns NULL.  NULL when out of memory; the method then answers at once.
+ */
+struct rpc_deferred;
+struct rpc_deferred *rpc_defer(struct rpc_conn *conn);
+/*
+ * Answers a call that was put off: `result` (taken over), or *error if that is NULL.  Must be
+ * called once for each rpc_defer(), also after the connection or the server is gone.
+ */
+void rpc_finish(struct rpc_deferred *d, json_t *result, const struct rpc_error *error);
 
 struct rpc_method {
 	const char *name; /* NULL ends the array */

@@ -52,7 +52,21 @@ big(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *er
 	return json_string(text);
 }
 
+static struct rpc_deferred *put_off[2];
+static size_t nput_off;
+
+static json_t *
+later(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
+{
+	(void)arg;
+	(void)params;
+	(void)error;
+	put_off[nput_off++] = rpc_defer(conn);
+	return NULL;
+}
+
 static const struct rpc_method methods[] = {
+	{ "later", later, "", "answers when it is told to" },
 	{ "echo", echo, "any", "gives back its parameters" },
 	{ "watch", watch, "", "subscribes" },
 	{ "big", big, "", "a megabyte" },
@@ -161,6 +175,28 @@ main(void)
 	test_case("methods list themselves");
 	talk(fd, "{\"id\":1,\"method\":\"rpc.methods\"}\n");
 	CHECK(strstr(reply, "\"method\":\"watch\"") != NULL);
+
+	test_case("an answer that is put off comes when it is there, others pass it");
+	{
+		const struct rpc_error error = { .code = RPC_FAILED, .text = "no" };
+		int a = dial();
+
+		CHECK_STR(talk(a, "{\"id\":1,\"method\":\"later\"}\n"
+				  "{\"id\":2,\"method\":\"later\"}\n"
+				  "{\"id\":3,\"method\":\"echo\"}\n"),
+		    "{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{}}\n");
+		rpc_finish(put_off[1], json_string("b"), NULL);
+		rpc_finish(put_off[0], NULL, &error);
+		CHECK_STR(talk(a, ""), "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":\"b\"}\n"
+				       "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32000,"
+				       "\"message\":\"no\"}}\n");
+		test_case("nobody waits for it any more");
+		nput_off = 0;
+		(void)talk(a, "{\"id\":1,\"method\":\"later\"}\n");
+		close(a);
+		spin();
+		rpc_finish(put_off[0], json_true(), NULL);
+	}
 
 	test_case("subscribers get what is published, others do not");
 	fd2 = dial();
