@@ -612,9 +612,10 @@ swap_value(const struct config_key *k, uint8_t *a, uint8_t *b)
 	memcpy(b + k->off, tmp, n);
 }
 
+/* `next` is only looked at if `swap` is false. */
 static void
 apply_keys(const struct config_key *keys, const char *parent, uint8_t *conf, uint8_t *next,
-    json_t *changed, json_t *restart)
+    bool swap, json_t *changed, json_t *restart)
 {
 	for (const struct config_key *k = keys; k->name != NULL; k++) {
 		char path[PATH_BYTES];
@@ -623,7 +624,7 @@ apply_keys(const struct config_key *keys, const char *parent, uint8_t *conf, uin
 		join(path, parent, k->name);
 		if (k->type == CONFIG_BLOCK || k->type == CONFIG_INCLUDE) {
 			apply_keys(k->sub, k->type == CONFIG_BLOCK ? path : parent, conf + k->off,
-			    next + k->off, changed, restart);
+			    next + k->off, swap, changed, restart);
 			continue;
 		}
 		was = dump_value(k, conf);
@@ -639,18 +640,31 @@ apply_keys(const struct config_key *keys, const char *parent, uint8_t *conf, uin
 			json_decref(is);
 			continue;
 		}
-		swap_value(k, conf, next);
+		if (swap)
+			swap_value(k, conf, next);
 		json_object_set_new(changed, path, json_pack("[o,o]", was, is));
 	}
+}
+
+static json_t *
+compare(const struct config_table *table, void *conf, void *next, bool swap)
+{
+	json_t *changed = json_object(), *restart = json_array();
+
+	apply_keys(table->keys, "", conf, next, swap, changed, restart);
+	return json_pack("{s:o,s:o}", "changed", changed, "restart", restart);
 }
 
 json_t *
 config_apply(const struct config_table *table, void *conf, void *next)
 {
-	json_t *changed = json_object(), *restart = json_array();
+	return compare(table, conf, next, true);
+}
 
-	apply_keys(table->keys, "", conf, next, changed, restart);
-	return json_pack("{s:o,s:o}", "changed", changed, "restart", restart);
+json_t *
+config_compare(const struct config_table *table, void *conf, void *next)
+{
+	return compare(table, conf, next, false);
 }
 
 static void

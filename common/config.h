@@ -102,6 +102,8 @@ json_t *config_dump_object(const struct config_key *keys, const void *conf);
  * {"changed": {path: [old, new]}, "restart": [path, ...]}.
  */
 json_t *config_apply(const struct config_table *table, void *conf, void *next);
+/* What config_apply() would return; changes nothing. */
+json_t *config_compare(const struct config_table *table, void *conf, void *next);
 
 /* Appends the keys of a table to a document: a Markdown table a block. */
 void config_document(

@@ -112,21 +112,22 @@ on_error(void *arg, const char *path, const char *what)
 		log_errx("%s: %s: %s", sink->path, path, what);
 }
 
-static int
-load(const struct config_table *table, void *conf, struct error_sink *sink)
+int
+config_read(const struct opts *opts, const struct config_table *table, void *conf,
+    config_error_fn *error, void *arg)
 {
 	char *text = NULL;
 	size_t n = 0;
 	int rc;
 
-	if (sink->path != NULL) {
-		text = read_file(sink->path, &n);
+	if (opts->config_path != NULL) {
+		text = read_file(opts->config_path, &n);
 		if (text == NULL) {
-			on_error(sink, "file", strerror(errno));
+			error(arg, "file", strerror(errno));
 			return -EINVAL;
 		}
 	}
-	rc = config_parse(table, text, n, conf, on_error, sink);
+	rc = config_parse(table, text, n, conf, error, arg);
 	free(text);
 	return rc;
 }
@@ -138,7 +139,7 @@ config_load(const struct opts *opts, const struct config_table *table, void *con
 		.plain = opts->check_only || !opts->foreground,
 		.logged = !opts->check_only };
 
-	return load(table, conf, &sink);
+	return config_read(opts, table, conf, on_error, &sink);
 }
 
 void
@@ -161,7 +162,7 @@ config_reload(const struct opts *opts, const struct config_table *table, void *c
 	const char *key;
 	size_t i;
 
-	if (next == NULL || load(table, next, &sink) < 0) {
+	if (next == NULL || config_read(opts, table, next, on_error, &sink) < 0) {
 		log_errx("reload: the configuration stays as it was");
 		free(next);
 		return NULL;

@@ -27,6 +27,9 @@ void opts_parse(struct opts *opts, const char *daemon, int argc, char *argv[]);
  * and for a daemon on its way to the background, and in the log of one that is to serve.
  */
 int config_load(const struct opts *opts, const struct config_table *table, void *conf);
+/* The same, but mistakes go to `error`.  0, or -EINVAL; `conf` then holds nothing. */
+int config_read(const struct opts *opts, const struct config_table *table, void *conf,
+    config_error_fn *error, void *arg);
 /* Prints the effective settings as JSON to standard output. */
 void config_print(const struct config_table *table, const void *conf);
 /*
