@@ -102,3 +102,20 @@ params_get(struct slice text, const char *name, void *buf, size_t size, struct s
 	}
 	return -ENOENT;
 }
+
+int
+params_text(struct slice text, const char *name, char *buf, size_t size)
+{
+	struct slice value;
+	int rc = params_get(text, name, buf, size - 1, &value);
+
+	buf[0] = rc == 0 && value.n > 0 ? (char)value.p[0] : '\0';
+	if (rc < 0)
+		return rc;
+	if (value.n > 0 && memchr(value.p, '\0', value.n) != NULL) {
+		buf[0] = '\0';
+		return -EBADMSG;
+	}
+	buf[value.n] = '\0';
+	return (int)value.n;
+}

@@ -27,4 +27,10 @@ bool params_next(struct slice *text, struct slice *ret_name, struct slice *ret_v
  */
 int params_get(struct slice text, const char *name, void *buf, size_t size, struct slice *ret);
 
+/*
+ * The same as a string: its length, without the NUL; -ENOENT, -EMSGSIZE, or -EBADMSG if it holds a
+ * NUL.  *buf is "" then.  `size` is at least 1.
+ */
+int params_text(struct slice text, const char *name, char *buf, size_t size);
+
 #endif

@@ -417,3 +417,66 @@ verdict_script_check(struct slice text, char *error, size_t error_size)
 	(void)snprintf(error, error_size, "%s", what);
 	return -EINVAL;
 }
+
+static void
+set_line(json_t *o, const char *key, const char *text)
+{
+	if (text[0] != '\0')
+		json_object_set_new(o, key, json_string(text));
+}
+
+static json_t *
+dump_item(const struct verdict_item *it)
+{
+	return it->object != NULL ? json_deep_copy(it->object) : json_string(it->name);
+}
+
+static void
+dump_menu(const struct verdict *v, json_t *o)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < v->nitems; i++)
+		json_array_append_new(list, dump_item(&v->items[i]));
+	json_object_set_new(o, "entries", list);
+	set_line(o, "default", v->standing);
+	set_line(o, "title", v->title);
+	if (v->timeout_ms != VERDICT_TIMEOUT_SITE)
+		json_object_set_new(o, "timeout_ms", json_integer(v->timeout_ms));
+}
+
+json_t *
+verdict_dump(const struct verdict *v)
+{
+	json_t *o = json_object();
+
+	set_line(o, "action", verdict_kind_name(v->kind));
+	set_line(o, "reason", v->reason);
+	if (v->cache_s > 0)
+		json_object_set_new(o, "cache_s", json_integer(v->cache_s));
+	switch (v->kind) {
+	case VERDICT_DENY:
+	case VERDICT_HOLD: set_line(o, "text", v->text); break;
+	case VERDICT_SCRIPT: set_line(o, "script", v->text); break;
+	case VERDICT_ENTRY: json_object_set_new(o, "entry", dump_item(&v->items[0])); break;
+	case VERDICT_MENU: dump_menu(v, o); break;
+	case VERDICT_REFER:
+		set_line(o, "target", v->name);
+		set_line(o, "url", v->url);
+		break;
+	default: break;
+	}
+	return o;
+}
+
+int
+verdict_copy(const struct verdict *v, struct verdict *ret)
+{
+	const struct verdict_rules any = { .kinds = VERDICT_ANY };
+	json_t *dump = verdict_dump(v);
+	char error[128];
+	int rc = verdict_parse(dump, &any, ret, error, sizeof(error));
+
+	json_decref(dump);
+	return rc < 0 ? -ENOMEM : 0;
+}

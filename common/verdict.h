@@ -82,6 +82,11 @@ struct verdict_rules {
 int verdict_parse(json_t *object, const struct verdict_rules *rules, struct verdict *ret,
     char *error, size_t error_size);
 
+/* As verdict_parse() reads it: a new object, NULL when out of memory. */
+json_t *verdict_dump(const struct verdict *v);
+/* *ret is one of its own, for verdict_fini().  0, or -ENOMEM. */
+int verdict_copy(const struct verdict *v, struct verdict *ret);
+
 /*
  * An iPXE script from outside: begins with "#!ipxe" as a line of its own, is not longer than
  * VERDICT_SCRIPT_MAX and holds no NUL.  0, or -EINVAL with what is wrong in `error`.
