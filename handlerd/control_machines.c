@@ -322,10 +322,10 @@ dump_candidate(const struct handlerd *h, const struct candidate *c)
 	for (int i = 0; i < IDENTIFIERS; i++) {
 		int points = i == IDENTIFIER_PORT ? c->port : c->evidence[i].points;
 
-		if (c->evidence[i].verdict != VERDICT_UNSAID)
+		if (c->evidence[i].verdict != EVIDENCE_UNSAID)
 			json_object_set_new(evidence, identifier_name((enum identifier)i),
-			    json_pack("{s:s, s:i}", "verdict", verdict_name(c->evidence[i].verdict),
-				"points", points));
+			    json_pack("{s:s, s:i}", "verdict",
+				evidence_kind_name(c->evidence[i].verdict), "points", points));
 	}
 	return json_pack("{s:o, s:i, s:s, s:o}", "machine", dump_brief(h, c->id), "score", c->score,
 	    "why", match_why_name(c->why), "evidence", evidence);

@@ -47,9 +47,9 @@ row_holds(const struct row *row, enum key_kind kind, const struct identity *clai
 	switch (kind) {
 	case KEY_MAC: return row_has_mac(row, &claim->mac);
 	case KEY_UUID: {
-		enum verdict v = row_has_uuid(row, &claim->uuid);
+		enum evidence_kind v = row_has_uuid(row, &claim->uuid);
 
-		return v == VERDICT_SAME || v == VERDICT_SWAPPED;
+		return v == EVIDENCE_SAME || v == EVIDENCE_SWAPPED;
 	}
 	case KEY_SERIAL: return slice_eq(row_serial(row), claim->serial);
 	case KEY_ASSET: return slice_eq(row_asset(row), claim->asset);

@@ -55,17 +55,17 @@ static void
 learn_identifiers(const struct machines *t, struct machine *m, const struct identity *claim,
     struct machine_change *ret)
 {
-	enum verdict v = VERDICT_UNSAID;
+	enum evidence_kind v = EVIDENCE_UNSAID;
 
 	if (claim->has_uuid && m->has_uuid) {
 		struct uuid swapped = uuid_swapped(&claim->uuid);
 
 		v = memcmp(&m->uuid, &claim->uuid, sizeof(m->uuid)) == 0 ||
 		            memcmp(&m->uuid, &swapped, sizeof(m->uuid)) == 0
-		        ? VERDICT_SAME
-		        : VERDICT_DIFFERS;
+		        ? EVIDENCE_SAME
+		        : EVIDENCE_DIFFERS;
 	}
-	if (claim->has_uuid && v != VERDICT_SAME &&
+	if (claim->has_uuid && v != EVIDENCE_SAME &&
 	    (!m->has_uuid || !identity_uuid_is_bad(t->conf.lists, &claim->uuid))) {
 		ret->what |= CHANGED_UUID;
 		ret->had_uuid = m->has_uuid;
@@ -171,12 +171,12 @@ find_passing(const struct machines *t, uint64_t id, const struct identity *claim
 
 		for (size_t j = 0; j < n; j++) {
 			const struct row *row = t->v[places[j]].row;
-			enum verdict uuid =
-			    claim->has_uuid ? row_has_uuid(row, &claim->uuid) : VERDICT_DIFFERS;
+			enum evidence_kind uuid =
+			    claim->has_uuid ? row_has_uuid(row, &claim->uuid) : EVIDENCE_DIFFERS;
 
 			if (row->id != id && row_is_passing(t, row) && row->nmacs <= 1 &&
 			    (row->nmacs == 0 || row_has_mac(row, &claim->mac)) &&
-			    (!row->has_uuid || uuid == VERDICT_SAME || uuid == VERDICT_SWAPPED))
+			    (!row->has_uuid || uuid == EVIDENCE_SAME || uuid == EVIDENCE_SWAPPED))
 				return places[j];
 		}
 	}

@@ -136,19 +136,19 @@ void machines_each(const struct machines *t, machines_fn *fn, void *arg);
 
 /* --- matching ------------------------------------------------------------------------------- */
 
-enum verdict {
-	VERDICT_UNSAID,  /* one side does not say */
-	VERDICT_SAME,    /* adds points */
-	VERDICT_SWAPPED, /* the UUID in the other byte order; adds the same points */
-	VERDICT_DIFFERS, /* takes points, or is nothing to go by (a MAC: machines have several) */
-	VERDICT_SHARED,  /* same, but the adapter is on the list of shared ones: no points */
+enum evidence_kind {
+	EVIDENCE_UNSAID,  /* one side does not say */
+	EVIDENCE_SAME,    /* adds points */
+	EVIDENCE_SWAPPED, /* the UUID in the other byte order; adds the same points */
+	EVIDENCE_DIFFERS, /* takes points, or is nothing to go by (a MAC: machines have several) */
+	EVIDENCE_SHARED,  /* same, but the adapter is on the list of shared ones: no points */
 	VERDICT_OTHER_MAKER, /* the serial number of another manufacturer's machine: no points */
-	VERDICT_BAD,         /* same, but it is a maker's default: no points */
-	VERDICT_CROWDED,     /* same, but MACHINE_SHARERS have it: no points */
-	VERDICTS,
+	EVIDENCE_BAD,        /* same, but it is a maker's default: no points */
+	EVIDENCE_CROWDED,    /* same, but MACHINE_SHARERS have it: no points */
+	EVIDENCE_KINDS,
 };
 
-const char *verdict_name(enum verdict v);
+const char *evidence_kind_name(enum evidence_kind v);
 
 enum match_why {
 	WHY_BEST,
@@ -169,7 +169,7 @@ struct candidate {
 	int port; /* points for the switch port, which are not in the score */
 	enum match_why why;
 	struct {
-		enum verdict verdict;
+		enum evidence_kind verdict;
 		int points;
 	} evidence[IDENTIFIERS];
 };

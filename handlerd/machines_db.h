@@ -100,8 +100,8 @@ void row_unfile_id(struct machines *t, uint32_t place);
 struct slice row_serial(const struct row *row);
 struct slice row_asset(const struct row *row);
 bool row_has_mac(const struct row *row, const struct macaddr *mac);
-/* VERDICT_SAME, VERDICT_SWAPPED, VERDICT_DIFFERS or VERDICT_UNSAID. */
-enum verdict row_has_uuid(const struct row *row, const struct uuid *uuid);
+/* EVIDENCE_SAME, EVIDENCE_SWAPPED, EVIDENCE_DIFFERS or EVIDENCE_UNSAID. */
+enum evidence_kind row_has_uuid(const struct row *row, const struct uuid *uuid);
 
 /* The rows that hold the claim's identifier of this kind; their number. */
 size_t rows_holding(const struct machines *t, enum key_kind kind, const struct identity *claim,

@@ -37,17 +37,17 @@ const struct match_weights match_weights_default = {
 };
 
 const char *
-verdict_name(enum verdict v)
+evidence_kind_name(enum evidence_kind v)
 {
-	static const char *const names[VERDICTS] = {
-		[VERDICT_UNSAID] = "unsaid",
-		[VERDICT_SAME] = "same",
-		[VERDICT_SWAPPED] = "swapped",
-		[VERDICT_DIFFERS] = "differs",
-		[VERDICT_SHARED] = "shared-adapter",
+	static const char *const names[EVIDENCE_KINDS] = {
+		[EVIDENCE_UNSAID] = "unsaid",
+		[EVIDENCE_SAME] = "same",
+		[EVIDENCE_SWAPPED] = "swapped",
+		[EVIDENCE_DIFFERS] = "differs",
+		[EVIDENCE_SHARED] = "shared-adapter",
 		[VERDICT_OTHER_MAKER] = "other-maker",
-		[VERDICT_BAD] = "known-bad",
-		[VERDICT_CROWDED] = "crowded",
+		[EVIDENCE_BAD] = "known-bad",
+		[EVIDENCE_CROWDED] = "crowded",
 	};
 
 	return (size_t)v < NITEMS(names) ? names[v] : "?";
@@ -71,7 +71,7 @@ match_why_name(enum match_why v)
 /* A claim, and what each of its identifiers is worth where it is the same. */
 struct weighed {
 	const struct identity *claim;
-	enum verdict worth[IDENTIFIERS];
+	enum evidence_kind worth[IDENTIFIERS];
 	uint32_t holders[IDENTIFIERS][MACHINE_SHARERS];
 	size_t nholders[IDENTIFIERS];
 };
@@ -83,12 +83,12 @@ static const enum key_kind key_of[] = {
 	[IDENTIFIER_ASSET] = KEY_ASSET,
 };
 
-static enum verdict
+static enum evidence_kind
 text_worth(const struct machines *t, struct slice s)
 {
 	if (s.n == 0)
-		return VERDICT_UNSAID;
-	return identity_text_is_bad(t->conf.lists, s) ? VERDICT_BAD : VERDICT_SAME;
+		return EVIDENCE_UNSAID;
+	return identity_text_is_bad(t->conf.lists, s) ? EVIDENCE_BAD : EVIDENCE_SAME;
 }
 
 static void
@@ -97,18 +97,18 @@ weigh(const struct machines *t, const struct identity *claim, struct weighed *re
 	const struct identity_lists *lists = t->conf.lists;
 
 	ret->claim = claim;
-	ret->worth[IDENTIFIER_MAC] = claim->mac.len == 0                          ? VERDICT_UNSAID
-	                             : identity_mac_is_shared(lists, &claim->mac) ? VERDICT_SHARED
-	                                                                          : VERDICT_SAME;
-	ret->worth[IDENTIFIER_UUID] = !claim->has_uuid                            ? VERDICT_UNSAID
-	                              : identity_uuid_is_bad(lists, &claim->uuid) ? VERDICT_BAD
-	                                                                          : VERDICT_SAME;
+	ret->worth[IDENTIFIER_MAC] = claim->mac.len == 0                          ? EVIDENCE_UNSAID
+	                             : identity_mac_is_shared(lists, &claim->mac) ? EVIDENCE_SHARED
+	                                                                          : EVIDENCE_SAME;
+	ret->worth[IDENTIFIER_UUID] = !claim->has_uuid                            ? EVIDENCE_UNSAID
+	                              : identity_uuid_is_bad(lists, &claim->uuid) ? EVIDENCE_BAD
+	                                                                          : EVIDENCE_SAME;
 	ret->worth[IDENTIFIER_SERIAL] = text_worth(t, claim->serial);
 	ret->worth[IDENTIFIER_ASSET] = text_worth(t, claim->asset);
 	for (size_t i = 0; i < NITEMS(key_of); i++) {
 		ret->nholders[i] = rows_holding(t, key_of[i], claim, ret->holders[i]);
-		if (ret->nholders[i] == MACHINE_SHARERS && ret->worth[i] == VERDICT_SAME)
-			ret->worth[i] = VERDICT_CROWDED;
+		if (ret->nholders[i] == MACHINE_SHARERS && ret->worth[i] == EVIDENCE_SAME)
+			ret->worth[i] = EVIDENCE_CROWDED;
 	}
 }
 
@@ -127,7 +127,7 @@ match_worth(const struct machines *t, const struct identity *claim)
 
 	weigh(t, claim, &weighed);
 	for (size_t i = 0; i < NITEMS(points); i++)
-		sum += weighed.worth[i] == VERDICT_SAME ? points[i] : 0;
+		sum += weighed.worth[i] == EVIDENCE_SAME ? points[i] : 0;
 	return sum;
 }
 
@@ -144,7 +144,7 @@ row_is_passing(const struct machines *t, const struct row *row)
 /* --- evidence ------------------------------------------------------------------------------- */
 
 static void
-tell(struct candidate *c, enum identifier which, enum verdict verdict, int points)
+tell(struct candidate *c, enum identifier which, enum evidence_kind verdict, int points)
 {
 	c->evidence[which].verdict = verdict;
 	c->evidence[which].points = points;
@@ -153,10 +153,10 @@ tell(struct candidate *c, enum identifier which, enum verdict verdict, int point
 
 /* Something is the same on both sides: points only if it is worth something. */
 static void
-tell_same(const struct weighed *w, struct candidate *c, enum identifier which, enum verdict verdict,
-    int points)
+tell_same(const struct weighed *w, struct candidate *c, enum identifier which,
+    enum evidence_kind verdict, int points)
 {
-	if (w->worth[which] == VERDICT_SAME)
+	if (w->worth[which] == EVIDENCE_SAME)
 		tell(c, which, verdict, points);
 	else
 		tell(c, which, w->worth[which], 0);
@@ -186,9 +186,9 @@ score_mac(
 	if (mac->len == 0 || row->nmacs == 0)
 		return;
 	if (!row_has_mac(row, mac))
-		tell(c, IDENTIFIER_MAC, VERDICT_DIFFERS, 0);
+		tell(c, IDENTIFIER_MAC, EVIDENCE_DIFFERS, 0);
 	else
-		tell_same(w, c, IDENTIFIER_MAC, VERDICT_SAME,
+		tell_same(w, c, IDENTIFIER_MAC, EVIDENCE_SAME,
 		    is_sure(row, mac) ? t->conf.weights.mac : t->conf.weights.mac_unsure);
 }
 
@@ -196,17 +196,17 @@ static void
 score_uuid(
     const struct machines *t, const struct weighed *w, const struct row *row, struct candidate *c)
 {
-	enum verdict v;
+	enum evidence_kind v;
 
 	if (!w->claim->has_uuid)
 		return;
 	v = row_has_uuid(row, &w->claim->uuid);
-	if (v == VERDICT_SAME || v == VERDICT_SWAPPED)
+	if (v == EVIDENCE_SAME || v == EVIDENCE_SWAPPED)
 		tell_same(w, c, IDENTIFIER_UUID, v, t->conf.weights.uuid);
-	else if (v == VERDICT_DIFFERS && (w->worth[IDENTIFIER_UUID] == VERDICT_BAD ||
-					     identity_uuid_is_bad(t->conf.lists, &row->uuid)))
-		tell(c, IDENTIFIER_UUID, VERDICT_BAD, 0);
-	else if (v == VERDICT_DIFFERS)
+	else if (v == EVIDENCE_DIFFERS && (w->worth[IDENTIFIER_UUID] == EVIDENCE_BAD ||
+					      identity_uuid_is_bad(t->conf.lists, &row->uuid)))
+		tell(c, IDENTIFIER_UUID, EVIDENCE_BAD, 0);
+	else if (v == EVIDENCE_DIFFERS)
 		tell(c, IDENTIFIER_UUID, v, -t->conf.weights.uuid_differs);
 }
 
@@ -217,11 +217,11 @@ score_text(const struct machines *t, const struct weighed *w, enum identifier wh
 	if (said.n == 0 || known.n == 0)
 		return;
 	if (slice_eq(said, known))
-		tell_same(w, c, which, VERDICT_SAME, same);
-	else if (w->worth[which] == VERDICT_BAD || identity_text_is_bad(t->conf.lists, known))
-		tell(c, which, VERDICT_BAD, 0);
+		tell_same(w, c, which, EVIDENCE_SAME, same);
+	else if (w->worth[which] == EVIDENCE_BAD || identity_text_is_bad(t->conf.lists, known))
+		tell(c, which, EVIDENCE_BAD, 0);
 	else
-		tell(c, which, VERDICT_DIFFERS, -differs);
+		tell(c, which, EVIDENCE_DIFFERS, -differs);
 }
 
 /* -1: they differ, 0: one side does not say, 1: same. */
@@ -255,17 +255,17 @@ score_rest(
 	score_text(t, w, IDENTIFIER_ASSET, claim->asset, row_asset(row), weights->asset,
 	    weights->asset_differs, c);
 	if (same_maker < 0 || same_product < 0)
-		tell(c, IDENTIFIER_MODEL, VERDICT_DIFFERS, -weights->model_differs);
+		tell(c, IDENTIFIER_MODEL, EVIDENCE_DIFFERS, -weights->model_differs);
 	else if (same_product > 0)
-		tell(c, IDENTIFIER_MODEL, VERDICT_SAME, 0);
+		tell(c, IDENTIFIER_MODEL, EVIDENCE_SAME, 0);
 	if (claim->circuit.n == 0 || circuit.n == 0)
 		return;
 	if (slice_eq(claim->circuit, circuit) && slice_eq(claim->remote, remote) &&
 	    ip_eq(&claim->relay, &row->relay)) {
-		tell(c, IDENTIFIER_PORT, VERDICT_SAME, 0);
+		tell(c, IDENTIFIER_PORT, EVIDENCE_SAME, 0);
 		c->port = weights->port;
 	} else {
-		tell(c, IDENTIFIER_PORT, VERDICT_DIFFERS, 0);
+		tell(c, IDENTIFIER_PORT, EVIDENCE_DIFFERS, 0);
 	}
 }
 

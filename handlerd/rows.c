@@ -76,18 +76,18 @@ row_has_mac(const struct row *row, const struct macaddr *mac)
 	return false;
 }
 
-enum verdict
+enum evidence_kind
 row_has_uuid(const struct row *row, const struct uuid *uuid)
 {
 	struct uuid swapped;
 
 	if (!row->has_uuid)
-		return VERDICT_UNSAID;
+		return EVIDENCE_UNSAID;
 	if (memcmp(&row->uuid, uuid, sizeof(*uuid)) == 0)
-		return VERDICT_SAME;
+		return EVIDENCE_SAME;
 	swapped = uuid_swapped(uuid);
-	return memcmp(&row->uuid, &swapped, sizeof(swapped)) == 0 ? VERDICT_SWAPPED
-	                                                          : VERDICT_DIFFERS;
+	return memcmp(&row->uuid, &swapped, sizeof(swapped)) == 0 ? EVIDENCE_SWAPPED
+	                                                          : EVIDENCE_DIFFERS;
 }
 
 void

@@ -258,9 +258,9 @@ struct sharing_walk {
 static bool
 same_uuid(const struct row *a, const struct row *b)
 {
-	enum verdict v = row_has_uuid(a, &b->uuid);
+	enum evidence_kind v = row_has_uuid(a, &b->uuid);
 
-	return a->has_uuid && b->has_uuid && (v == VERDICT_SAME || v == VERDICT_SWAPPED);
+	return a->has_uuid && b->has_uuid && (v == EVIDENCE_SAME || v == EVIDENCE_SWAPPED);
 }
 
 /* How many different serial numbers, or UUIDs, the holders have. */
