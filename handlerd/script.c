@@ -262,13 +262,12 @@ script_wait(struct wbuf *w, const struct script_ctx *ctx, const char *text)
 	/* each answer to the same wait is such a script: the page is shown once */
 	wbuf_str(w, "isset ${bf-waits} && goto bf_wait ||\n"
 		    "set bf-waits:int32 0\n"
-		    "echo\n"
-		    "echo This machine waits for approval.\n"
-		    "echo Model ${manufacturer} ${product}, serial number ${serial}\n"
+		    "echo\n");
+	script_put_lines(w, text);
+	wbuf_str(w, "echo Model ${manufacturer} ${product}, serial number ${serial}\n"
 		    "echo MAC address ${netX/mac}, UUID ${uuid}\n");
 	if (ctx->boot != 0)
 		wbuf_str(w, "echo Boot ${bootid}\n");
-	script_put_lines(w, text);
 	wbuf_printf(w,
 	    ":bf_wait\n"
 	    "inc bf-waits %d\n"

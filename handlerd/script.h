@@ -63,8 +63,8 @@ bool script_menu_has_any(
     const struct script_ctx *ctx, const struct choices *choices, const struct menu *root);
 
 /*
- * The machine waits for approval: says which machine it is, then asks again and again with pauses
- * that grow to 30 s.  `text` for the person in front of it may have several lines.
+ * The machine waits, for approval say: `text` tells the person in front of it why, in one or more
+ * lines, then which machine it is; then it asks again and again with pauses that grow to 30 s.
  */
 void script_wait(struct wbuf *w, const struct script_ctx *ctx, const char *text);
 
