@@ -110,7 +110,30 @@ enum boot_reason {
 	REASON_NOT_A_BOOT,           /* neither PXE, iPXE nor HTTP Boot asks here */
 	REASON_BAD_NAME,             /* not a name of something below the content root */
 	REASON_NO_SUCH_FILE,
-	REASON_TOO_LONG, /* the answer does not fit the protocol's field */
+	REASON_TOO_LONG,        /* the answer does not fit the protocol's field */
+	REASON_LOADER_LEARNED,  /* another loader than the preferred one, by experience */
+	REASON_RULE_SILENCE,    /* a rule wants silence */
+	REASON_RULE_REFUSES,    /* a rule ends this firmware's attempt */
+	REASON_RULE_ENTRY,      /* a rule names the entry */
+	REASON_BLOCKED,         /* somebody blocked the machine, */
+	REASON_DENIED,          /* denied it, */
+	REASON_HELD,            /* or holds it */
+	REASON_QUARANTINE,      /* it is in quarantine */
+	REASON_ASSIGNED,        /* an entry is assigned to it */
+	REASON_APPROVAL,        /* it waits for approval */
+	REASON_UNKNOWN_MACHINE, /* unknown machines are left alone */
+	REASON_CHOSEN,          /* an item of its menu */
+	REASON_NOT_OFFERED,     /* what it chose is none of its items */
+	REASON_NO_ENTRY,        /* the entry that it should boot is not there, or not for it */
+	REASON_LOCAL,           /* it is to leave network boot */
+	REASON_REFERRED,        /* another boot infrastructure has it */
+	REASON_NO_TARGET,       /* no target of a referral can be used */
+	REASON_SOURCE_DENIES,   /* a script or the web service says no, */
+	REASON_SOURCE_ENTRY,    /* names the entry, */
+	REASON_SOURCE_SCRIPT,   /* or gives the whole script */
+	REASON_SOURCE_FAILED,   /* it failed, and the fall-back counts */
+	REASON_SOURCE_LATE,     /* it takes long: the client asks again */
+	REASON_TOKEN,           /* a secret file, and no good token */
 	REASONS,
 };
 

@@ -3,6 +3,7 @@
 
 #include "common/arch.h"
 #include "common/path.h"
+#include "handlerd/policy.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -144,6 +145,7 @@ remove_boot(struct boots *t, struct boot *b)
 	unlink_ip(b);
 	age_unlink(t, b);
 	t->n--;
+	policy_unref(b->policy);
 	free(b);
 }
 
@@ -173,7 +175,7 @@ boots_set_idle(struct boots *t, uint64_t idle_ms)
 }
 
 struct boot *
-boots_find(struct boots *t, uint64_t id)
+boots_find(const struct boots *t, uint64_t id)
 {
 	struct boot *b = *id_chain(t, id);
 
@@ -285,7 +287,7 @@ is_over(const struct boots *t, const struct boot *b, const struct boot_request *
 }
 
 static struct boot *
-find_for_request(struct boots *t, const struct boot_request *r)
+find_for_request(const struct boots *t, const struct boot_request *r)
 {
 	struct boot *b = r->boot != 0 ? boots_find(t, r->boot) : NULL;
 
@@ -303,6 +305,40 @@ find_for_request(struct boots *t, const struct boot_request *r)
 	return b;
 }
 
+/* Attempts count on while a machine comes no further than its loader, within an hour. */
+#define ATTEMPT_MS 3600000
+
+static struct boot *
+open_boot(struct boots *t, const struct boot *last, uint64_t now_ms)
+{
+	struct boot before = { .attempt = 0 };
+	struct boot *b;
+
+	/* adding may push the last one out */
+	if (last != NULL)
+		before = *last;
+	b = add_boot(t, new_id(t), now_ms);
+	if (b == NULL)
+		return NULL;
+	b->attempt = 1;
+	if (last == NULL)
+		return b;
+	b->before = before.phase;
+	b->before_ms = before.last_ms;
+	b->machine = before.machine;
+	if (before.phase <= PHASE_LOADER && now_ms - before.last_ms < ATTEMPT_MS)
+		b->attempt += before.attempt;
+	return b;
+}
+
+const struct boot *
+boots_peek(const struct boots *t, const struct boot_request *r, uint64_t now_ms)
+{
+	const struct boot *b = find_for_request(t, r);
+
+	return b != NULL && !is_over(t, b, r, now_ms) ? b : NULL;
+}
+
 struct boot *
 boots_for_request(struct boots *t, const struct boot_request *r, uint64_t now_ms, bool *opened)
 {
@@ -310,7 +346,7 @@ boots_for_request(struct boots *t, const struct boot_request *r, uint64_t now_ms
 
 	*opened = false;
 	if (b == NULL || is_over(t, b, r, now_ms)) {
-		b = add_boot(t, new_id(t), now_ms);
+		b = open_boot(t, b, now_ms);
 		if (b == NULL)
 			return NULL;
 		b->client = r->client;
@@ -462,6 +498,15 @@ boot_note_answer(struct boot *b, const struct boot_request *r, const struct boot
 		break;
 	default: break;
 	}
+}
+
+void
+boot_note_entry(struct boot *b, const char *name)
+{
+	if (strcmp(b->image, name) == 0)
+		return;
+	(void)slice_copy(b->image, sizeof(b->image), slice_str(name));
+	b->dirty = true;
 }
 
 void

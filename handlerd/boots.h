@@ -35,6 +35,8 @@ enum boot_note {
 	BOOT_NOTES,
 };
 
+struct policy;
+
 struct boot {
 	uint64_t id;
 	uint64_t machine;             /* 0: not known */
@@ -53,7 +55,16 @@ struct boot {
 	char image[IMAGE_NAME_MAX];
 	char subnet[64];
 
-	uint32_t lines; /* of its timeline, kept since this handlerd has it */
+	/* known in this process alone */
+	struct policy *policy; /* the rules that it began with; a reference, or NULL */
+	bool machine_is_new;   /* the machine was not seen before this boot */
+	uint32_t attempt;      /* boots of it in a row that did not get to a script, this one too */
+	enum boot_phase before; /* how its last boot ended, */
+	uint64_t before_ms;     /* and when; 0: there was none */
+
+	bool waits;                      /* for approval or release */
+	uint64_t recall_note, recall_ms; /* what was recorded last */
+	uint32_t lines;                  /* of its timeline, kept since this handlerd has it */
 	/* what was noted last, so that repetitions are only counted */
 	struct {
 		uint64_t note, at_ms;
@@ -86,14 +97,18 @@ void boots_set_idle(struct boots *t, uint64_t idle_ms);
  */
 struct boot *boots_for_request(
     struct boots *t, const struct boot_request *r, uint64_t now_ms, bool *opened);
+/* The one that it would belong to, untouched; NULL: a new one would be opened. */
+const struct boot *boots_peek(const struct boots *t, const struct boot_request *r, uint64_t now_ms);
 /* The boot that an event belongs to, or NULL: events open none. */
 struct boot *boots_for_event(struct boots *t, const struct boot_event *e, uint64_t now_ms);
-struct boot *boots_find(struct boots *t, uint64_t id);
+struct boot *boots_find(const struct boots *t, uint64_t id);
 /* Puts back a boot read from the store.  NULL when out of memory or its id is there already. */
 struct boot *boots_restore(struct boots *t, const struct boot *from);
 
 /* What an answer changes: phase, image, trust. */
 void boot_note_answer(struct boot *b, const struct boot_request *r, const struct boot_answer *a);
+/* What it is to boot. */
+void boot_note_entry(struct boot *b, const char *name);
 /* `word` is what stands behind /2PXE/report/ in a URL. */
 void boot_note_report(struct boot *b, struct slice word);
 

@@ -290,6 +290,16 @@ catalogue_free(struct catalogue *c)
 	free(c);
 }
 
+bool
+catalogue_has_secrets(const struct catalogue *c)
+{
+	for (size_t i = 0; i < c->nimages; i++) {
+		if (c->images[i].is_secret)
+			return true;
+	}
+	return false;
+}
+
 const struct image *
 catalogue_image(const struct catalogue *c, const char *name)
 {

@@ -25,6 +25,8 @@ struct catalogue {
 /* An empty content root is a good one.  0, or -ENOMEM. */
 int catalogue_scan(int root_fd, struct catalogue **ret);
 void catalogue_free(struct catalogue *c);
+/* True if any image's files need a token. */
+bool catalogue_has_secrets(const struct catalogue *c);
 const struct image *catalogue_image(const struct catalogue *c, const char *name);
 
 struct watch;

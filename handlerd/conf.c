@@ -8,53 +8,7 @@
 #include <string.h>
 
 static const char *const log_levels[] = { "error", "warning", "info", "debug", NULL };
-static const char *const modes[] = { "script", NULL };
-/* in the order of enum offer_style */
-static const char *const uefi_styles[] = { "binl", "pxe10", NULL };
-static const char *const bios_styles[] = { "binl", "pxe10", "pxe10-prompt", NULL };
-
 #define AT(member) .off = offsetof(struct handlerd_conf, member)
-
-static const struct config_key script_keys[] = {
-	{ .name = "title",
-	    .type = CONFIG_STRING,
-	    AT(script_title),
-	    .def = "\"Bootferry\"",
-	    .max = 64,
-	    .help = "heading of the boot menu" },
-	{ .name = "default",
-	    .type = CONFIG_STRING,
-	    AT(script_default),
-	    .def = "\"\"",
-	    .max = IMAGE_NAME_MAX - 1,
-	    .help = "image that the menu stands on; empty: the one added with `--default`, else "
-		    "the first by name" },
-	{ .name = "timeout_ms",
-	    .type = CONFIG_INT,
-	    AT(script_timeout_ms),
-	    .def = "10000",
-	    .max = 86400000,
-	    .unit = "ms",
-	    .help = "how long the menu waits before it takes the default; 0: for ever" },
-	{ 0 },
-};
-
-static const struct config_key offer_keys[] = {
-	{ .name = "uefi",
-	    .type = CONFIG_ENUM,
-	    AT(offer_uefi),
-	    .def = "\"binl\"",
-	    .names = uefi_styles,
-	    .help = "offer to UEFI PXE firmware: `binl` lets it ask port 4011, `pxe10` saves that "
-		    "step" },
-	{ .name = "bios",
-	    .type = CONFIG_ENUM,
-	    AT(offer_bios),
-	    .def = "\"pxe10-prompt\"",
-	    .names = bios_styles,
-	    .help = "offer to BIOS PXE ROMs" },
-	{ 0 },
-};
 
 static const struct config_key identity_keys[] = {
 	{ .name = "shared_adapters",
@@ -140,15 +94,9 @@ static const struct config_key keys[] = {
 	    .max = 4096,
 	    .flags = CONFIG_RESTART,
 	    .help = "content root" },
-	{ .name = "mode",
-	    .type = CONFIG_ENUM,
-	    AT(mode),
-	    .def = "\"script\"",
-	    .names = modes,
-	    .flags = CONFIG_RESTART,
-	    .help = "operational mode; `script` without any script offers every image" },
-	{ .name = "script", .type = CONFIG_BLOCK, .sub = script_keys },
-	{ .name = "offers", .type = CONFIG_BLOCK, .sub = offer_keys },
+	{ .name = "policy", .type = CONFIG_INCLUDE, .sub = policy_keys, AT(policy) },
+	{ .name = "webservice", .type = CONFIG_BLOCK, .sub = webservice_keys, AT(webservice) },
+	{ .name = "tokens", .type = CONFIG_BLOCK, .sub = token_keys, AT(tokens) },
 	{ .name = "identity", .type = CONFIG_BLOCK, .sub = identity_keys },
 	{ .name = "boot_idle_s",
 	    .type = CONFIG_INT,
@@ -166,6 +114,21 @@ static const struct config_key keys[] = {
 	    .max = 4000000,
 	    .flags = CONFIG_RESTART,
 	    .help = "boots under way that are kept in memory" },
+	{ .name = "max_inquiries",
+	    .type = CONFIG_INT,
+	    AT(max_inquiries),
+	    .def = "20000",
+	    .min = 16,
+	    .max = 1000000,
+	    .help = "requests that wait for a script or the web service; one more is answered "
+		    "without" },
+	{ .name = "keep_requests_h",
+	    .type = CONFIG_INT,
+	    AT(keep_requests_h),
+	    .def = "48",
+	    .max = 8760,
+	    .unit = "h",
+	    .help = "how long requests are kept for `ferryctl replay`; 0: none is" },
 	{ .name = "keep_days",
 	    .type = CONFIG_INT,
 	    AT(keep_days),
@@ -210,6 +173,25 @@ handlerd_store_path(const char *store)
 	           : NULL;
 }
 
+/* What only shows when the policy is compiled. */
+static void
+check_policy(const struct handlerd_conf *c, config_error_fn *error, void *arg)
+{
+	struct policy_conf conf = c->policy;
+	struct policy *policy;
+
+	handlerd_link_policy(&conf, &c->webservice);
+	if (policy_new(&conf, 0, error, arg, &policy) == 0)
+		policy_unref(policy);
+}
+
+void
+handlerd_link_policy(struct policy_conf *policy, const struct webservice_conf *web)
+{
+	policy->ask_webservice = web->urls.n > 0 && web->features[WS_BOOT_REQUEST];
+	policy->webservice_fallback = web->fallbacks[WS_BOOT_REQUEST];
+}
+
 static void
 check(const void *conf, config_error_fn *error, void *arg)
 {
@@ -222,11 +204,8 @@ check(const void *conf, config_error_fn *error, void *arg)
 		    what, sizeof(what), "\"%.150s\" is not of the form sqlite:PATH", c->store);
 		error(arg, "store", what);
 	}
-	if (c->script_default[0] != '\0' && !image_name_valid(c->script_default)) {
-		(void)snprintf(
-		    what, sizeof(what), "\"%.100s\" is no name of an image", c->script_default);
-		error(arg, "script.default", what);
-	}
+	webservice_check(&c->webservice, "webservice", error, arg);
+	check_policy(c, error, arg);
 	for (size_t i = 0; i < c->identity.shared_adapters.n; i++) {
 		if (identity_check_adapter(c->identity.shared_adapters.v[i]) == 0)
 			continue;
@@ -243,13 +222,6 @@ check(const void *conf, config_error_fn *error, void *arg)
 		(void)snprintf(
 		    what, sizeof(what), "\"%.60s\" is no UUID", c->identity.bad_uuids.v[i]);
 		error(arg, "identity.bad_uuids", what);
-	}
-	/* both stand in a line of a script */
-	for (const char *p = c->script_title; *p != '\0'; p++) {
-		if ((unsigned char)*p < ' ' || *p == 0x7f) {
-			error(arg, "script.title", "it holds a control character");
-			break;
-		}
 	}
 }
 

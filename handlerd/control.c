@@ -80,6 +80,23 @@ find_problems(const struct handlerd *h, uint64_t now_ms)
 	return list;
 }
 
+/* What decisions are made by, and what waits. */
+static json_t *
+dump_deciding(const struct handlerd *h)
+{
+	struct token_uses_stats tokens = token_uses_stats(h->token_uses);
+	uint64_t newest_ms;
+	size_t keys = keyring_count(h->keyring, &newest_ms);
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "policy",
+	    (json_int_t)h->policy->number, "rules", (json_int_t)rules_count(h->policy->rules),
+	    "machines", (json_int_t)machines_count(h->inventory.table), "waiting",
+	    (json_int_t)h->ninquiries, "late", (json_int_t)h->late_inquiries, "tokens_held",
+	    (json_int_t)tokens.held, "tokens_made_room", (json_int_t)tokens.made_room, "token_keys",
+	    (json_int_t)keys, "token_key_ms", (json_int_t)newest_ms, "loader_changes",
+	    (json_int_t)adapt_changes(h->adapt), "site", keyring_site(h->keyring));
+}
+
 static json_t *
 rpc_status(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
 {
@@ -105,19 +122,22 @@ rpc_status(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_er
 	}
 	return json_pack("{s:s, s:s, s:i, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:o,"
 			 " s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I, s:I},"
-			 " s:o?, s:o, s:o}",
+			 " s:o?, s:o, s:o, s:o, s:o, s:o}",
 	    "daemon", "handlerd", "version", BOOTFERRY_VERSION, "pid", (int)getpid(), "started_ms",
-	    (json_int_t)h->started_ms, "now_ms", (json_int_t)now_ms, "mode", "script", "root",
-	    h->conf->root, "loaders", (json_int_t)h->catalogue->nloaders, "images",
-	    (json_int_t)h->catalogue->nimages, "open_boots", (json_int_t)boots_count(h->boots),
-	    "decisions", (json_int_t)h->decisions, "reasons", reasons, "bus", "messages",
-	    (json_int_t)bus.messages, "requests", (json_int_t)bus.requests, "answers",
-	    (json_int_t)bus.answers, "events", (json_int_t)bus.events, "malformed",
-	    (json_int_t)bus.malformed, "versions", (json_int_t)bus.versions, "store", "records",
-	    (json_int_t)store.records, "lost", (json_int_t)store.lost, "stored",
-	    (json_int_t)store.stored, "commits", (json_int_t)store.commits, "failures",
-	    (json_int_t)store.failures, "waiting_bytes", (json_int_t)store.waiting, "kept",
-	    store_count(h->store), "services", services, "problems", find_problems(h, now_ms));
+	    (json_int_t)h->started_ms, "now_ms", (json_int_t)now_ms, "mode",
+	    mode_name((enum mode)h->policy->conf.mode), "root", h->conf->root, "loaders",
+	    (json_int_t)h->catalogue->nloaders, "images", (json_int_t)h->catalogue->nimages,
+	    "open_boots", (json_int_t)boots_count(h->boots), "decisions", (json_int_t)h->decisions,
+	    "reasons", reasons, "bus", "messages", (json_int_t)bus.messages, "requests",
+	    (json_int_t)bus.requests, "answers", (json_int_t)bus.answers, "events",
+	    (json_int_t)bus.events, "malformed", (json_int_t)bus.malformed, "versions",
+	    (json_int_t)bus.versions, "store", "records", (json_int_t)store.records, "lost",
+	    (json_int_t)store.lost, "stored", (json_int_t)store.stored, "commits",
+	    (json_int_t)store.commits, "failures", (json_int_t)store.failures, "waiting_bytes",
+	    (json_int_t)store.waiting, "kept", store_count(h->store), "services", services,
+	    "problems", find_problems(h, now_ms), "deciding", dump_deciding(h), "sources",
+	    sources_status(h->sources), "targets",
+	    h->prober != NULL ? prober_status(h->prober) : json_array());
 }
 
 static json_t *
@@ -247,13 +267,14 @@ rpc_config_show(void *arg, struct rpc_conn *conn, const json_t *params, struct r
 static json_t *
 rpc_reload(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
 {
-	json_t *result = handlerd_reload(arg);
+	json_t *errors = NULL, *result;
 
 	(void)conn;
-	(void)params;
+	result =
+	    handlerd_reload(arg, NULL, json_is_true(json_object_get(params, "check")), &errors);
 	if (result == NULL)
-		return rpc_fail(error, RPC_FAILED,
-		    "the configuration has errors, which are in the log; nothing changed");
+		return rpc_fail_with(error, RPC_FAILED, errors,
+		    "the configuration has %zu mistakes; nothing changed", json_array_size(errors));
 	return result;
 }
 
@@ -281,6 +302,8 @@ const struct rpc_method handlerd_methods[] = {
 	{ "images.show", rpc_images_show, "name", "one image" },
 	{ "loaders.list", rpc_loaders_list, "", "network boot programs, what they are and can do" },
 	{ "config.show", rpc_config_show, "", "the effective configuration" },
-	{ "reload", rpc_reload, "", "reads the configuration file and the content root again" },
+	{ "reload", rpc_reload, "check?",
+	    "reads the configuration file and the content root again, all of it or nothing; with "
+	    "`check` it only tells what would change" },
 	{ 0 },
 };

@@ -180,7 +180,7 @@ rpc_machines_merge(void *arg, struct rpc_conn *conn, const json_t *params, struc
 	if (from == 0 || !get_by(params, &by, error))
 		return NULL;
 	rc = inventory_merge(&h->inventory, into, from, by, wall_clock_ms());
-	h->put_something = true;
+	h->notes.put_something = true;
 	if (rc < 0)
 		return rpc_fail(error, RPC_FAILED, "%s",
 		    rc == -EINVAL   ? "both names are of one machine"
@@ -261,7 +261,7 @@ rpc_machines_split(void *arg, struct rpc_conn *conn, const json_t *params, struc
 	if (n == 0)
 		return NULL;
 	rc = inventory_split(&h->inventory, id, parts, n, by, wall_clock_ms(), &fresh);
-	h->put_something = true;
+	h->notes.put_something = true;
 	if (rc < 0)
 		return rpc_fail(error, RPC_FAILED, "%s",
 		    rc == -EINVAL   ? "that is all that the machine is known by"

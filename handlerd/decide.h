@@ -1,25 +1,25 @@
 /*
  * The decision: a pure function of the request, the site's policy and the facts that handlerd
  * gathered.  Equal inputs give equal answers.
+ *
+ * It has two halves.  judge() (judge.h) finds out what a machine gets, whatever protocol it asks
+ * by; decide() puts that into an answer of the stage.  What depends on somebody outside is not
+ * waited for here: the decision says which sources it needs, and is made again with their words.
  */
 #ifndef HANDLERD_DECIDE_H
 #define HANDLERD_DECIDE_H
 
-#include "common/image.h"
 #include "common/loader.h"
-#include "common/msg.h"
 #include "common/path.h"
+#include "common/verdict.h"
+#include "handlerd/adapt.h"
+#include "handlerd/machines.h"
+#include "handlerd/policy.h"
+#include "handlerd/referral.h"
+#include "handlerd/token.h"
 
 /* Room for what an answer is made of: URLs, a script.  A script must fit a BIOS iPXE's memory. */
 #define DECIDE_SCRATCH (64 * 1024)
-
-struct policy {
-	enum offer_style uefi_style; /* OFFER_BINL or OFFER_PXE10 */
-	enum offer_style bios_style; /* ... or OFFER_PXE10_PROMPT */
-	const char *menu_title;
-	const char *menu_default; /* name of an image; "": the one flagged, else the first */
-	uint32_t menu_timeout_ms; /* 0: waits for ever */
-};
 
 /* A network boot program of the content root. */
 struct loader {
@@ -31,35 +31,97 @@ struct loader {
 
 /* Where the client of this request reaches httpsbootd. */
 struct web {
+	bool known;       /* one has been heard of; else it is guessed where it would be */
 	const char *host; /* name or address for HTTPS URLs */
 	const char *ip;   /* address for HTTP Boot, whose firmware may not ask DNS */
 	uint16_t port;
 	uint16_t http_port; /* 0: plain HTTP is off */
 	struct slice trust; /* fingerprints for option 175.90 */
+	/* base URLs ("https://x:8050/") of others, for scripts to try next */
+	const char *const *others;
+	size_t nothers;
+};
+
+enum source_state {
+	SOURCE_UNASKED,
+	SOURCE_ANSWERED,
+	SOURCE_FAILED, /* `why` tells; the fall-back counts */
+	SOURCE_LATE,   /* it is still thinking, and the client cannot wait longer: it asks again */
+};
+
+/* What a source says. */
+struct source_answer {
+	enum source_state state;
+	const struct verdict *verdict;
+	const struct choices *inline_choices; /* the entries that it told whole, or NULL */
+	const char *why;
+};
+
+/* What is known of the machine; nothing if it is not known. */
+struct machine_knowledge {
+	bool known;
+	struct machine m;
+	bool is_new;      /* not seen before this boot */
+	bool is_assigned; /* and the assignment holds now */
 };
 
 struct facts {
-	const struct loader *loader; /* the best for this request's CPU; NULL: there is none */
-	const struct image *images;  /* sorted by name */
+	/* the content root */
+	const struct loader *loaders; /* those of a CPU together, the best of them first */
+	size_t nloaders;
+	const struct loader *const *best; /* the first of each CPU, or NULL */
+	const struct image *images;       /* sorted by name */
 	size_t nimages;
+	/* the place */
 	struct web web;
 	struct ipaddr tftp; /* none: the answering daemon's own address */
-	uint64_t boot;      /* the id */
-	bool trusted;       /* the firmware's offer carried our fingerprint */
-	bool by_http;       /* the loader came by plain HTTP */
-	uint16_t arch;      /* the boot's, for requests that do not tell it */
+	const struct target_health *health;
+	struct referral_self self;
+	/* the machine and its boot */
+	struct subject subject; /* what rules ask about */
+	struct machine_knowledge machine;
+	const struct adapt *adapt;
+	uint64_t now_ms;
+	uint64_t boot; /* the id */
+	bool trusted;  /* the firmware's offer carried our fingerprint */
+	bool by_http;  /* the loader came by plain HTTP */
+	uint32_t memory_mb;
+	const char *token; /* for this boot's secret files; "": there is none */
+	/* the sources outside */
+	struct source_answer sources[SOURCES];
 	/* STAGE_FILE: the look-up of `path`, the name normalised */
 	int path_rc; /* of path_normalise() */
 	const char *path;
-	int file_rc; /* 0, -ENOENT, ...; -ENOSYS: handlerd does not see the content root */
+	int file_rc;      /* 0, -ENOENT, ...; -ENOSYS: handlerd does not see the content root */
+	bool file_secret; /* only with a token */
+	enum token_fault token_fault;
+};
+
+/* What handlerd is to do besides answering. */
+enum {
+	EFFECT_QUARANTINE = 1u << 0,    /* the machine's state becomes quarantined */
+	EFFECT_WANT_APPROVAL = 1u << 1, /* somebody ought to be told that it waits */
+	EFFECT_LOADER = 1u << 2,        /* a loader was offered: adapt_given() */
+	EFFECT_LOG = 1u << 3,           /* the rule wants a line in the log */
+};
+
+struct decision {
+	struct boot_answer answer;
+	unsigned need; /* bit n: enum source n is to be asked; the answer is not to be used then */
+	unsigned effects;
+	/* EFFECT_LOADER: loaders[loader_at] was offered */
+	struct loader_choice loaders[ADAPT_LOADERS];
+	size_t loader_at;
+	enum adapt_reason loader_why;
+	char entry[IMAGE_NAME_MAX]; /* the entry that this boot is about, or "" */
 };
 
 /*
- * Answers.  Slices of *ret point into `scratch` (DECIDE_SCRATCH bytes), the request, the facts or
- * constants.  ret->id is left 0.
+ * Decides.  Slices of ret->answer point into `scratch` (DECIDE_SCRATCH bytes), the request, the
+ * policy, the facts or constants.  answer.id is left 0.
  */
 void decide(const struct boot_request *r, const struct policy *policy, const struct facts *facts,
-    struct wbuf *scratch, struct boot_answer *ret);
+    struct wbuf *scratch, struct decision *ret);
 
 /* The CPU that a request's client has, by its architecture or by what iPXE says of itself. */
 enum arch_cpu request_cpu(const struct boot_request *r, uint16_t boot_arch);

@@ -13,8 +13,13 @@
 #include "common/start.h"
 #include "handlerd/catalogue.h"
 #include "handlerd/inventory.h"
+#include "handlerd/keyring.h"
+#include "handlerd/notes.h"
+#include "handlerd/probe.h"
 #include "handlerd/services.h"
-#include "handlerd/store.h"
+#include "handlerd/sources.h"
+
+#include <time.h>
 
 struct handlerd_conf {
 	struct config_strings listen;
@@ -25,16 +30,15 @@ struct handlerd_conf {
 	int log_level;
 	char *store;
 	char *root;
-	int mode;
-	char *script_title;
-	char *script_default;
-	int64_t script_timeout_ms;
-	int offer_uefi;
-	int offer_bios;
+	struct policy_conf policy;
+	struct webservice_conf webservice;
 	struct identity_lists identity;
+	struct token_conf tokens;
 	int64_t boot_idle_s;
 	int64_t max_open_boots;
+	int64_t max_inquiries;
 	int64_t keep_days;
+	int64_t keep_requests_h;
 	int64_t max_boots;
 	int64_t max_machines;
 	int64_t max_entries;
@@ -52,15 +56,30 @@ struct handlerd {
 	struct rpc_server *rpc;
 	struct bus_server *bus;
 	struct store *store;
+	struct notes notes;
 	struct inventory inventory;
 	struct boots *boots;
+	struct policy *policy; /* in force for boots that begin now */
+	uint64_t policies;     /* made so far */
+	struct spawner *spawner;
+	struct sources *sources;
+	struct prober *prober;
+	struct keyring *keyring;
+	struct token_uses *token_uses;
+	struct adapt *adapt;
+	uint64_t adapt_saved; /* adapt_changes() when it was written to its file */
+	struct replay *replays;
+	struct inquiry *inquiries;
+	size_t ninquiries;
+	uint64_t late_inquiries; /* whose clients could not wait for a source */
+	struct fact_room *room;
+	struct tm local;     /* local time, */
+	time_t local_minute; /* of this minute */
 	struct services services;
 	struct catalogue *catalogue;
 	struct watch *watch;
 	struct loop_hook kick_hook;
 	int root_fd; /* -1: handlerd does not see the content root */
-	bool put_something;
-	bool stopping;
 	uint64_t started_ms;
 	uint64_t decisions;
 	uint64_t repeated_events;
@@ -69,7 +88,7 @@ struct handlerd {
 		uint64_t origin, seq, used;
 	} origins[HANDLERD_ORIGINS];
 	uint64_t restored_origins;
-	struct loop_timer repeats_timer;
+	struct loop_timer repeats_timer, minute_timer;
 	uint8_t scratch[DECIDE_SCRATCH];
 };
 
@@ -79,13 +98,31 @@ int handlerd_open(struct handlerd **ret, struct handlerd_conf *conf, const struc
 int handlerd_run(struct handlerd *h);
 void handlerd_close(struct handlerd *h);
 
+/* What changed in the configuration goes to the log, the store, the tables. */
+void handlerd_apply(struct handlerd *h);
 /* Reads the content root again. */
 void handlerd_rescan(struct handlerd *h);
-/* The control socket's "reload": a new object, or NULL after logging. */
-json_t *handlerd_reload(struct handlerd *h);
+/*
+ * Takes over a configuration, all of it or nothing: `text` (or NULL: the file) is read, checked and
+ * compiled; then scripts, web service and probes are set up, and if one of them fails, put back as
+ * they were.  `check`: only tells what would change.  A new object {changed, restart}, or NULL with
+ * every mistake in *ret_errors (a new list of {path, error}), which is also logged.
+ */
+json_t *handlerd_reload(struct handlerd *h, const char *text, bool check, json_t **ret_errors);
+/* The policy of a configuration's text, for explaining; NULL with *ret_errors as above. */
+struct policy *handlerd_policy_of(struct handlerd *h, const char *text, json_t **ret_errors);
 
 /* The methods of the control socket, whose argument is the struct handlerd. */
 extern const struct rpc_method handlerd_methods[];
+
+/* What the policy knows of the web service. */
+void handlerd_link_policy(struct policy_conf *policy, const struct webservice_conf *web);
+
+/* What people, rules and reports decide about a machine. */
+void handlerd_set_state(
+    struct handlerd *h, uint64_t machine, enum machine_state state, struct slice by);
+void handlerd_assign(struct handlerd *h, uint64_t machine, struct slice entry, bool once,
+    uint64_t until_ms, struct slice by);
 
 /* The path of the database in the key `store`; NULL if it is of another kind. */
 const char *handlerd_store_path(const char *store);

@@ -67,6 +67,24 @@ static const struct field gone_fields[] = {
 	{ 1, FIELD_U64, 0, offsetof(struct gone, id) },
 };
 
+#define ASK(tag, form, max, member)                                                                \
+	{                                                                                          \
+		tag, form, max, offsetof(struct request_record, member)                            \
+	}
+static const struct field request_fields[] = {
+	ASK(1, FIELD_U64, 0, at_ms),
+	ASK(2, FIELD_U64, 0, boot),
+	ASK(3, FIELD_U64, 0, machine),
+	ASK(4, FIELD_MAC, 0, mac),
+	ASK(5, FIELD_ENUM, STAGES, stage),
+	ASK(6, FIELD_SLICE, 12288, request),
+	ASK(7, FIELD_SLICE, 4096, outcome),
+	ASK(8, FIELD_SLICE, 12288, sources),
+	ASK(9, FIELD_ENUM, PHASES, before),
+	ASK(10, FIELD_U64, 0, before_ms),
+	ASK(11, FIELD_U32, 0, attempt),
+};
+
 /* The texts of a boot, which has them in arrays. */
 struct boot_texts {
 	struct slice image, subnet;
@@ -200,6 +218,9 @@ record_encode(struct wbuf *w, const struct record *r)
 	case RECORD_MACHINE_EVENT:
 		fields_encode(w, event_fields, NITEMS(event_fields), &r->machine_event);
 		break;
+	case RECORD_REQUEST:
+		fields_encode(w, request_fields, NITEMS(request_fields), &r->request);
+		break;
 	case RECORD_BOOT: {
 		struct boot_texts texts = { slice_str(r->boot.image), slice_str(r->boot.subnet) };
 
@@ -235,6 +256,9 @@ record_decode(struct slice bytes, struct record *ret)
 	case RECORD_MACHINE_EVENT:
 		return fields_decode(body, event_fields, NITEMS(event_fields), &ret->machine_event,
 		    sizeof(ret->machine_event));
+	case RECORD_REQUEST:
+		return fields_decode(body, request_fields, NITEMS(request_fields), &ret->request,
+		    sizeof(ret->request));
 	case RECORD_BOOT:
 		rc = fields_decode(body, text_fields, NITEMS(text_fields), &texts, sizeof(texts));
 		if (rc == 0)

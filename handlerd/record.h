@@ -14,6 +14,7 @@ enum record_kind {
 	RECORD_MACHINE, /* all that is known of it: it replaces what is stored */
 	RECORD_MACHINE_GONE,
 	RECORD_MACHINE_EVENT,
+	RECORD_REQUEST,
 	RECORD_KINDS,
 };
 
@@ -59,6 +60,20 @@ struct entry_record {
 	struct slice text;
 };
 
+/* A request and what was answered, for trying another configuration on it. */
+struct request_record {
+	uint64_t at_ms;
+	uint64_t boot, machine;
+	struct macaddr mac;
+	enum boot_stage stage;
+	struct slice request;   /* as a message of one record */
+	struct slice outcome;   /* explain_outcome(), as JSON */
+	struct slice sources;   /* what scripts and the web service said, as JSON */
+	enum boot_phase before; /* how its last boot had ended, */
+	uint64_t before_ms;     /* and when; 0: there was none */
+	uint32_t attempt;
+};
+
 /* A record of one of the kinds; slices point into the decoded bytes. */
 struct record {
 	enum record_kind kind;
@@ -66,6 +81,7 @@ struct record {
 		struct machine machine;
 		uint64_t machine_gone; /* id */
 		struct machine_event machine_event;
+		struct request_record request;
 		struct boot boot; /* without its links */
 		struct entry_record entry;
 	};

@@ -46,6 +46,12 @@ sql_bind_slice(sqlite3_stmt *st, int place, struct slice s)
 }
 
 void
+sql_bind_blob(sqlite3_stmt *st, int place, struct slice s)
+{
+	(void)sqlite3_bind_blob64(st, place, s.p, s.n, SQLITE_TRANSIENT);
+}
+
+void
 sql_bind_text(sqlite3_stmt *st, int place, const char *s)
 {
 	sql_bind_slice(st, place, slice_str(s));

@@ -18,6 +18,7 @@ sqlite3_stmt *sql_prepare(sqlite3 *db, const char *sql);
 void sql_bind_int(sqlite3_stmt *st, int place, uint64_t v);
 void sql_bind_text(sqlite3_stmt *st, int place, const char *s);
 void sql_bind_slice(sqlite3_stmt *st, int place, struct slice s);
+void sql_bind_blob(sqlite3_stmt *st, int place, struct slice s);
 void sql_bind_mac(sqlite3_stmt *st, int place, const struct macaddr *mac);
 void sql_bind_ip(sqlite3_stmt *st, int place, const struct ipaddr *ip);
 void sql_bind_uuid(sqlite3_stmt *st, int place, bool has, const struct uuid *uuid);

@@ -36,6 +36,8 @@ static const struct {
 	{ SQL_ALIAS, "INSERT OR REPLACE INTO machine_alias VALUES(?1,?2)" },
 	{ SQL_MACHINE_EVENT, "INSERT INTO machine_event(machine,other,at_ms,kind,\"by\",text)"
 			     " VALUES(?1,?2,?3,?4,?5,?6)" },
+	{ SQL_REQUEST, "INSERT INTO request(at_ms,boot,machine,mac,stage,request,outcome,sources,"
+		       "before,before_ms,attempt) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)" },
 	{ SQL_MERGE_BOOTS, "UPDATE boot SET machine=?1 WHERE machine=?2" },
 	{ SQL_MERGE_ALIASES, "UPDATE machine_alias SET machine=?1 WHERE machine=?2" },
 	{ SQL_SPLIT_BOOTS, "UPDATE boot SET machine=?2 WHERE machine=?1"
@@ -65,6 +67,7 @@ static const struct {
 	/* those of a boot go with it, by the trigger */
 	{ SQL_PRUNE_ENTRIES, "DELETE FROM entry WHERE boot IS NULL AND at_ms < ?1" },
 	{ SQL_PRUNE_EXCESS, "DELETE FROM entry WHERE n <= (SELECT max(n) FROM entry) - ?1" },
+	{ SQL_PRUNE_REQUESTS, "DELETE FROM request WHERE at_ms < ?1" },
 	{ SQL_PRUNE_ORIGINS, "DELETE FROM origin WHERE at_ms < ?1" },
 };
 
@@ -171,6 +174,25 @@ write_entry(struct store *s, const struct entry_record *e)
 }
 
 static int
+write_request(struct store *s, const struct request_record *r)
+{
+	sqlite3_stmt *st = store_stmt(s, SQL_REQUEST);
+
+	sql_bind_int(st, 1, r->at_ms);
+	sql_bind_int(st, 2, r->boot);
+	sql_bind_int(st, 3, r->machine);
+	sql_bind_mac(st, 4, &r->mac);
+	sql_bind_int(st, 5, r->stage);
+	sql_bind_blob(st, 6, r->request);
+	sql_bind_slice(st, 7, r->outcome);
+	sql_bind_slice(st, 8, r->sources);
+	sql_bind_int(st, 9, r->before);
+	sql_bind_int(st, 10, r->before_ms);
+	sql_bind_int(st, 11, r->attempt);
+	return sql_run(st);
+}
+
+static int
 write_record(struct store *s, struct slice bytes)
 {
 	struct record r;
@@ -183,6 +205,7 @@ write_record(struct store *s, struct slice bytes)
 	case RECORD_MACHINE: return store_write_machine(s, &r.machine);
 	case RECORD_MACHINE_GONE: return store_write_machine_gone(s, r.machine_gone);
 	case RECORD_MACHINE_EVENT: return store_write_machine_event(s, &r.machine_event);
+	case RECORD_REQUEST: return write_request(s, &r.request);
 	case RECORD_BOOT: return write_boot(s, &r.boot);
 	default: return write_entry(s, &r.entry);
 	}
@@ -230,17 +253,19 @@ static void
 prune(struct store *s)
 {
 	struct store_limits limits;
-	int64_t oldest_ms;
+	int64_t oldest_ms, requests_ms;
 
 	pthread_mutex_lock(&s->lock);
 	limits = s->limits;
 	pthread_mutex_unlock(&s->lock);
 	oldest_ms = (int64_t)wall_clock_ms() - limits.keep_days * 24 * 3600 * 1000;
+	requests_ms = (int64_t)wall_clock_ms() - limits.keep_requests_h * 3600 * 1000;
 	if (sql_exec(s->db, "BEGIN IMMEDIATE") < 0)
 		return;
 	if (prune_by(s, SQL_PRUNE_OLD, oldest_ms) == 0 &&
 	    prune_by(s, SQL_PRUNE_BOOTS, limits.max_boots) == 0 &&
 	    prune_by(s, SQL_PRUNE_EVENTS, oldest_ms) == 0 &&
+	    prune_by(s, SQL_PRUNE_REQUESTS, requests_ms) == 0 &&
 	    prune_by(s, SQL_PRUNE_ORIGINS, oldest_ms) == 0 &&
 	    prune_by(s, SQL_PRUNE_ENTRIES, oldest_ms) == 0 &&
 	    (limits.max_entries == 0 || prune_by(s, SQL_PRUNE_EXCESS, limits.max_entries) == 0) &&

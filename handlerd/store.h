@@ -13,9 +13,10 @@
 struct store;
 
 struct store_limits {
-	int64_t keep_days;   /* boots older than that are forgotten */
-	int64_t max_boots;   /* the oldest beyond are forgotten */
-	int64_t max_entries; /* the oldest lines beyond are forgotten; 0: no bound */
+	int64_t keep_days;       /* boots older than that are forgotten */
+	int64_t max_boots;       /* the oldest beyond are forgotten */
+	int64_t keep_requests_h; /* recorded requests older than that are forgotten */
+	int64_t max_entries;     /* the oldest lines beyond are forgotten; 0: no bound */
 };
 
 struct store_stats {
@@ -58,6 +59,14 @@ int store_last_machine(struct store *s, uint64_t *ret);
 /* For each sender of events, the last one that is stored. */
 typedef void store_origin_fn(void *arg, uint64_t origin, uint64_t seq);
 int store_each_origin(struct store *s, store_origin_fn *fn, void *arg);
+
+/*
+ * Recorded requests from number `from` on that are not older than `since_ms`, in order, at most
+ * `limit`; slices stay until fn returns.  0, or -EIO.
+ */
+typedef void store_request_fn(void *arg, uint64_t number, const struct request_record *r);
+int store_each_request(struct store *s, uint64_t since_ms, uint64_t from, int64_t limit,
+    store_request_fn *fn, void *arg);
 
 /*
  * Queries, as new JSON objects or arrays; NULL if there is nothing of that name (or the database

@@ -60,6 +60,9 @@ static const struct {
 	{ QUERY_ALIVE, "SELECT " BOOT_COLUMNS " FROM boot WHERE last_ms >= ?1 ORDER BY last_ms" },
 	{ QUERY_ORIGINS, "SELECT origin, seq FROM origin ORDER BY at_ms, rowid" },
 	/* entries by their numbers: counting millions would keep decisions waiting */
+	{ QUERY_REQUESTS,
+	    "SELECT n,at_ms,boot,machine,mac,stage,request,outcome,sources,before,before_ms,attempt"
+	    " FROM request WHERE n >= ?1 AND at_ms >= ?2 ORDER BY n LIMIT ?3" },
 	{ QUERY_COUNT, "SELECT (SELECT count(*) FROM machine) AS machines,"
 		       " (SELECT count(*) FROM boot) AS boots,"
 		       " (SELECT ifnull(max(n),-1) FROM entry) -"
@@ -244,6 +247,43 @@ store_each_origin(struct store *s, store_origin_fn *fn, void *arg)
 	while ((rc = sqlite3_step(st)) == SQLITE_ROW)
 		fn(arg, (uint64_t)sqlite3_column_int64(st, 0),
 		    (uint64_t)sqlite3_column_int64(st, 1));
+	(void)sqlite3_reset(st); /* as in sql_run() */
+	return rc == SQLITE_DONE ? 0 : -EIO;
+}
+
+int
+store_each_request(struct store *s, uint64_t since_ms, uint64_t from, int64_t limit,
+    store_request_fn *fn, void *arg)
+{
+	sqlite3_stmt *st = s->query[QUERY_REQUESTS];
+	int rc;
+
+	store_sync(s);
+	sql_bind_int(st, 1, from);
+	sql_bind_int(st, 2, since_ms);
+	sql_bind_int(st, 3, (uint64_t)limit);
+	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+		struct request_record r = {
+			.at_ms = (uint64_t)sqlite3_column_int64(st, 1),
+			.boot = (uint64_t)sqlite3_column_int64(st, 2),
+			.machine = (uint64_t)sqlite3_column_int64(st, 3),
+			.stage = (enum boot_stage)sqlite3_column_int(st, 5),
+			.request = { sqlite3_column_blob(st, 6),
+			    (size_t)sqlite3_column_bytes(st, 6) },
+			.outcome = { sqlite3_column_text(st, 7),
+			    (size_t)sqlite3_column_bytes(st, 7) },
+			.sources = { sqlite3_column_text(st, 8),
+			    (size_t)sqlite3_column_bytes(st, 8) },
+			.before = (enum boot_phase)sqlite3_column_int(st, 9),
+			.before_ms = (uint64_t)sqlite3_column_int64(st, 10),
+			.attempt = (uint32_t)sqlite3_column_int(st, 11),
+		};
+		const char *mac = (const char *)sqlite3_column_text(st, 4);
+
+		if (mac != NULL)
+			(void)mac_parse(slice_str(mac), &r.mac); /* ours: it is one */
+		fn(arg, (uint64_t)sqlite3_column_int64(st, 0), &r);
+	}
 	(void)sqlite3_reset(st); /* as in sql_run() */
 	return rc == SQLITE_DONE ? 0 : -EIO;
 }

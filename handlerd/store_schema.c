@@ -32,9 +32,16 @@
 	" DELETE FROM machine_mac WHERE machine=OLD.id;"                                           \
 	" DELETE FROM machine_alias WHERE machine=OLD.id; END;"
 
+#define REQUEST_TABLE                                                                              \
+	"CREATE TABLE request("                                                                    \
+	" n INTEGER PRIMARY KEY, at_ms INTEGER, boot INTEGER, machine INTEGER, mac TEXT,"          \
+	" stage INTEGER, request BLOB, outcome TEXT, sources TEXT, before INTEGER,"                \
+	" before_ms INTEGER, attempt INTEGER);"                                                    \
+	"CREATE INDEX request_by_time ON request(at_ms);"
+
 static const char schema[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;" MACHINE_TABLES
-    "CREATE TABLE boot("
+	REQUEST_TABLE "CREATE TABLE boot("
     " id INTEGER PRIMARY KEY, mac TEXT, started_ms INTEGER, last_ms INTEGER, uuid TEXT,"
     " address TEXT, relay TEXT, subnet TEXT, phase TEXT, client TEXT, arch INTEGER,"
     " trusted INTEGER, by_http INTEGER, image TEXT, machine INTEGER);"
@@ -55,7 +62,7 @@ static const char schema[] =
 static const char from_1[] =
     "DROP INDEX machine_by_last;"
     "DROP INDEX machine_by_uuid;"
-    "ALTER TABLE machine RENAME TO machine_1;" MACHINE_TABLES
+    "ALTER TABLE machine RENAME TO machine_1;" MACHINE_TABLES REQUEST_TABLE
     "INSERT INTO machine(id,first_ms,last_ms,uuid,serial,asset,manufacturer,product,platform,"
     " version,arch,address,state)"
     " SELECT rowid,first_ms,last_ms,uuid,serial,asset,manufacturer,product,platform,version,arch,"
@@ -64,7 +71,9 @@ static const char from_1[] =
     "ALTER TABLE boot ADD COLUMN machine INTEGER;"
     "UPDATE boot SET machine=(SELECT m.rowid FROM machine_1 m WHERE m.mac=boot.mac);"
     "CREATE INDEX boot_by_machine ON boot(machine);"
-    "DROP TABLE machine_1;";
+    "DROP TABLE machine_1;"
+    "CREATE TRIGGER IF NOT EXISTS boot_gone AFTER DELETE ON boot"
+    " BEGIN DELETE FROM entry WHERE boot=OLD.id; END;";
 
 static int
 user_version(sqlite3 *db)

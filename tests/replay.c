@@ -96,12 +96,14 @@ decide_stock(struct replay *re, const struct boot_request *r, bool trusted, stru
 {
 	static uint8_t scratch[DECIDE_SCRATCH];
 	static char path[CONTENT_PATH_MAX];
+	struct decision d;
 	struct facts facts;
 	struct wbuf w;
 
 	stock_facts(r, trusted, re->http_port, path, &facts);
 	wbuf_init(&w, scratch, sizeof(scratch));
-	decide(r, &stock_policy, &facts, &w, ret);
+	decide(r, stock_policy(), &facts, &w, &d);
+	*ret = d.answer;
 	printf("  %s why=%s", boot_action_name(ret->action), boot_reason_name(ret->reason));
 }
 

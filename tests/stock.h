@@ -10,7 +10,9 @@
 #define STOCK_ADDRESS "10.77.1.10"
 #define STOCK_BOOT    42
 
-extern const struct policy stock_policy;
+/* The policy of an empty configuration, and of one with these keys (JSON); aborts on mistakes. */
+const struct policy *stock_policy(void);
+struct policy *stock_policy_of(const char *text);
 
 /*
  * The facts for a request.  `path` is room for the normalised name of STAGE_FILE, whose file is

@@ -53,6 +53,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct boot_answer answer;
 	struct dhcp_packet p;
 	struct dhcp_ask ask;
+	struct decision decision;
 	struct facts facts;
 	enum ask_kind kind;
 	struct wbuf w;
@@ -67,7 +68,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	over_the_bus(&request, &heard);
 	stock_facts(&heard, (data[0] & 2) != 0, (data[0] & 4) != 0 ? 8060 : 0, path, &facts);
 	wbuf_init(&w, scratch, sizeof(scratch));
-	decide(&heard, &stock_policy, &facts, &w, &answer);
+	decide(&heard, stock_policy(), &facts, &w, &decision);
+	answer = decision.answer;
 	MUST(answer.rule.n > 0 && answer.reason != REASON_UNSPECIFIED);
 	if (answer.action == ACTION_OFFER)
 		check_reply(&ask, &answer);

@@ -19,6 +19,7 @@ decide_script(const struct boot_request *r)
 	struct boot_answer answer;
 	struct msg_writer mw;
 	struct msg_reader m;
+	struct decision decision;
 	struct facts facts;
 	struct wbuf w;
 	struct slice s;
@@ -29,7 +30,8 @@ decide_script(const struct boot_request *r)
 	MUST(msg_open(&m, s.p, s.n) == 0 && msg_get_request(&m, &heard) == 0);
 	stock_facts(&heard, true, 8060, path, &facts);
 	wbuf_init(&w, scratch, sizeof(scratch));
-	decide(&heard, &stock_policy, &facts, &w, &answer);
+	decide(&heard, stock_policy(), &facts, &w, &decision);
+	answer = decision.answer;
 	MUST(answer.action == ACTION_DATA && slice_begins(answer.data, "#!ipxe\n"));
 }
 

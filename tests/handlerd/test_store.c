@@ -21,7 +21,9 @@
 #include <unistd.h>
 
 static char dir[] = "/tmp/bootferry-test-XXXXXX";
-static const struct store_limits limits = { 90, 1000000, 0 };
+static const struct store_limits limits = {
+	.keep_days = 90, .max_boots = 1000000, .keep_requests_h = 48
+};
 
 static const char *
 in_dir(const char *name)
@@ -430,7 +432,10 @@ test_queries(void)
 static void
 test_limits(void)
 {
-	const struct store_limits tight = { 90, 1000, 0 }, tighter = { 90, 1000, 10 };
+	const struct store_limits tight = { .keep_days = 90, .max_boots = 1000 };
+	const struct store_limits tighter = {
+		.keep_days = 90, .max_boots = 1000, .max_entries = 10
+	};
 	uint64_t now_ms = wall_clock_ms();
 	struct record r;
 	struct store *s;

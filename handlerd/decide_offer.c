@@ -1,0 +1,245 @@
+/* Answers to DHCP: which loader, which URL, or none; see decide.h. */
+#include "handlerd/decision.h"
+
+#include <string.h>
+
+#define LOADERS_MAX ADAPT_LOADERS
+
+static void
+offer(const struct deciding *d, enum offer_style style, struct slice file, enum boot_reason reason)
+{
+	d->a->action = ACTION_OFFER;
+	d->a->style = style;
+	d->a->file = file;
+	d->a->reason = reason;
+	d->a->trust = d->facts->web.trust;
+}
+
+/* iPXE: the boot URL.  HTTPS if it can do that and has a reason to trust us, else plain HTTP. */
+static void
+offer_script(const struct deciding *d)
+{
+	const struct facts *f = d->facts;
+	bool plain = f->web.http_port != 0;
+	bool can = (d->r->ipxe_features & IPXE_FEATURE_HTTPS) != 0 || !d->r->has_ipxe_features;
+	bool secure = can && (f->trusted || !plain) && !(f->by_http && plain);
+	size_t start = d->scratch->used;
+	struct slice url;
+
+	if (!can && !plain) {
+		answer_ignore(d, REASON_NO_HTTPS);
+		return;
+	}
+	put_base(d->scratch, &f->web, secure, false);
+	wbuf_str(d->scratch, "2PXE/boot");
+	if (answer_take(d, start, &url))
+		offer(d, OFFER_IPXE, url,
+		    secure ? REASON_SCRIPT_URL
+		    : can  ? REASON_SCRIPT_URL_UNTRUSTED
+			   : REASON_SCRIPT_URL_HTTP);
+}
+
+/* A loader that could never reach its script would only end another server's chance. */
+static bool
+is_dead_end(const struct facts *f, const struct loader *l)
+{
+	return l->info.kind == LOADER_IPXE && l->info.https == LOADER_HTTPS_NO &&
+	       f->web.http_port == 0;
+}
+
+static const struct loader *
+find_loader(const struct facts *f, const char *path)
+{
+	for (size_t i = 0; i < f->nloaders; i++) {
+		if (strcmp(f->loaders[i].path, path) == 0)
+			return &f->loaders[i];
+	}
+	return NULL;
+}
+
+static size_t
+list_named(const struct facts *f, const struct config_strings *paths,
+    const struct loader *list[static LOADERS_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < paths->n && n < LOADERS_MAX; i++) {
+		const struct loader *l = find_loader(f, paths->v[i]);
+
+		if (l != NULL && !is_dead_end(f, l))
+			list[n++] = l;
+	}
+	return n;
+}
+
+/* The loaders for this request in order of preference: a rule's, the site's, the best there are. */
+static size_t
+list_loaders(const struct deciding *d, const struct rule_conf *rule, bool *ret_dead,
+    const struct loader *list[static LOADERS_MAX])
+{
+	const struct facts *f = d->facts;
+	enum arch_cpu cpu = f->subject.cpu;
+	size_t n = 0;
+
+	*ret_dead = false;
+	if (rule != NULL)
+		return list_named(f, &rule->loaders, list);
+	if (d->policy->loaders[cpu] != NULL)
+		return list_named(f, d->policy->loaders[cpu], list);
+	for (const struct loader *l = f->best[cpu];
+	     l != NULL && l < f->loaders + f->nloaders && l->info.cpu == cpu && n < LOADERS_MAX;
+	     l++) {
+		if (is_dead_end(f, l))
+			*ret_dead = true;
+		else
+			list[n++] = l;
+	}
+	return n;
+}
+
+/* The one among them that experience speaks for. */
+static const struct loader *
+choose_loader(const struct deciding *d, const struct loader *const *list, size_t n)
+{
+	const struct subject *s = &d->facts->subject;
+	struct decision *out = d->out;
+	char key[ADAPT_KEY_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		out->loaders[i] = (struct loader_choice){ list[i]->path, list[i]->size };
+	(void)adapt_key(s->manufacturer, s->product, &s->mac, s->vendor_class, s->arch, key);
+	out->loader_at = adapt_choose(
+	    d->facts->adapt, key, &s->mac, out->loaders, n, d->facts->now_ms, &out->loader_why);
+	out->effects |= EFFECT_LOADER;
+	return list[out->loader_at];
+}
+
+static void
+offer_path(const struct deciding *d, const struct loader *l, enum offer_style style)
+{
+	enum boot_reason reason =
+	    d->out->loader_why == ADAPT_PREFERRED ? REASON_LOADER : REASON_LOADER_LEARNED;
+
+	d->a->server = d->facts->tftp;
+	offer(d, style, slice_str(l->path), reason);
+}
+
+/* UEFI HTTP Boot: the loader's URL, by address, as a name would need DNS from the DHCP server. */
+static void
+offer_url(const struct deciding *d, const struct loader *l)
+{
+	bool secure = d->facts->web.http_port == 0;
+	size_t start = d->scratch->used;
+	struct slice url;
+
+	put_base(d->scratch, &d->facts->web, secure, !secure);
+	wbuf_printf(d->scratch, "2PXE/file/%s", l->path);
+	if (answer_take(d, start, &url))
+		offer(d, OFFER_HTTP, url, secure ? REASON_LOADER_HTTPS : REASON_LOADER);
+}
+
+static enum offer_style
+style_of(const struct deciding *d, const struct rule_conf *rule)
+{
+	/* the names of a rule's styles have one before them for "by firmware" */
+	if (rule != NULL && rule->style > 0)
+		return (enum offer_style)(rule->style - 1);
+	return (enum offer_style)(arch_find(d->r->arch)->kind == ARCH_KIND_BIOS
+				      ? d->policy->conf.offer_bios
+				      : d->policy->conf.offer_uefi);
+}
+
+static void
+offer_loader(const struct deciding *d, const struct rule_conf *rule)
+{
+	const struct loader *list[LOADERS_MAX], *l;
+	bool dead;
+	size_t n = list_loaders(d, rule, &dead, list);
+
+	if (n == 0) {
+		answer_ignore(d, dead ? REASON_NO_HTTPS
+				 : arch_find(d->r->arch)->kind == ARCH_KIND_NONE
+				     ? REASON_UNKNOWN_ARCH
+				     : REASON_NO_LOADER);
+		return;
+	}
+	l = choose_loader(d, list, n);
+	if (d->r->client == CLIENT_HTTP)
+		offer_url(d, l);
+	else
+		offer_path(d, l, style_of(d, rule));
+}
+
+/*
+ * Another boot server, if one has a file for this firmware.  A target that only has a URL for iPXE
+ * is for the boot stage: this firmware gets our loader first.
+ */
+static bool
+offer_target(const struct deciding *d, const struct ruling *ruling)
+{
+	struct target_choice choices[TARGETS_MAX];
+	const struct config_strings *names = ruling->names;
+	const char *one = ruling->entry;
+	size_t n = targets_pick(d->policy->targets, d->facts->health, &d->facts->self,
+	    d->policy->conf.referral.max_hops, d->r, (struct slice){ 0 },
+	    names != NULL ? (const char *const *)names->v : &one,
+	    names != NULL                   ? names->n
+	    : one != NULL && one[0] != '\0' ? 1
+					    : 0,
+	    choices);
+
+	if (n == 0)
+		return false;
+	d->a->server = choices[0].server;
+	d->a->text = slice_str(choices[0].target->conf->name);
+	offer(d,
+	    !choices[0].by_url            ? style_of(d, NULL)
+	    : d->r->client == CLIENT_HTTP ? OFFER_HTTP
+					  : OFFER_IPXE,
+	    slice_str(choices[0].file), REASON_REFERRED);
+	d->a->trust = (struct slice){ 0 };
+	return true;
+}
+
+static bool
+is_boot_client(const struct boot_request *r)
+{
+	return r->client == CLIENT_PXE || r->client == CLIENT_IPXE || r->client == CLIENT_HTTP;
+}
+
+/* The answer that ends this firmware's attempt; iPXE gets a script that leaves. */
+static void
+offer_end(const struct deciding *d, const struct ruling *ruling)
+{
+	if (d->r->client == CLIENT_IPXE) {
+		offer_script(d);
+		return;
+	}
+	offer(d, OFFER_LOCAL, (struct slice){ 0 }, ruling->reason);
+	d->a->trust = (struct slice){ 0 };
+}
+
+void
+decide_offer(const struct deciding *d)
+{
+	struct ruling ruling;
+
+	if (!is_boot_client(d->r)) {
+		answer_ignore(d, REASON_NOT_A_BOOT);
+		return;
+	}
+	judge(d->policy, d->facts, NULL, NULL, &ruling);
+	d->a->rule = slice_str(ruling.rule);
+	d->out->effects |= ruling.effects & ~(unsigned)EFFECT_WANT_APPROVAL;
+	if (ruling.kind == RULING_IGNORE)
+		answer_ignore(d, ruling.reason);
+	else if (ruling.kind == RULING_REFUSE)
+		offer_end(d, &ruling);
+	else if (ruling.kind == RULING_REFER && ruling.url == NULL &&
+		 (d->r->client != CLIENT_IPXE || !d->facts->web.known) && offer_target(d, &ruling))
+		return;
+	else if (d->r->client == CLIENT_IPXE)
+		offer_script(d);
+	else
+		offer_loader(d, ruling.loader_rule);
+}

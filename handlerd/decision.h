@@ -1,0 +1,32 @@
+/* What the files of the decision share: decide.c, decide_offer.c (DHCP), decide_boot.c (iPXE). */
+#ifndef HANDLERD_DECISION_H
+#define HANDLERD_DECISION_H
+
+#include "handlerd/judge.h"
+#include "handlerd/script.h"
+
+struct deciding {
+	const struct boot_request *r;
+	const struct policy *policy;
+	const struct facts *facts;
+	struct wbuf *scratch;
+	struct decision *out;
+	struct boot_answer *a; /* &out->answer */
+};
+
+void answer_ignore(const struct deciding *d, enum boot_reason reason);
+void answer_refuse(
+    const struct deciding *d, enum boot_error error, enum boot_reason reason, const char *text);
+/* What was written to the scratch space since `start`; too much of it becomes a refusal. */
+bool answer_take(const struct deciding *d, size_t start, struct slice *ret);
+/* Answers with the script written since `start`. */
+void answer_script(const struct deciding *d, size_t start, enum boot_reason reason);
+/* "https://host:8050/" or "http://...", by the port that is to be used. */
+void put_base(struct wbuf *w, const struct web *web, bool secure, bool by_ip);
+
+void decide_offer(const struct deciding *d);
+void decide_boot(const struct deciding *d);
+/* A script that makes iPXE tell who it is. */
+void give_collector(const struct deciding *d);
+
+#endif

@@ -1,0 +1,427 @@
+/* Facts; see gather.h. */
+#include "handlerd/gather.h"
+
+#include "common/arch.h"
+#include "common/content.h"
+#include "common/log.h"
+#include "common/params.h"
+#include "handlerd/pattern.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* httpsbootd's port where none has announced itself yet: it may just be starting. */
+#define HTTPS_PORT 8050
+
+/* --- the place ------------------------------------------------------------------------------ */
+
+static const char *
+host_of(const struct service *s, const char *ip)
+{
+	return s->host_name[0] != '\0' ? s->host_name : ip;
+}
+
+/* Base URLs of the other httpsbootds that live, those of this subnet first. */
+static void
+gather_others(struct handlerd *h, const struct service *own, bool secure, uint64_t now_ms,
+    struct fact_room *room, struct web *web)
+{
+	for (size_t i = 0; i < SERVICES_MAX && web->nothers < GATHER_OTHERS; i++) {
+		const struct service *s = &h->services.v[i];
+		char ip[IP_STRLEN];
+		const char *host;
+
+		if (s == own || s->origin == 0 || s->daemon != DAEMON_HTTPSBOOTD ||
+		    s->address.family == 0 || !service_is_alive(s, now_ms) ||
+		    (!secure && s->http_port == 0))
+			continue;
+		host = host_of(s, ip_format(&s->address, ip));
+		(void)snprintf(room->others[web->nothers], sizeof(room->others[0]),
+		    strchr(host, ':') != NULL ? "%s://[%s]:%u/" : "%s://%s:%u/",
+		    secure ? "https" : "http", host, secure ? s->port : s->http_port);
+		room->other_list[web->nothers] = room->others[web->nothers];
+		web->nothers++;
+	}
+	web->others = room->other_list;
+}
+
+/* The web address for this request's client. */
+static void
+gather_web(struct handlerd *h, const struct boot_request *r, uint64_t now_ms,
+    struct fact_room *room, struct web *web)
+{
+	const struct service *s = services_pick(&h->services, DAEMON_HTTPSBOOTD, r->subnet, now_ms);
+	const struct ipaddr *ip = s != NULL && s->address.family != 0 ? &s->address : &r->server;
+
+	(void)ip_format(ip, room->ip);
+	(void)slice_copy(
+	    room->host, sizeof(room->host), slice_str(s != NULL ? host_of(s, room->ip) : room->ip));
+	*web = (struct web){ .host = room->host, .ip = room->ip, .port = HTTPS_PORT };
+	if (s != NULL) {
+		web->known = true;
+		web->port = s->port;
+		web->http_port = s->http_port;
+		web->trust = (struct slice){ s->trust, s->trust_n };
+	}
+	if (r->stage == STAGE_BOOT)
+		gather_others(h, s, r->via != VIA_HTTP, now_ms, room, web);
+}
+
+/* Who we are, for telling a referral that leads back. */
+static void
+gather_self(struct handlerd *h, struct fact_room *room, struct referral_self *self)
+{
+	size_t n = 0, places = 0;
+
+	for (size_t i = 0; i < SERVICES_MAX; i++) {
+		const struct service *s = &h->services.v[i];
+		struct url_place *place = &room->places[places];
+
+		if (s->origin == 0 || s->address.family == 0)
+			continue;
+		if (s->daemon == DAEMON_TFTPD)
+			room->own[n++] = s->address;
+		if (s->daemon != DAEMON_HTTPSBOOTD)
+			continue;
+		(void)ip_format(&s->address, place->host);
+		place->port = s->port;
+		places++;
+		if (s->host_name[0] == '\0')
+			continue;
+		(void)slice_copy(place[1].host, sizeof(place[1].host), slice_str(s->host_name));
+		place[1].port = s->port;
+		places++;
+	}
+	*self = (struct referral_self){
+		.id = keyring_site(h->keyring),
+		.addresses = room->own,
+		.naddresses = n,
+		.places = room->places,
+		.nplaces = places,
+	};
+}
+
+/* --- the machine ---------------------------------------------------------------------------- */
+
+void
+gather_machine(struct handlerd *h, const struct boot_request *r, struct boot *b, uint64_t now_ms)
+{
+	const struct machine_facts facts = {
+		.arch = r->arch != ARCH_UNKNOWN ? r->arch : b->arch,
+		.address = r->address,
+		.platform = identity_text(r->platform),
+		.version = identity_text(r->version),
+	};
+	struct identity claim;
+	struct machine m;
+	uint64_t id;
+
+	identity_from_request(r, &claim);
+	if (claim.mac.len == 0)
+		claim.mac = b->mac;
+	if (!claim.has_uuid && b->has_uuid) {
+		claim.has_uuid = true;
+		claim.uuid = b->uuid;
+	}
+	id = inventory_note(&h->inventory, &claim, &facts, now_ms);
+	h->notes.put_something = true;
+	if (id == 0 || id == b->machine)
+		return;
+	b->machine = id;
+	b->dirty = true;
+	b->machine_is_new = machines_get(h->inventory.table, id, &m) && m.first_ms >= b->started_ms;
+}
+
+static void
+gather_knowledge(
+    struct handlerd *h, const struct boot *b, uint64_t now_ms, struct machine_knowledge *k)
+{
+	if (b == NULL || b->machine == 0 || !machines_get(h->inventory.table, b->machine, &k->m))
+		return;
+	k->known = true;
+	k->is_new = b->machine_is_new;
+	k->is_assigned = k->m.entry.n > 0 && (k->m.until_ms == 0 || k->m.until_ms > now_ms);
+}
+
+static enum rule_outcome
+outcome_of(enum boot_phase phase)
+{
+	switch (phase) {
+	case PHASE_FIRMWARE:
+	case PHASE_LOADER: return OUTCOME_LOADER;
+	case PHASE_IPXE:
+	case PHASE_SCRIPT:
+	case PHASE_IMAGE: return OUTCOME_SCRIPT;
+	case PHASE_STARTED: return OUTCOME_STARTED;
+	case PHASE_DONE: return OUTCOME_DONE;
+	default: return OUTCOME_FAILED;
+	}
+}
+
+/* --- the subject of rules ------------------------------------------------------------------- */
+
+static struct slice
+either(struct slice said, struct slice known)
+{
+	return said.n > 0 ? said : known;
+}
+
+/* An identifier of option 82 as rules write it. */
+static struct slice
+port_text(struct slice id, char room[static RELAY_ID_STRLEN])
+{
+	return id.n > 0 ? slice_str(relay_id_format(id, room)) : (struct slice){ 0 };
+}
+
+static unsigned
+machine_bits(const struct machine_knowledge *k, size_t ngroups)
+{
+	bool approved = k->known && k->m.state == MACHINE_APPROVED;
+	bool is_new = !k->known || k->is_new;
+	bool decided = approved || k->is_assigned || ngroups > 0;
+	unsigned bits = 1u << (is_new ? RULE_MACHINE_NEW : RULE_MACHINE_SEEN);
+
+	if (!decided)
+		bits |= 1u << RULE_MACHINE_UNKNOWN;
+	if (approved)
+		bits |= 1u << RULE_MACHINE_APPROVED;
+	if (k->is_assigned)
+		bits |= 1u << RULE_MACHINE_ASSIGNED;
+	return bits;
+}
+
+static void
+gather_groups(const struct policy *policy, const struct machine_knowledge *k, struct subject *s)
+{
+	struct macaddr macs[MACHINE_MACS + 1];
+	struct group_claim claim = {
+		.macs = macs,
+		.uuid = s->has_uuid ? &s->uuid : NULL,
+		.serial = s->serial,
+		.asset = s->asset,
+	};
+
+	if (s->mac.len > 0)
+		macs[claim.nmacs++] = s->mac;
+	for (size_t i = 0; k->known && i < k->m.nmacs; i++)
+		macs[claim.nmacs++] = k->m.macs[i].mac;
+	s->ngroups = policy_groups(policy, &claim, s->groups, GROUPS_MAX - 1);
+	if (k->known && k->m.group.n > 0)
+		s->groups[s->ngroups++] = k->m.group;
+}
+
+static void
+gather_time(struct handlerd *h, uint64_t now_ms, struct subject *s)
+{
+	time_t now = (time_t)(now_ms / 1000);
+
+	/* localtime_r() looks at its file each time; a minute's precision is all that is asked */
+	if (now / 60 != h->local_minute) {
+		(void)localtime_r(&now, &h->local);
+		h->local_minute = now / 60;
+	}
+	s->weekday = h->local.tm_wday;
+	s->minute = h->local.tm_hour * 60 + h->local.tm_min;
+}
+
+static void
+gather_subject(struct handlerd *h, const struct boot_request *r, const struct boot *b,
+    const struct policy *policy, uint64_t now_ms, const struct machine_knowledge *k,
+    struct subject *s)
+{
+	uint16_t boot_arch = b != NULL ? b->arch : ARCH_UNKNOWN;
+	struct relay_info info;
+	uint64_t version;
+
+	*s = (struct subject){
+		.stage = r->stage,
+		.client = r->client != CLIENT_UNKNOWN ? r->client
+		          : r->stage == STAGE_BOOT    ? CLIENT_IPXE
+		                                      : CLIENT_UNKNOWN,
+		.via = r->via,
+		.arch = r->arch != ARCH_UNKNOWN ? r->arch : boot_arch,
+		.cpu = request_cpu(r, boot_arch),
+		.attempt = b != NULL ? b->attempt : 1,
+		.waited_s = r->secs,
+		.ipxe_version = r->ipxe_version,
+		.has_ipxe_features = r->has_ipxe_features,
+		.ipxe_features = r->ipxe_features,
+		.mac = r->mac.len > 0 || b == NULL ? r->mac : b->mac,
+		.address = r->address,
+		.relay = r->relay.family != 0 || b == NULL ? r->relay : b->relay,
+		.server = r->server,
+		.subnet = r->subnet,
+		.interface = r->interface,
+		.vendor_class = r->vendor_class,
+		.user_class = r->user_class,
+		.file = r->file,
+		.params = r->params,
+	};
+	if (s->ipxe_version == 0 && version_parse(r->version, &version) == 0)
+		s->ipxe_version = (uint32_t)version;
+	s->has_uuid = r->has_uuid || (b != NULL && b->has_uuid);
+	s->uuid = r->has_uuid || b == NULL ? r->uuid : b->uuid;
+	s->manufacturer = either(r->manufacturer, k->m.manufacturer);
+	s->product = either(r->product, k->m.product);
+	s->serial = either(r->serial, k->m.serial);
+	s->asset = either(r->asset, k->m.asset);
+	(void)relay_info_parse(r->relay_info, &info); /* what can be read of it counts */
+	s->circuit_id = port_text(either(info.circuit_id, k->m.circuit), h->room->circuit);
+	s->remote_id = port_text(either(info.remote_id, k->m.remote), h->room->remote);
+	s->outcome = b == NULL || b->before_ms == 0 ? OUTCOME_NONE : outcome_of(b->before);
+	s->outcome_age_s = b == NULL || b->before_ms == 0 || b->before_ms > now_ms
+	                       ? 0
+	                       : (uint32_t)((now_ms - b->before_ms) / 1000);
+	gather_time(h, now_ms, s);
+	gather_groups(policy, k, s);
+	s->machine = machine_bits(k, s->ngroups);
+}
+
+/* --- files and tokens ------------------------------------------------------------------------- */
+
+/* The image whose folder a path is in. */
+static const struct image *
+image_of_path(const struct handlerd *h, const char *path)
+{
+	char name[IMAGE_NAME_MAX];
+	const char *at = path + strlen("images/");
+	size_t n;
+
+	if (!path_is_below(path, "images"))
+		return NULL;
+	n = strcspn(at, "/");
+	if (n >= sizeof(name) || at[n] == '\0')
+		return NULL;
+	memcpy(name, at, n);
+	name[n] = '\0';
+	return catalogue_image(h->catalogue, name);
+}
+
+static void
+check_token(struct handlerd *h, const struct boot_request *r, const struct image *im,
+    uint64_t now_ms, struct facts *f)
+{
+	struct token_use use = {
+		.address = r->address,
+		.scope = TOKEN_SCOPE_FILE,
+		.path = f->path,
+		.image = im != NULL ? im->name : NULL,
+	};
+	struct token_claims claims;
+	const struct boot *b;
+	uint32_t uses;
+
+	if (token_peek(r->token, &claims) < 0) {
+		f->token_fault = TOKEN_MALFORMED;
+		return;
+	}
+	b = boots_find(h->boots, claims.boot);
+	if (b != NULL)
+		use.mac = b->mac;
+	f->token_fault = token_check(keyring_signer(h->keyring), r->token, &use, now_ms, &claims);
+	if (f->token_fault == TOKEN_GOOD)
+		f->token_fault = token_uses_note(h->token_uses, &claims, f->path, now_ms, &uses);
+	/* told once: what follows only repeats it */
+	if (f->token_fault == TOKEN_USED_UP && uses == (uint32_t)claims.uses + 1)
+		notes_remark(&h->notes, boots_find(h->boots, claims.boot), "token-reused",
+		    token_fault_name(f->token_fault), f->path);
+}
+
+static void
+gather_file(struct handlerd *h, const struct boot_request *r, const struct policy *policy,
+    uint64_t now_ms, struct fact_room *room, struct facts *f)
+{
+	struct content_file file;
+	const struct image *im;
+
+	f->path = room->path;
+	f->path_rc = path_normalise(r->file, room->path);
+	if (f->path_rc < 0)
+		return;
+	f->file_rc = h->root_fd < 0 ? -ENOSYS : content_stat(h->root_fd, room->path, &file);
+	/* the name as it is on the disk, so that timelines agree on it */
+	if (f->file_rc == 0)
+		memcpy(room->path, file.path, sizeof(room->path));
+	im = image_of_path(h, room->path);
+	f->file_secret = (im != NULL && im->is_secret) || policy_path_is_secret(policy, room->path);
+	if (f->file_secret)
+		check_token(h, r, im, now_ms, f);
+}
+
+/* A token for what is secret in this boot, if anything is. */
+static void
+gather_token(struct handlerd *h, const struct policy *policy, const struct boot *b,
+    const struct boot_request *r, uint64_t now_ms, struct fact_room *room)
+{
+	const struct token_claims claims = {
+		.id = keyring_random(),
+		.boot = b->id,
+		.expires_ms = now_ms + (uint64_t)h->conf->tokens.life_s * 1000,
+		.scope = TOKEN_SCOPE_BOOT,
+		.uses = (uint16_t)h->conf->tokens.uses,
+		.mac = b->mac,
+		.address = h->conf->tokens.bind_address ? r->address : (struct ipaddr){ 0 },
+	};
+
+	room->token[0] = '\0';
+	if (!policy_has_secrets(policy) && !catalogue_has_secrets(h->catalogue))
+		return;
+	if (token_mint(keyring_signer(h->keyring), &claims, room->token) < 0) {
+		log_peer_warn("token: none could be made; secret files stay closed");
+		room->token[0] = '\0';
+	}
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
+
+static uint32_t
+posted_number(struct slice params, const char *name)
+{
+	char text[21];
+	uint64_t n;
+
+	if (params_text(params, name, text, sizeof(text)) <= 0 || parse_u64(text, &n) < 0 ||
+	    n > UINT32_MAX)
+		return 0;
+	return (uint32_t)n;
+}
+
+void
+gather(struct handlerd *h, const struct boot_request *r, const struct boot *b,
+    const struct policy *policy, uint64_t now_ms, struct fact_room *room, struct facts *f)
+{
+	const struct service *tftp = services_pick(&h->services, DAEMON_TFTPD, r->subnet, now_ms);
+
+	*f = (struct facts){
+		.loaders = h->catalogue->loaders,
+		.nloaders = h->catalogue->nloaders,
+		.best = h->catalogue->best,
+		.images = h->catalogue->images,
+		.nimages = h->catalogue->nimages,
+		.adapt = h->adapt,
+		/* a policy before this one has other targets */
+		.health =
+		    h->prober != NULL && policy == h->policy ? prober_health(h->prober) : NULL,
+		.now_ms = now_ms,
+		.boot = b != NULL ? b->id : 0,
+		.trusted = b != NULL && b->trusted,
+		.by_http = b != NULL && b->by_http,
+		.memory_mb = posted_number(r->params, "memsize"),
+		.token = "",
+	};
+	if (tftp != NULL && tftp->address.family == 4)
+		f->tftp = tftp->address;
+	gather_web(h, r, now_ms, room, &f->web);
+	gather_knowledge(h, b, now_ms, &f->machine);
+	gather_subject(h, r, b, policy, now_ms, &f->machine, &f->subject);
+	if (policy->targets->n > 0)
+		gather_self(h, room, &f->self);
+	if (r->stage == STAGE_FILE)
+		gather_file(h, r, policy, now_ms, room, f);
+	if (r->stage == STAGE_BOOT && b != NULL) {
+		gather_token(h, policy, b, r, now_ms, room);
+		f->token = room->token;
+	}
+}

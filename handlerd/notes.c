@@ -1,0 +1,189 @@
+/* What is written down; see notes.h. */
+#include "handlerd/notes.h"
+
+#include "common/log.h"
+
+#include <string.h>
+
+void
+notes_put(struct notes *n, const struct record *r)
+{
+	if (store_put(n->store, r) < 0)
+		log_peer_warn("store: it is too far behind, a record is lost");
+	n->put_something = true;
+}
+
+/* Tells those who watch. */
+static void
+publish(struct notes *n, const struct entry_record *e)
+{
+	char id[BOOT_ID_STRLEN], mac[MAC_STRLEN], ip[IP_STRLEN];
+	const struct {
+		const char *name;
+		struct slice value;
+	} texts[] = {
+		{ "kind", e->kind },
+		{ "mac", slice_str(mac_format(&e->mac, mac)) },
+		{ "address", slice_str(ip_format(&e->address, ip)) },
+		{ "subnet", e->subnet },
+		{ "action", e->action },
+		{ "reason", e->reason },
+		{ "file", e->file },
+		{ "text", e->text },
+	};
+	const struct {
+		const char *name;
+		uint64_t value;
+	} numbers[] = {
+		{ "at_ms", e->at_ms },
+		{ "bytes", e->bytes },
+		{ "duration_ms", e->duration_ms },
+		{ "blksize", e->blksize },
+		{ "windowsize", e->windowsize },
+		{ "retransmits", e->retransmits },
+	};
+	json_t *o;
+
+	if (n->rpc == NULL || !rpc_has_subscribers(n->rpc))
+		return;
+	o = json_pack(
+	    "{s:s, s:s}", "boot", boot_id_format(e->boot, id), "via", boot_via_name(e->via));
+	for (size_t i = 0; i < NITEMS(texts); i++) {
+		char quoted[LOG_QUOTE_SIZE];
+		json_t *v;
+
+		if (texts[i].value.n == 0)
+			continue;
+		v = json_stringn((const char *)texts[i].value.p, texts[i].value.n);
+		if (v == NULL) /* no UTF-8 */
+			v = json_string(log_quote(texts[i].value, quoted));
+		json_object_set_new(o, texts[i].name, v);
+	}
+	for (size_t i = 0; i < NITEMS(numbers); i++) {
+		if (numbers[i].value != 0)
+			json_object_set_new(
+			    o, numbers[i].name, json_integer((json_int_t)numbers[i].value));
+	}
+	rpc_publish(n->rpc, "entry", o);
+}
+
+static uint64_t
+mix(uint64_t h, struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		h = (h ^ s.p[i]) * 0x100000001b3u;
+	return (h ^ s.n) * 0x100000001b3u;
+}
+
+/* True if the timeline says just this already. */
+static bool
+is_repetition(struct boot *b, struct entry_record *e, uint64_t now_ms)
+{
+	bool offer = slice_is(e->kind, event_kind_name(EVENT_OFFER));
+	uint64_t note = mix(0xcbf29ce484222325u, e->kind);
+
+	if (e->origin != 0 && !offer) {
+		boot_break_repetition(b);
+		return false;
+	}
+	note = mix(mix(mix(note, e->file), e->reason), slice_str(boot_via_name(e->via)));
+	note = mix(note, e->text);
+	return boot_is_repetition(b, offer ? NOTE_OFFER : NOTE_REQUEST, note, now_ms, &e->repeats);
+}
+
+/* Adds to a boot's timeline, unless it says what the line before said. */
+int
+notes_entry(struct notes *n, struct boot *b, struct entry_record *e, uint64_t now_ms)
+{
+	struct record r = { .kind = RECORD_ENTRY };
+
+	if (b != NULL && is_repetition(b, e, now_ms))
+		return 0;
+	if (b != NULL && ++b->lines >= BOOT_LINES_MAX) {
+		if (b->lines > BOOT_LINES_MAX)
+			return 0;
+		e->text = slice_str("too many lines; what follows is not kept");
+	}
+	e->boot = b != NULL ? b->id : 0;
+	if (b != NULL && e->mac.len == 0)
+		e->mac = b->mac;
+	publish(n, e);
+	r.entry = *e;
+	if (e->origin != 0)
+		r.entry.repeats = 0; /* of an offer: its request's say the same */
+	n->put_something = true;
+	return store_put(n->store, &r);
+}
+
+/* Stores the counts of repetitions that no other line has told of. */
+void
+notes_repeats(struct notes *n, bool ending)
+{
+	uint64_t now_ms = wall_clock_ms();
+
+	for (struct boot *b = boots_newest(n->boots);
+	     b != NULL && now_ms - b->last_ms < 3 * BOOT_REPEAT_MS; b = b->older) {
+		struct record r = { .kind = RECORD_ENTRY, .entry = { .boot = b->id } };
+
+		r.entry.repeats = boot_take_repeats(b, now_ms, ending);
+		if (r.entry.repeats > 0)
+			notes_put(n, &r);
+	}
+}
+
+void
+notes_boot(struct notes *n, struct boot *b)
+{
+	struct record r = { .kind = RECORD_BOOT, .boot = *b };
+
+	if (!b->dirty)
+		return;
+	b->dirty = false;
+	notes_put(n, &r);
+}
+
+void
+notes_log(const struct boot_request *r, const struct boot *b, const struct boot_answer *a)
+{
+	char id[BOOT_ID_STRLEN], mac[MAC_STRLEN], ip[IP_STRLEN], file[LOG_QUOTE_SIZE];
+	char product[LOG_QUOTE_SIZE], asked[LOG_QUOTE_SIZE];
+
+	log_peer_info("decide boot=%s stage=%s via=%s mac=%s ip=%s client=%s%s%s action=%s%s%s "
+		      "rule=%.*s why=%s",
+	    boot_id_format(a->boot, id), boot_stage_name(r->stage), boot_via_name(r->via),
+	    mac_format(b != NULL ? &b->mac : &r->mac, mac), ip_format(&r->address, ip),
+	    boot_client_name(b != NULL ? b->client : r->client),
+	    r->product.n > 0 ? " product="
+	    : r->file.n > 0  ? " asked="
+			     : "",
+	    r->product.n > 0 ? log_quote(r->product, product)
+	    : r->file.n > 0  ? log_quote(r->file, asked)
+			     : "",
+	    boot_action_name(a->action), a->file.n > 0 ? " file=" : "",
+	    a->file.n > 0 ? log_quote(a->file, file) : "", (int)a->rule.n, (const char *)a->rule.p,
+	    boot_reason_name(a->reason));
+	if (a->reason == REASON_SCRIPT_URL_HTTP || a->reason == REASON_SCRIPT_URL_UNTRUSTED)
+		log_peer_warn("boot=%s mac=%s: this iPXE %s, so it gets its scripts by plain HTTP",
+		    id, mac,
+		    a->reason == REASON_SCRIPT_URL_HTTP
+			? "cannot do HTTPS"
+			: "did not get this site's CA from an offer of ours");
+	if (a->reason == REASON_NO_HTTPS)
+		log_peer_warn("boot=%s mac=%s: it cannot do HTTPS, and httpsbootd's http_port is "
+			      "off: it gets no answer",
+		    id, mac);
+}
+
+void
+notes_remark(struct notes *n, struct boot *b, const char *kind, const char *why, const char *text)
+{
+	struct entry_record e = {
+		.at_ms = wall_clock_ms(),
+		.kind = slice_str(kind),
+		.reason = slice_str(why),
+		.text = slice_str(text),
+	};
+
+	if (notes_entry(n, b, &e, e.at_ms) < 0)
+		log_peer_warn("store: it is too far behind, a record is lost");
+}
