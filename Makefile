@@ -58,7 +58,7 @@ handlerd_PURE := boots services decide script record identity index texts machin
 handlerd_EDGE := conf journal sql store store_query store_schema store_machines inventory \
 	catalogue watch control control_machines handlerd spawner worker workers keyring probe \
 	webservice_conf ws_client ws_reports webservice notes gather sources inquire reload \
-	recall report
+	recall report control_decide
 
 httpsbootd_PURE := route range
 httpsbootd_EDGE := conf tls_settings tls exchange serve httpsbootd
@@ -68,7 +68,8 @@ DAEMONS := dhcpproxyd tftpd httpsbootd handlerd
 # --------------------------------------------------------------------------------------------
 
 ferryctl_PURE :=
-ferryctl_EDGE := client table show machines publish images fetch loaders ca script capture
+ferryctl_EDGE := client table show machines publish images fetch loaders ca script capture \
+	decide explain
 
 PROGRAMS := $(DAEMONS) ferryctl
 

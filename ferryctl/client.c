@@ -2,6 +2,7 @@
 #include "ferryctl/ctl.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#define TEXT_MAX (16u << 20) /* bytes of a file that goes over the socket */
 
 int
 ctl_error(const char *fmt, ...)
@@ -21,6 +24,14 @@ ctl_error(const char *fmt, ...)
 	va_end(ap);
 	fputc('\n', stderr);
 	return CTL_FAIL;
+}
+
+json_t *
+ctl_caller(void)
+{
+	const struct passwd *pw = getpwuid(getuid());
+
+	return pw != NULL ? json_string(pw->pw_name) : json_sprintf("uid %u", (unsigned)getuid());
 }
 
 int
@@ -80,6 +91,19 @@ receive(FILE *f)
 	return v;
 }
 
+/* The message, and each mistake of a configuration that stands behind it. */
+static void
+print_error(const json_t *error)
+{
+	const json_t *mistake;
+	size_t i;
+
+	(void)ctl_error("%s", json_string_value(json_object_get(error, "message")));
+	json_array_foreach(json_object_get(error, "data"), i, mistake)(void)
+	    ctl_error("%s: %s", json_string_value(json_object_get(mistake, "path")),
+		json_string_value(json_object_get(mistake, "error")));
+}
+
 /* The result of a call, or NULL after printing its error. */
 static json_t *
 take_result(json_t *reply)
@@ -90,7 +114,7 @@ take_result(json_t *reply)
 	if (result != NULL)
 		json_incref(result);
 	else if (error != NULL)
-		(void)ctl_error("%s", json_string_value(json_object_get(error, "message")));
+		print_error(error);
 	else
 		(void)ctl_error("the daemon closed the connection");
 	json_decref(reply);
@@ -187,4 +211,28 @@ ctl_print_json(json_t *v)
 	putchar('\n');
 	json_decref(v);
 	return CTL_OK;
+}
+
+/* A file's text as a JSON string; NULL after printing why. */
+json_t *
+ctl_read_text(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	char *text = malloc(TEXT_MAX + 1);
+	json_t *v = NULL;
+	size_t n;
+
+	if (f != NULL && text != NULL) {
+		n = fread(text, 1, TEXT_MAX + 1, f);
+		if (ferror(f) == 0 && n <= TEXT_MAX)
+			v = json_stringn(text, n);
+		if (v == NULL)
+			(void)ctl_error("%s: it cannot be read as text", path);
+	} else {
+		(void)ctl_error("%s: %s", path, strerror(errno));
+	}
+	if (f != NULL)
+		(void)fclose(f); /* it was only read */
+	free(text);
+	return v;
 }

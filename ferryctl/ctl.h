@@ -40,6 +40,12 @@ json_t *ctl_try(const struct ctl *c, const char *method, json_t *params);
 int ctl_follow(const struct ctl *c, const char *method, void (*fn)(void *arg, const json_t *params),
     void *arg);
 
+/* The account of who calls, for a machine's history: a new string. */
+json_t *ctl_caller(void);
+
+/* A file's text as a JSON string; NULL after printing why. */
+json_t *ctl_read_text(const char *path);
+
 /* The content root, as a new string. */
 char *ctl_root(const struct ctl *c);
 /* Tells handlerd, if it is there, that the content has changed. */
@@ -55,6 +61,13 @@ int cmd_images(const struct ctl *c, int argc, char *argv[]);
 int cmd_loaders(const struct ctl *c, int argc, char *argv[]);
 int cmd_script(const struct ctl *c, int argc, char *argv[]);
 int cmd_ca(const struct ctl *c, int argc, char *argv[]);
+int cmd_assign(const struct ctl *c, int argc, char *argv[]); /* and unassign */
+/* approve, deny, block, hold, release */
+int cmd_state(const struct ctl *c, int argc, char *argv[]);
+int cmd_group(const struct ctl *c, int argc, char *argv[]);
+int cmd_waiting(const struct ctl *c, int argc, char *argv[]);
+int cmd_explain(const struct ctl *c, int argc, char *argv[]);
+int cmd_replay(const struct ctl *c, int argc, char *argv[]);
 int cmd_config(const struct ctl *c, int argc, char *argv[]);
 int cmd_reload(const struct ctl *c, int argc, char *argv[]);
 

@@ -3,7 +3,6 @@
 #include "ferryctl/table.h"
 
 #include <getopt.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,15 +36,6 @@ text_params(int argc, char *argv[], const struct option *options, const char *us
 	json_decref(params);
 	(void)ctl_usage(usage);
 	return NULL;
-}
-
-/* The account of who calls, for the machine's history. */
-static json_t *
-caller(void)
-{
-	const struct passwd *pw = getpwuid(getuid());
-
-	return pw != NULL ? json_string(pw->pw_name) : json_sprintf("uid %u", (unsigned)getuid());
 }
 
 static const char *
@@ -270,7 +260,7 @@ merge_machines(const struct ctl *c, int argc, char *argv[])
 	if (argc != 3)
 		return ctl_usage("machines merge INTO FROM");
 	m = ctl_call(c, "machines.merge",
-	    json_pack("{s:s, s:s, s:o}", "into", argv[1], "from", argv[2], "by", caller()));
+	    json_pack("{s:s, s:s, s:o}", "into", argv[1], "from", argv[2], "by", ctl_caller()));
 	if (m == NULL || c->json)
 		return ctl_print_json(m);
 	printf("%s is now known by the names of both\n", format_id(m, id));
@@ -290,8 +280,8 @@ split_machine(const struct ctl *c, int argc, char *argv[])
 	for (int i = 2; i < argc; i++)
 		json_array_append_new(identifiers, json_string(argv[i]));
 	result = ctl_call(c, "machines.split",
-	    json_pack(
-		"{s:s, s:o, s:o}", "machine", argv[1], "identifiers", identifiers, "by", caller()));
+	    json_pack("{s:s, s:o, s:o}", "machine", argv[1], "identifiers", identifiers, "by",
+		ctl_caller()));
 	if (result == NULL || c->json)
 		return ctl_print_json(result);
 	printf("made %s\n", format_id(json_object_get(result, "split"), id));

@@ -17,12 +17,25 @@ static const struct {
 	{ "boots", cmd_boots, "list | show ID | watch: the boots and their timelines" },
 	{ "machines", cmd_machines,
 	    "list | show | duplicates | merge | split | identify: the machines that were seen" },
+	{ "explain", cmd_explain, "MACHINE: what it would get now, who decides that and why" },
+	{ "replay", cmd_replay, "--config NEW: whose answers another configuration would change" },
+	{ "assign", cmd_assign, "MACHINE ENTRY [--once] [--until T]: what it boots" },
+	{ "unassign", cmd_assign, "MACHINE: takes that away" },
+	{ "approve", cmd_state, "MACHINE: it may boot" },
+	{ "deny", cmd_state, "MACHINE: it may not" },
+	{ "block", cmd_state, "MACHINE: its attempts end at once" },
+	{ "hold", cmd_state, "MACHINE: it waits until it is approved or released" },
+	{ "release", cmd_state, "MACHINE: as if nobody had decided; also from quarantine" },
+	{ "group", cmd_group, "MACHINE GROUP: the group that rules know it by" },
+	{ "waiting", cmd_waiting, "machines that wait for approval or release" },
 	{ "images", cmd_images, "list | show | add | remove | verify: what can be booted" },
 	{ "loaders", cmd_loaders, "list | import: network boot programs" },
 	{ "script", cmd_script, "test FILE --request R.json: asks a script as handlerd would" },
 	{ "ca", cmd_ca, "init | show: the site's CA and the server's certificate" },
 	{ "config", cmd_config, "show: handlerd's effective configuration" },
-	{ "reload", cmd_reload, "reads the configuration and the content root again" },
+	{ "reload", cmd_reload,
+	    "[--check]: reads the configuration and the content root again, or tells what would "
+	    "change" },
 };
 
 static void

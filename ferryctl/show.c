@@ -272,10 +272,9 @@ cmd_reload(const struct ctl *c, int argc, char *argv[])
 	const char *key;
 	size_t i;
 
-	(void)argv;
-	if (argc != 1)
-		return ctl_usage("reload");
-	result = ctl_call(c, "reload", NULL);
+	if (argc > 2 || (argc == 2 && strcmp(argv[1], "--check") != 0))
+		return ctl_usage("reload [--check]");
+	result = ctl_call(c, "reload", json_pack("{s:b}", "check", argc == 2));
 	if (result == NULL || c->json)
 		return ctl_print_json(result);
 	changed = json_object_get(result, "changed");

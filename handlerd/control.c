@@ -1,5 +1,6 @@
 /* The methods of handlerd's control socket. */
 #include "common/counters.h"
+#include "handlerd/control_decide.h"
 #include "handlerd/control_machines.h"
 
 #include <string.h>
@@ -264,20 +265,6 @@ rpc_config_show(void *arg, struct rpc_conn *conn, const json_t *params, struct r
 	return config_dump(&handlerd_config, h->conf);
 }
 
-static json_t *
-rpc_reload(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
-{
-	json_t *errors = NULL, *result;
-
-	(void)conn;
-	result =
-	    handlerd_reload(arg, NULL, json_is_true(json_object_get(params, "check")), &errors);
-	if (result == NULL)
-		return rpc_fail_with(error, RPC_FAILED, errors,
-		    "the configuration has %zu mistakes; nothing changed", json_array_size(errors));
-	return result;
-}
-
 const struct rpc_method handlerd_methods[] = {
 	{ "status", rpc_status, "",
 	    "this handlerd, the front daemons that it knows, and what is wrong" },
@@ -298,6 +285,20 @@ const struct rpc_method handlerd_methods[] = {
 	{ "machines.identify", rpc_machines_identify,
 	    "mac?, uuid?, serial?, asset?, manufacturer?, product?, relay?, remote?, circuit?",
 	    "the machine that such a claim would be found to be, with all evidence" },
+	{ "machines.assign", rpc_assign, "machine, entry, once?, until_ms?, by?",
+	    "the entry that a machine boots, whatever the rules say; \"\" takes it away" },
+	{ "machines.set_state", rpc_set_state, "machine, state, by?",
+	    "new, approved, denied, blocked, held or quarantined" },
+	{ "machines.set_group", rpc_set_group, "machine, group, by?",
+	    "the group that it is in, for rules; \"\": none" },
+	{ "machines.waiting", rpc_waiting, "", "machines that wait for approval or release" },
+	{ "explain", rpc_explain, "machine | request | message, stage?, config?, ask?",
+	    "what a machine would get now, who decides that, and who does not and why" },
+	{ "replay", rpc_replay, "config, since_ms?",
+	    "machines whose answers another configuration would change, by what they really "
+	    "asked" },
+	{ "loaders.forget", rpc_loaders_forget, "machine",
+	    "what was learned about loaders on a machine" },
 	{ "images.list", rpc_images_list, "", "the images that are offered" },
 	{ "images.show", rpc_images_show, "name", "one image" },
 	{ "loaders.list", rpc_loaders_list, "", "network boot programs, what they are and can do" },

@@ -17,9 +17,8 @@
 
 /* --- parameters ----------------------------------------------------------------------------- */
 
-/* A parameter that is a string or missing, then ""; NULL with *error set for anything else. */
-static const char *
-get_text(const json_t *params, const char *key, struct rpc_error *error)
+const char *
+control_text(const json_t *params, const char *key, struct rpc_error *error)
 {
 	const json_t *v = json_object_get(params, key);
 
@@ -35,7 +34,7 @@ static size_t
 get_machines(const struct handlerd *h, const json_t *params, const char *key,
     uint64_t ids[static CONTROL_MACHINES], struct rpc_error *error)
 {
-	const char *name = get_text(params, key, error);
+	const char *name = control_text(params, key, error);
 	size_t n;
 
 	if (name == NULL)
@@ -64,11 +63,10 @@ control_machine(
 	return n == 1 ? ids[0] : 0;
 }
 
-/* Who decides. */
-static bool
-get_by(const json_t *params, struct slice *ret, struct rpc_error *error)
+bool
+control_by(const json_t *params, struct slice *ret, struct rpc_error *error)
 {
-	const char *by = get_text(params, "by", error);
+	const char *by = control_text(params, "by", error);
 
 	if (by != NULL)
 		*ret = slice_str(by[0] != '\0' ? by : "control socket");
@@ -88,8 +86,8 @@ dump_text(struct slice s)
 }
 
 /* What tells a machine from others, in a line. */
-static json_t *
-dump_brief(const struct handlerd *h, uint64_t id)
+json_t *
+control_machine_brief(const struct handlerd *h, uint64_t id)
 {
 	char mac[MAC_STRLEN], uuid[UUID_STRLEN];
 	struct machine m;
@@ -139,7 +137,7 @@ dump_duplicate(void *arg, const struct duplicate *d)
 	json_t *machines = json_array();
 
 	for (size_t i = 0; i < d->n; i++)
-		json_array_append_new(machines, dump_brief(l->h, d->ids[i]));
+		json_array_append_new(machines, control_machine_brief(l->h, d->ids[i]));
 	json_array_append_new(l->list,
 	    json_pack("{s:s, s:s, s:o, s:b, s:o}", "reason", duplicate_reason_name(d->reason),
 		"identifier", identifier_name(d->identifier), "value",
@@ -177,7 +175,7 @@ rpc_machines_merge(void *arg, struct rpc_conn *conn, const json_t *params, struc
 	if (into == 0)
 		return NULL;
 	from = control_machine(h, params, "from", error);
-	if (from == 0 || !get_by(params, &by, error))
+	if (from == 0 || !control_by(params, &by, error))
 		return NULL;
 	rc = inventory_merge(&h->inventory, into, from, by, wall_clock_ms());
 	h->notes.put_something = true;
@@ -186,7 +184,7 @@ rpc_machines_merge(void *arg, struct rpc_conn *conn, const json_t *params, struc
 		    rc == -EINVAL   ? "both names are of one machine"
 		    : rc == -ENOSPC ? "too many machines have been merged"
 				    : strerror(-rc));
-	return dump_brief(h, into);
+	return control_machine_brief(h, into);
 }
 
 /* What a text names of a machine; false if it is none of its identifiers. */
@@ -255,7 +253,7 @@ rpc_machines_split(void *arg, struct rpc_conn *conn, const json_t *params, struc
 	int rc;
 
 	(void)conn;
-	if (id == 0 || !get_by(params, &by, error) || !machines_get(h->inventory.table, id, &m))
+	if (id == 0 || !control_by(params, &by, error) || !machines_get(h->inventory.table, id, &m))
 		return NULL;
 	n = get_parts(&m, params, parts, error);
 	if (n == 0)
@@ -267,7 +265,8 @@ rpc_machines_split(void *arg, struct rpc_conn *conn, const json_t *params, struc
 		    rc == -EINVAL   ? "that is all that the machine is known by"
 		    : rc == -ENOENT ? "the same identifier is named twice"
 				    : strerror(-rc));
-	return json_pack("{s:o, s:o}", "machine", dump_brief(h, id), "split", dump_brief(h, fresh));
+	return json_pack("{s:o, s:o}", "machine", control_machine_brief(h, id), "split",
+	    control_machine_brief(h, fresh));
 }
 
 /* --- identifying ---------------------------------------------------------------------------- */
@@ -287,13 +286,13 @@ get_claim(const json_t *params, struct identity *ret, struct rpc_error *error)
 		{ "remote", offsetof(struct identity, remote) },
 		{ "circuit", offsetof(struct identity, circuit) },
 	};
-	const char *mac = get_text(params, "mac", error), *uuid, *relay;
+	const char *mac = control_text(params, "mac", error), *uuid, *relay;
 
 	*ret = (struct identity){ 0 };
 	if (mac == NULL)
 		return false;
 	for (size_t i = 0; i < NITEMS(texts); i++) {
-		const char *text = get_text(params, texts[i].key, error);
+		const char *text = control_text(params, texts[i].key, error);
 		struct slice s;
 
 		if (text == NULL)
@@ -301,8 +300,8 @@ get_claim(const json_t *params, struct identity *ret, struct rpc_error *error)
 		s = identity_text(slice_str(text));
 		memcpy((char *)ret + texts[i].off, &s, sizeof(s));
 	}
-	uuid = get_text(params, "uuid", error);
-	relay = uuid != NULL ? get_text(params, "relay", error) : NULL;
+	uuid = control_text(params, "uuid", error);
+	relay = uuid != NULL ? control_text(params, "relay", error) : NULL;
 	if (relay == NULL)
 		return false;
 	ret->has_uuid = uuid[0] != '\0';
@@ -327,8 +326,8 @@ dump_candidate(const struct handlerd *h, const struct candidate *c)
 			    json_pack("{s:s, s:i}", "verdict",
 				evidence_kind_name(c->evidence[i].verdict), "points", points));
 	}
-	return json_pack("{s:o, s:i, s:s, s:o}", "machine", dump_brief(h, c->id), "score", c->score,
-	    "why", match_why_name(c->why), "evidence", evidence);
+	return json_pack("{s:o, s:i, s:s, s:o}", "machine", control_machine_brief(h, c->id),
+	    "score", c->score, "why", match_why_name(c->why), "evidence", evidence);
 }
 
 json_t *

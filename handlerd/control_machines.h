@@ -17,4 +17,11 @@ rpc_method_fn rpc_machines_show, rpc_machines_duplicates, rpc_machines_merge, rp
 uint64_t control_machine(
     const struct handlerd *h, const json_t *params, const char *key, struct rpc_error *error);
 
+/* A parameter that is a string or missing, then ""; NULL with *error set for anything else. */
+const char *control_text(const json_t *params, const char *key, struct rpc_error *error);
+/* Who decides, by the parameter "by"; false with *error set. */
+bool control_by(const json_t *params, struct slice *ret, struct rpc_error *error);
+/* What tells a machine from others, as a new object; NULL if there is none of that id. */
+json_t *control_machine_brief(const struct handlerd *h, uint64_t id);
+
 #endif

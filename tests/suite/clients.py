@@ -43,6 +43,7 @@ def ask(options, kind=1, to="255.255.255.255", port=67, source=68, device="eth0"
         r["options"] = {str(k): v.hex() for k, v in r["options"].items()}
         r["chaddr"] = r["chaddr"].hex()
         r["from"] = list(sender)
+        r["bytes"] = reply.hex()
         r["ms"] = (time.monotonic() - began) * 1000
         replies.append(r)
     return replies
