@@ -366,7 +366,7 @@ int
 main(void)
 {
 	struct conf a, b;
-	json_t *result;
+	json_t *result, *compared;
 	char *text;
 
 	test_good();
@@ -387,7 +387,11 @@ main(void)
 	test_case("a reload takes over what may change and names what needs a restart");
 	CHECK_INT(load("{}", &a), 0);
 	CHECK_INT(load("{\"port\": 70, \"root\": \"/new\", \"handler\": [\"z\"]}", &b), 0);
+	compared = config_compare(&table, &a, &b);
+	CHECK_STR(a.root, "/srv");
 	result = config_apply(&table, &a, &b);
+	CHECK(json_equal(compared, result));
+	json_decref(compared);
 	text = json_dumps(result, JSON_COMPACT);
 	CHECK_STR(text, "{\"changed\":{\"root\":[\"/srv\",\"/new\"],\"handler\":[[\"ipc:///x\"],"
 			"[\"z\"]]},\"restart\":[\"port\"]}");

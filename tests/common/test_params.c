@@ -90,10 +90,36 @@ test_get(void)
 	CHECK_BYTES(value, ((struct slice){ (const uint8_t *)"a\0b", 3 }));
 }
 
+static void
+test_text(void)
+{
+	static const struct {
+		const char *what, *text;
+		int rc;
+		const char *value;
+	} cases[] = {
+		{ "a value as a string", "a=x%20y", 3, "x y" },
+		{ "an empty one", "a=&b=1", 0, "" },
+		{ "none of that name", "b=1", -ENOENT, "" },
+		{ "one that fills the room", "a=1234567", 7, "1234567" },
+		{ "one more", "a=12345678", -EMSGSIZE, "" },
+		{ "one with a NUL", "a=x%00y", -EBADMSG, "" },
+	};
+	char buf[8];
+
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		test_case("text: %s", cases[i].what);
+		CHECK_INT(
+		    params_text(slice_str(cases[i].text), "a", buf, sizeof(buf)), cases[i].rc);
+		CHECK_STR(buf, cases[i].value);
+	}
+}
+
 int
 main(void)
 {
 	test_decode();
 	test_get();
+	test_text();
 	return test_end();
 }

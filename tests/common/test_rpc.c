@@ -23,6 +23,8 @@ echo(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *e
 {
 	(void)arg;
 	(void)conn;
+	if (json_object_get(params, "data") != NULL)
+		return rpc_fail_with(error, RPC_FAILED, json_pack("[i]", 7), "with data");
 	if (json_object_get(params, "fail") != NULL)
 		return rpc_fail(error, RPC_NOT_FOUND, "there is no \"%s\"",
 		    json_string_value(json_object_get(params, "fail")));
@@ -135,6 +137,12 @@ main(void)
 		    "{\"id\":1,\"method\":\"echo\",\"params\":{\"fail\":\"boot\"}}\n",
 		    "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32001,"
 		    "\"message\":\"there is no \\\"boot\\\"\"}}\n" },
+		{ "an error may carry data",
+		    "{\"id\":1,\"method\":\"echo\",\"params\":{\"data\":1}}\n",
+		    "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32000,"
+		    "\"message\":\"with data\",\"data\":[7]}}\n" },
+		{ "and costs nothing where nobody wants it",
+		    "{\"method\":\"echo\",\"params\":{\"data\":1}}\n", "" },
 		{ "an unknown method", "{\"id\":1,\"method\":\"nope\"}\n",
 		    "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32601,"
 		    "\"message\":\"there is no method \\\"nope\\\"\"}}\n" },

@@ -166,6 +166,44 @@ test_scripts(void)
 	CHECK_INT(verdict_script_check(slice_str("#!ipxe"), error, sizeof(error)), 0);
 }
 
+/* What is dumped reads back to the same, for every kind. */
+static void
+test_dump(void)
+{
+	static const char *const answers[] = {
+		"{\"action\":\"none\"}",
+		"{\"action\":\"allow\",\"cache_s\":60,\"reason\":\"known\"}",
+		"{\"action\":\"deny\",\"text\":\"No.\"}",
+		"{\"action\":\"hold\",\"text\":\"Wait.\"}",
+		"{\"action\":\"entry\",\"entry\":\"debian\"}",
+		"{\"action\":\"entry\",\"entry\":{\"name\":\"x\",\"type\":\"efi\"}}",
+		"{\"action\":\"menu\",\"entries\":[\"a\",{\"name\":\"b\",\"type\":\"efi\"}],"
+		"\"default\":\"b\",\"title\":\"T\",\"timeout_ms\":5}",
+		"{\"action\":\"menu\",\"entries\":[\"a\"]}",
+		"{\"action\":\"script\",\"script\":\"#!ipxe\\nexit\\n\"}",
+		"{\"action\":\"local\"}",
+		"{\"action\":\"refer\",\"target\":\"other\"}",
+		"{\"action\":\"refer\",\"url\":\"https://x/\"}",
+		"{\"action\":\"override\"}",
+	};
+
+	for (size_t i = 0; i < NITEMS(answers); i++) {
+		json_t *answer = json_loads(answers[i], 0, NULL), *dump;
+		struct verdict v, copy;
+		char error[256];
+
+		test_case("dumped and copied: %s", answers[i]);
+		CHECK_INT(verdict_parse(answer, &any, &v, error, sizeof(error)), 0);
+		CHECK_INT(verdict_copy(&v, &copy), 0);
+		verdict_fini(&v);
+		dump = verdict_dump(&copy);
+		CHECK(json_equal(dump, answer));
+		json_decref(dump);
+		json_decref(answer);
+		verdict_fini(&copy);
+	}
+}
+
 int
 main(void)
 {
@@ -183,5 +221,6 @@ main(void)
 	}
 	test_menu();
 	test_scripts();
+	test_dump();
 	return test_end();
 }

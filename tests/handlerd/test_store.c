@@ -828,6 +828,92 @@ test_kills(void)
 	store_close(s);
 }
 
+static size_t nrequests;
+static struct request_record last_request;
+static char last_outcome[64];
+
+static void
+take_request(void *arg, uint64_t number, const struct request_record *r)
+{
+	uint64_t *last = arg;
+
+	CHECK(number > *last);
+	*last = number;
+	nrequests++;
+	last_request = *r;
+	(void)slice_copy(last_outcome, sizeof(last_outcome), r->outcome);
+}
+
+static void
+test_requests(void)
+{
+	const struct store_limits hours = {
+		.keep_days = 90, .max_boots = 1000, .keep_requests_h = 2
+	};
+	uint64_t now_ms = wall_clock_ms(), last = 0;
+	struct record r = { .kind = RECORD_REQUEST };
+	const char *path = in_dir("requests.db");
+	struct store *s;
+
+	test_case("recorded requests come back in order, with all that they hold");
+	CHECK_INT(store_open(path, &hours, &s), 0);
+	for (uint64_t i = 1; i <= 5; i++) {
+		r.request = (struct request_record){
+			.at_ms = now_ms - 1000 * (6 - i),
+			.boot = i,
+			.machine = 10 + i,
+			.mac = { 6, { 2, 0, 0, 0, 0, (uint8_t)i } },
+			.stage = STAGE_BOOT,
+			.request = { (const uint8_t *)"\0\1\2", 3 },
+			.outcome = slice_str("{\"action\":\"data\"}"),
+			.before = PHASE_FAILED,
+			.before_ms = 99,
+			.attempt = 3,
+		};
+		CHECK_INT(store_put(s, &r), 0);
+	}
+	store_kick(s);
+	CHECK_INT(store_each_request(s, 0, 0, 100, take_request, &last), 0);
+	CHECK_INT(nrequests, 5);
+	CHECK_INT(last_request.boot, 5);
+	CHECK_INT(last_request.machine, 15);
+	CHECK_INT(last_request.mac.b[5], 5);
+	CHECK_INT(last_request.stage, STAGE_BOOT);
+	CHECK_INT(last_request.request.n, 3);
+	CHECK_INT(last_request.before, PHASE_FAILED);
+	CHECK_INT(last_request.attempt, 3);
+	CHECK_STR(last_outcome, "{\"action\":\"data\"}");
+
+	test_case("a piece at a time, and not from before a time");
+	nrequests = 0;
+	last = 0;
+	CHECK_INT(store_each_request(s, 0, 0, 2, take_request, &last), 0);
+	CHECK_INT(nrequests, 2);
+	CHECK_INT(store_each_request(s, 0, last + 1, 2, take_request, &last), 0);
+	CHECK_INT(last_request.boot, 4);
+	nrequests = 0;
+	last = 0;
+	CHECK_INT(store_each_request(s, now_ms - 2500, 0, 100, take_request, &last), 0);
+	CHECK_INT(nrequests, 2);
+
+	test_case("those older than the limit are forgotten");
+	r.request.at_ms = now_ms - 3 * 3600 * 1000;
+	CHECK_INT(store_put(s, &r), 0);
+	store_close(s);
+	/* its thread begins with that */
+	CHECK_INT(store_open(path, &hours, &s), 0);
+	for (int i = 0; i < 100; i++) {
+		nrequests = 0;
+		last = 0;
+		CHECK_INT(store_each_request(s, 0, 0, 100, take_request, &last), 0);
+		if (nrequests == 5)
+			break;
+		(void)usleep(20000);
+	}
+	CHECK_INT(nrequests, 5);
+	store_close(s);
+}
+
 int
 main(void)
 {
@@ -844,6 +930,7 @@ main(void)
 	test_machine_kills();
 	test_journal();
 	test_queries();
+	test_requests();
 	test_limits();
 	test_machines();
 	test_migration();
