@@ -231,6 +231,71 @@ test_repetitions(void)
 	CHECK(!boot_is_repetition(&b, NOTE_REQUEST, 2, 1301 + BOOT_REPEAT_MS, &repeats));
 }
 
+/* A boot of mac_a that gets as far as its loader. */
+static struct boot *
+to_loader(void)
+{
+	struct boot_answer a = { .action = ACTION_FILE, .file = slice_str("boot/x64/snponly.efi") };
+	struct boot_request r = { .stage = STAGE_FILE, .via = VIA_TFTP, .mac = mac_a };
+	struct boot *b;
+	bool opened;
+
+	b = request(STAGE_DISCOVER, CLIENT_PXE, &mac_a, NULL, &opened);
+	boot_note_answer(b, &r, &a);
+	return b;
+}
+
+static void
+test_attempts(void)
+{
+	const struct boot_request boot = { .stage = STAGE_BOOT, .mac = mac_a };
+	struct boot_answer menu = { .action = ACTION_DATA, .reason = REASON_MENU };
+	struct boot *b;
+	bool opened;
+
+	test_case("attempts count on while a machine gets no further than its loader");
+	fresh();
+	b = to_loader();
+	CHECK(b->attempt == 1 && b->before_ms == 0);
+	now_ms += 60000;
+	b = to_loader();
+	CHECK(b->attempt == 2 && b->before == PHASE_LOADER && b->before_ms == now_ms - 60000);
+	now_ms += 60000;
+	b = request(STAGE_DISCOVER, CLIENT_PXE, &mac_a, NULL, &opened);
+	CHECK(opened && b->attempt == 3);
+
+	test_case("a boot that got to its script ends the count");
+	boot_note_answer(b, &boot, &menu);
+	now_ms += 60000;
+	b = to_loader();
+	CHECK(b->attempt == 1 && b->before == PHASE_SCRIPT);
+
+	test_case("and so does an hour");
+	now_ms += 3600000;
+	b = request(STAGE_DISCOVER, CLIENT_PXE, &mac_a, NULL, &opened);
+	CHECK(opened && b->attempt == 1 && b->before == PHASE_LOADER);
+
+	test_case("looking does not touch: a boot that is not over is found, one that is is not");
+	{
+		const struct boot_request again = {
+			.stage = STAGE_DISCOVER, .client = CLIENT_PXE, .mac = mac_a
+		};
+
+		CHECK(boots_peek(t, &again, now_ms) == b);
+		CHECK(boots_peek(t, &again, now_ms + 900001) == NULL);
+		CHECK_INT(b->last_ms, now_ms);
+	}
+
+	test_case("the entry that a boot is about is its image");
+	b->dirty = false;
+	boot_note_entry(b, "debian");
+	CHECK_STR(b->image, "debian");
+	CHECK(b->dirty);
+	b->dirty = false;
+	boot_note_entry(b, "debian");
+	CHECK(!b->dirty);
+}
+
 int
 main(void)
 {
@@ -287,6 +352,7 @@ main(void)
 	next_random = b->id;
 	b = request(STAGE_DISCOVER, CLIENT_PXE, &(struct macaddr){ 6, { 9 } }, NULL, &opened);
 	CHECK(opened && b->id != next_random - 2);
+	test_attempts();
 	boots_free(t);
 	return test_end();
 }
