@@ -1,6 +1,9 @@
 /* The compiled policy; see policy.h. */
 #include "handlerd/policy.h"
 
+#include "common/path.h"
+#include "handlerd/pattern.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -71,7 +74,7 @@ text_key(const char *prefix, struct slice s, char key[static IMAGE_TITLE_MAX])
 	}
 }
 
-/* A MAC has 6 octets in its list, a UUID 16; all else is a serial number. */
+/* A MAC has 6 octets or more, a UUID 16; all else is a serial number, also one as "12-34". */
 static void
 member_key(const char *text, char key[static IMAGE_TITLE_MAX])
 {
@@ -83,7 +86,8 @@ member_key(const char *text, char key[static IMAGE_TITLE_MAX])
 		text_key(asset_prefix, slice_str(text + sizeof(asset_prefix) - 1), key);
 	else if (uuid_parse(slice_str(text), &uuid) == 0)
 		(void)snprintf(key, IMAGE_TITLE_MAX, "uuid:%s", uuid_format(&uuid, buf));
-	else if (strpbrk(text, ":-") != NULL && mac_parse(slice_str(text), &mac) == 0)
+	else if (strpbrk(text, ":-") != NULL && mac_parse(slice_str(text), &mac) == 0 &&
+		 mac.len >= 6)
 		(void)snprintf(key, IMAGE_TITLE_MAX, "mac:%s", mac_format(&mac, buf));
 	else
 		text_key("serial:", slice_str(text), key);
@@ -149,7 +153,13 @@ policy_groups(
 		n = add_groups(p, key, ret, n, size);
 	}
 	if (claim->uuid != NULL) {
+		struct uuid swapped;
+
 		(void)snprintf(key, sizeof(key), "uuid:%s", uuid_format(claim->uuid, buf));
+		n = add_groups(p, key, ret, n, size);
+		/* firmware, iPXE and inventories differ in the byte order */
+		uuid_from_smbios(claim->uuid->b, &swapped);
+		(void)snprintf(key, sizeof(key), "uuid:%s", uuid_format(&swapped, buf));
 		n = add_groups(p, key, ret, n, size);
 	}
 	if (claim->serial.n > 0) {
@@ -165,13 +175,48 @@ policy_groups(
 
 /* --- secret files --------------------------------------------------------------------------- */
 
+/*
+ * True if a place may be this path.  iPXE expands its settings there, to anything: each counts as
+ * "*".  Without case, as the content root's look-up; rather too much is secret than too little.
+ */
 static bool
 is_place(const char *text, const char *path)
 {
+	uint8_t room[CONTENT_PATH_MAX];
 	struct place place;
+	struct wbuf w;
 
-	return text[0] != '\0' && place_parse(text, &place) == 0 && !place.is_url &&
-	       slice_is(place.at, path);
+	if (text[0] == '\0' || place_parse(text, &place) < 0 || place.is_url)
+		return false;
+	wbuf_init(&w, room, sizeof(room));
+	for (size_t i = 0; i < place.at.n; i++) {
+		const uint8_t *end = memchr(place.at.p + i, '}', place.at.n - i);
+
+		if (place.at.p[i] != '$' || i + 1 == place.at.n || place.at.p[i + 1] != '{' ||
+		    end == NULL) {
+			wbuf_u8(&w, place.at.p[i]);
+			continue;
+		}
+		wbuf_u8(&w, '*');
+		/* what is nested ends with the last brace of the run */
+		i = (size_t)(end - place.at.p);
+		while (i + 1 < place.at.n && place.at.p[i + 1] == '}')
+			i++;
+	}
+	return w.bad || glob_match(wbuf_view(&w), slice_str(path));
+}
+
+/* A file of the image that a secret entry of type "image" dresses up. */
+static bool
+is_of_image(const struct entry *e, const char *path)
+{
+	char folder[IMAGE_NAME_MAX + 8];
+
+	if (e->type != ENTRY_IMAGE)
+		return false;
+	(void)snprintf(
+	    folder, sizeof(folder), "images/%s", e->image[0] != '\0' ? e->image : e->name);
+	return path_is_below(path, folder);
 }
 
 static bool
@@ -195,7 +240,8 @@ policy_path_is_secret(const struct policy *p, const char *path)
 		if (e->secret && (is_place(e->kernel, path) || is_place(e->wimboot, path) ||
 				     is_place(e->bcd, path) || is_place(e->sdi, path) ||
 				     is_place(e->wim, path) || is_place(e->file, path) ||
-				     has_place(&e->initrds, path) || has_place(&e->files, path)))
+				     has_place(&e->initrds, path) || has_place(&e->files, path) ||
+				     is_of_image(e, path)))
 			return true;
 	}
 	return false;
@@ -272,6 +318,10 @@ check_loaders(struct check *c)
 			complain(c, path, "\"%.100s\" is no CPU's name", l[i].arch);
 		else if (l[i].paths.n == 0)
 			complain(c, path, "no loader is named for %s", l[i].arch);
+		for (size_t k = 0; cpu != ARCH_CPU_NONE && k < i; k++) {
+			if (arch_cpu_from_name(slice_str(l[k].arch)) == cpu)
+				complain(c, path, "%s is listed before", l[i].arch);
+		}
 	}
 }
 
@@ -364,7 +414,17 @@ check_entries(struct check *c)
 		.nmenus = conf->menus.n,
 	};
 
+	const struct entry *entries = conf->entries.v;
+
 	choices_check(&all, count_error, c);
+	for (size_t i = 0; i < conf->entries.n; i++) {
+		char path[64];
+
+		(void)snprintf(path, sizeof(path), "entries[%zu]", i);
+		if (entries[i].type == ENTRY_REFER && entries[i].target[0] != '\0' &&
+		    !is_target(c->p, entries[i].target))
+			complain(c, path, "there is no target \"%.100s\"", entries[i].target);
+	}
 	prompt_check(&conf->prompt, "prompt", count_error, c);
 }
 
