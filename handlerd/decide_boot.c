@@ -234,8 +234,7 @@ show_menu(const struct deciding *d, const struct script_ctx *ctx, const struct o
 	answer_script(d, start, ruling->reason);
 }
 
-/* --- referral -----------------------------------------------------------------------------------
- */
+/* --- referral ------------------------------------------------------------------------------- */
 
 static void
 refer(const struct deciding *d, const struct script_ctx *ctx, const char *url,
@@ -289,8 +288,7 @@ refer_by_ruling(const struct deciding *d, const struct script_ctx *ctx, const st
 		refer(d, ctx, ruling->url, NULL, 0);
 }
 
-/* --- the request
- * ---------------------------------------------------------------------------------- */
+/* --- the request ---------------------------------------------------------------------------- */
 
 void
 give_collector(const struct deciding *d)
