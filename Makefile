@@ -129,6 +129,9 @@ $(B)/tests/common/%: $(B)/tests/common/%.o $(B)/tests/test.o \
 # tests that need a web service
 $(B)/tests/common/test_http $(B)/tests/handlerd/test_webservice $(B)/tests/handlerd/test_probe: $(B)/tests/service.o
 
+# tests that decide
+$(B)/tests/handlerd/test_decide $(B)/tests/handlerd/test_judge $(B)/tests/handlerd/test_explain: $(B)/tests/stock.o
+
 define room_tests
 $(B)/tests/$(1)/%: $(B)/tests/$(1)/%.o $(B)/tests/test.o \
     $(foreach f,$($(1)_TEST),$(B)/tests/$(1)/$(f).o) $(B)/lib/lib$(1).a $(B)/lib/libcommon.a

@@ -136,10 +136,6 @@ apply_rule(const struct judgement *j, const struct rule_conf *r, bool *ret_next)
 
 	*ret_next = false;
 	ret->rule = r->name;
-	if (r->log)
-		ret->effects |= EFFECT_LOG;
-	if (r->prompt.bios_text[0] != '\0' || r->prompt.uefi_text[0] != '\0')
-		ret->prompt = &r->prompt;
 	switch ((enum rule_action)r->action) {
 	case RULE_IGNORE: rule_so(j, RULING_IGNORE, REASON_RULE_SILENCE, r->name); break;
 	case RULE_REFUSE: deny(j, REASON_RULE_REFUSES, r->name, r->text); break;
@@ -205,21 +201,27 @@ static enum going_on
 by_rules(const struct judgement *j)
 {
 	const struct rules *rules = j->policy->rules;
+	const struct rule_conf *rule = NULL;
 	enum going_on go = GO_UNKNOWN;
 	size_t from = 0, at;
 	bool next = true;
 
 	while (next && (at = rules_match(rules, j->s, from)) < rules_count(rules)) {
 		explain_rules(j, from, at + 1);
-		go = apply_rule(j, rules_conf(rules, at), &next);
+		rule = rules_conf(rules, at);
+		go = apply_rule(j, rule, &next);
 		from = at + 1;
 	}
 	if (next) {
 		explain_rules(j, from, rules_count(rules));
 		/* a rule that only passed the machine on is not what decides */
-		go = GO_UNKNOWN;
 		j->ret->rule = NULL;
+		return GO_UNKNOWN;
 	}
+	if (rule->log)
+		j->ret->effects |= EFFECT_LOG;
+	if (rule->prompt.bios_text[0] != '\0' || rule->prompt.uefi_text[0] != '\0')
+		j->ret->prompt = &rule->prompt;
 	return go;
 }
 
