@@ -53,6 +53,7 @@ struct sources {
 	struct said *chains[CHAINS];
 	struct said *newest, *oldest;
 	size_t n;
+	struct source_waiter *woken; /* whose question went with the old configuration */
 };
 
 static const enum hook hook_of[SOURCES] = {
@@ -126,19 +127,58 @@ sources_leave(struct source_waiter *w)
 	if (w->next != NULL)
 		w->next->prev = w->prev;
 	w->prev = NULL;
-	w->said = NULL;
 }
 
-/* Tells all who wait; each may consult again, leave, or end. */
 static void
-tell_waiters(struct said *a)
+link_waiter(struct source_waiter **list, struct source_waiter *w)
 {
-	while (a->waiters != NULL) {
-		struct source_waiter *w = a->waiters;
+	w->next = *list;
+	w->prev = list;
+	if (w->next != NULL)
+		w->next->prev = &w->next;
+	*list = w;
+}
+
+/* Those who wait move to another list. */
+static void
+move_waiters(struct said *a, struct source_waiter **list, bool all)
+{
+	struct source_waiter *next;
+
+	for (struct source_waiter *w = a->waiters; w != NULL; w = next) {
+		next = w->next;
+		if (!all && w->print != a->print)
+			continue;
+		sources_leave(w);
+		link_waiter(list, w);
+	}
+}
+
+/* Each may consult again, which has it wait elsewhere, leave, or end. */
+static void
+tell(struct source_waiter **list)
+{
+	while (*list != NULL) {
+		struct source_waiter *w = *list;
 
 		sources_leave(w);
 		w->fn(w->arg);
 	}
+}
+
+/*
+ * Tells all who wait; first those whose question was answered, as the others will ask theirs in
+ * its place.
+ */
+static void
+tell_waiters(struct said *a)
+{
+	struct source_waiter *served = NULL, *others = NULL;
+
+	move_waiters(a, &served, false);
+	move_waiters(a, &others, true);
+	tell(&served);
+	tell(&others);
 }
 
 static void
@@ -339,7 +379,8 @@ fail(struct said *a, const char *why)
 {
 	char quoted[LOG_QUOTE_SIZE];
 
-	(void)snprintf(a->why, sizeof(a->why), "%s", why);
+	if (why != a->why)
+		(void)snprintf(a->why, sizeof(a->why), "%s", why);
 	log_peer_warn("%s: %s", source_name(a->source), log_quote(slice_str(a->why), quoted));
 	settle(a, SOURCE_FAILED);
 }
@@ -442,6 +483,7 @@ ask(struct said *a, const struct question *q)
 	a->state = SOURCE_FAILED;
 	a->at_ms = loop_now_ms(s->loop);
 	a->fresh_ms = SOURCES_FRESH_MS;
+	a->cache_ms = 0; /* that was of the answer before */
 	a->unseen = false;
 }
 
@@ -465,12 +507,8 @@ join(struct said *a, struct source_waiter *w)
 {
 	if (w == NULL || w->prev != NULL)
 		return;
-	w->said = a;
-	w->next = a->waiters;
-	w->prev = &a->waiters;
-	if (w->next != NULL)
-		w->next->prev = &w->next;
-	a->waiters = w;
+	w->print = a->print;
+	link_waiter(&a->waiters, w);
 }
 
 enum source_state
@@ -505,6 +543,8 @@ sources_consult(struct sources *s, enum source source, const struct question *q,
 			join(a, waiter);
 		return SOURCE_UNASKED;
 	}
+	if (!q->choice && !q->peek)
+		a->boot = q->boot; /* the menu of this boot is made of it */
 	if (a->unseen && !q->early && !q->peek) {
 		/* it waited for this one: from now on it ages as if it had just come */
 		a->unseen = false;
@@ -535,6 +575,7 @@ sources_new(struct loop *loop, struct spawner *spawner, struct sources **ret)
 	return 0;
 }
 
+/* Those who wait are told when the new configuration is in place: wake(). */
 static void
 forget_all(struct sources *s, enum source source)
 {
@@ -544,15 +585,8 @@ forget_all(struct sources *s, enum source source)
 		next = a->newer;
 		if (a->source != source)
 			continue;
-		stop_asking(a);
-		if (a->state == SOURCE_UNASKED) {
-			(void)snprintf(a->why, sizeof(a->why), "the configuration has changed");
-			a->state = SOURCE_FAILED;
-			a->at_ms = 0; /* those who wait ask again */
-			tell_waiters(a);
-		} else {
-			said_free(a);
-		}
+		move_waiters(a, &s->woken, true);
+		said_free(a);
 	}
 }
 
@@ -652,6 +686,7 @@ sources_configure(
 	one = configure_web(s, web);
 	if (one < 0)
 		log_errx("webservice: %s", strerror(-one));
+	tell(&s->woken); /* they ask again */
 	return rc < 0 ? rc : one;
 }
 

@@ -28,7 +28,7 @@ typedef void sources_fn(void *arg);
 struct source_waiter {
 	sources_fn *fn;
 	void *arg;
-	struct said *said;
+	uint64_t print; /* of the question */
 	struct source_waiter *next, **prev;
 };
 
