@@ -136,7 +136,7 @@ define room_tests
 $(B)/tests/$(1)/%: $(B)/tests/$(1)/%.o $(B)/tests/test.o \
     $(foreach f,$($(1)_TEST),$(B)/tests/$(1)/$(f).o) $(B)/lib/lib$(1).a $(B)/lib/libcommon.a
 	$(if $(V),,@echo "  LD    $$@")
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $$@ $$^ $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $(LIBS)
 endef
 $(foreach d,$(PROGRAMS),$(eval $(call room_tests,$(d))))
 

@@ -94,9 +94,8 @@ utf8_length(struct slice s)
 	return 0;
 }
 
-/* As JSON, with U+FFFD for each byte that is no text. */
-static json_t *
-text_value(struct slice s, bool *replaced)
+json_t *
+hook_text(struct slice s, bool *replaced)
 {
 	char *text = malloc(s.n * 3 + 1);
 	json_t *value;
@@ -127,7 +126,7 @@ put_text(struct filling *f, const char *key, struct slice s)
 
 	if (s.n == 0)
 		return;
-	put(f, key, text_value(s, &replaced));
+	put(f, key, hook_text(s, &replaced));
 	if (replaced && json_array_append_new(f->replaced, json_sprintf("%s%s", f->path, key)) < 0)
 		*f->failed = true;
 }

@@ -74,6 +74,11 @@ struct hook_facts {
  * UTF-8 become U+FFFD, and "replaced" lists the keys where that happened.
  */
 json_t *hook_request(enum hook hook, const struct boot_request *r, const struct hook_facts *facts);
+/*
+ * Text of the network as a new JSON string, with U+FFFD for each byte that is no UTF-8, and for
+ * NUL; *replaced then becomes true.  NULL when out of memory.
+ */
+json_t *hook_text(struct slice s, bool *replaced);
 
 /* What a worker is asked before it gets requests; new, NULL when out of memory. */
 json_t *hook_self_test(enum hook hook);

@@ -3,34 +3,16 @@
 
 #include "common/arch.h"
 #include "common/hex.h"
+#include "common/hook.h"
 #include "handlerd/judge.h"
 
-#include <stdlib.h>
-#include <string.h>
 
 json_t *
 explain_text(struct slice s)
 {
-	json_t *v = json_stringn((const char *)s.p, s.n);
-	struct wbuf w;
-	uint8_t *buf;
+	bool replaced = false;
 
-	if (v != NULL || s.n == 0)
-		return v != NULL ? v : json_string("");
-	/* three bytes for each that may be wrong */
-	buf = malloc(3 * s.n);
-	if (buf == NULL)
-		return NULL;
-	wbuf_init(&w, buf, 3 * s.n);
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] < 0x80)
-			wbuf_u8(&w, s.p[i]);
-		else
-			wbuf_str(&w, "\xef\xbf\xbd");
-	}
-	v = json_stringn((const char *)buf, w.used);
-	free(buf);
-	return v;
+	return hook_text(s, &replaced);
 }
 
 static void
