@@ -92,6 +92,37 @@ print_text(const char *name, struct slice s)
 }
 
 static void
+must_equal(struct slice a, struct slice b)
+{
+	if (a.n != b.n || (a.n > 0 && memcmp(a.p, b.p, a.n) != 0)) {
+		printf("the same request got two answers\n");
+		exit(1);
+	}
+}
+
+/* Once more, into memory with other contents: equal inputs give equal answers. */
+static void
+decide_again(const struct boot_request *r, const struct facts *facts, const struct boot_answer *a)
+{
+	static uint8_t scratch[DECIDE_SCRATCH];
+	struct decision d;
+	struct wbuf w;
+
+	memset(scratch, 0xa5, sizeof(scratch));
+	memset(&d, 0xa5, sizeof(d));
+	wbuf_init(&w, scratch, sizeof(scratch));
+	decide(r, stock_policy(), facts, &w, &d);
+	must_equal(a->rule, d.answer.rule);
+	must_equal(a->file, d.answer.file);
+	must_equal(a->data, d.answer.data);
+	must_equal(a->text, d.answer.text);
+	must_equal(a->trust, d.answer.trust);
+	if (a->action != d.answer.action || a->reason != d.answer.reason ||
+	    a->style != d.answer.style || a->error != d.answer.error)
+		must_equal(slice_str("one"), slice_str("two"));
+}
+
+static void
 decide_stock(struct replay *re, const struct boot_request *r, bool trusted, struct boot_answer *ret)
 {
 	static uint8_t scratch[DECIDE_SCRATCH];
@@ -104,6 +135,7 @@ decide_stock(struct replay *re, const struct boot_request *r, bool trusted, stru
 	wbuf_init(&w, scratch, sizeof(scratch));
 	decide(r, stock_policy(), &facts, &w, &d);
 	*ret = d.answer;
+	decide_again(r, &facts, ret);
 	printf("  %s why=%s", boot_action_name(ret->action), boot_reason_name(ret->reason));
 }
 
