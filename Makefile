@@ -193,14 +193,13 @@ $(LOADS): $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/lib/libdhcpproxyd.a $(B)
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-HANDLER_LOADS := $(B)/tests/bench/machines $(B)/tests/bench/worker_load
+HANDLER_LOADS := $(B)/tests/bench/machines $(B)/tests/bench/worker_load $(B)/tests/bench/decide_load
 $(HANDLER_LOADS): $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/lib/libhandlerd.a $(B)/lib/libcommon.a
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
 bench: all $(LOADS) $(HANDLER_LOADS)
 	tests/bench/run
-	$(WORKER_LOAD)
 
 # --- documents that come from the tables of configuration keys ------------------------------
 

@@ -355,7 +355,12 @@ static void
 gather_token(struct handlerd *h, const struct policy *policy, const struct boot *b,
     const struct boot_request *r, uint64_t now_ms, struct fact_room *room)
 {
-	const struct token_claims claims = {
+	struct token_claims claims;
+
+	room->token[0] = '\0';
+	if (!policy_has_secrets(policy) && !catalogue_has_secrets(h->catalogue))
+		return;
+	claims = (struct token_claims){
 		.id = keyring_random(),
 		.boot = b->id,
 		.expires_ms = now_ms + (uint64_t)h->conf->tokens.life_s * 1000,
@@ -365,9 +370,6 @@ gather_token(struct handlerd *h, const struct policy *policy, const struct boot 
 		.address = h->conf->tokens.bind_address ? r->address : (struct ipaddr){ 0 },
 	};
 
-	room->token[0] = '\0';
-	if (!policy_has_secrets(policy) && !catalogue_has_secrets(h->catalogue))
-		return;
 	if (token_mint(keyring_signer(h->keyring), &claims, room->token) < 0) {
 		log_peer_warn("token: none could be made; secret files stay closed");
 		room->token[0] = '\0';

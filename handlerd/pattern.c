@@ -9,6 +9,12 @@
 
 #define A_DAY 1440
 
+uint8_t
+glob_fold(uint8_t c)
+{
+	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
+}
+
 bool
 glob_match(struct slice pattern, struct slice text)
 {
@@ -19,8 +25,8 @@ glob_match(struct slice pattern, struct slice text)
 		if (p < pattern.n && pattern.p[p] == '*') {
 			star = p++;
 			mark = t;
-		} else if (p < pattern.n &&
-			   (pattern.p[p] == '?' || tolower(pattern.p[p]) == tolower(text.p[t]))) {
+		} else if (p < pattern.n && (pattern.p[p] == '?' ||
+						glob_fold(pattern.p[p]) == glob_fold(text.p[t]))) {
 			p++;
 			t++;
 		} else if (star != SIZE_MAX) {

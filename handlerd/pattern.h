@@ -9,6 +9,8 @@
 
 /* '*' stands for any characters, '?' for one; without case.  True if all of `text` fits. */
 bool glob_match(struct slice pattern, struct slice text);
+/* An octet as it is compared. */
+uint8_t glob_fold(uint8_t c);
 
 /* Inclusive. */
 struct number_range {

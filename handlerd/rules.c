@@ -13,6 +13,8 @@
 #include <string.h>
 #include <strings.h>
 
+static_assert(RULE_FIELDS <= 32, "a bit for each field");
+
 /* How the patterns of a field are compiled. */
 enum field_kind {
 	KIND_NAMES, /* a set of small numbers: bits of `mask` */
@@ -27,27 +29,35 @@ enum field_kind {
 	KIND_PARAM,
 };
 
-union pattern {
-	struct number_range range;
-	struct {
-		enum rule_outcome outcome;
-		uint64_t age_s;
-	} outcome;
-	struct week_time time;
-	struct macaddr mac;
-	struct uuid uuid;
-	struct cidr network;
-	struct slice glob;
-	struct {
-		char name[PARAMS_NAME_MAX];
+/*
+ * `head` and `mask` are a quick way to see that a pattern does not fit: what the subject has must
+ * begin with these octets (see head_of()).  Nearly all patterns end there.
+ */
+struct pattern {
+	uint64_t head, mask;
+	union {
+		struct number_range range;
+		struct {
+			enum rule_outcome outcome;
+			uint64_t age_s;
+		} outcome;
+		struct week_time time;
+		struct macaddr mac;
+		struct uuid uuid[2]; /* in both byte orders */
+		struct cidr network;
 		struct slice glob;
-	} param;
+		struct {
+			size_t at; /* of the name in rules->params */
+			struct slice glob;
+		} param;
+	};
 };
 
 struct cond {
 	enum rule_field field;
+	enum field_kind kind;
 	uint64_t mask;
-	union pattern *patterns;
+	struct pattern *patterns;
 	size_t n;
 	const struct config_strings *texts;
 };
@@ -59,9 +69,38 @@ struct rule {
 	unsigned stages; /* bit n: asked at stage n */
 };
 
+/*
+ * All that is looked at when a request is matched stands in four arrays, in the order in which it
+ * is looked at: a thousand rules are then read as fast as memory goes.
+ */
 struct rules {
 	struct rule *v;
 	size_t n;
+	struct cond *conds;
+	size_t nconds;
+	struct pattern *patterns;
+	size_t npatterns;
+	char *texts; /* of globs */
+	size_t ntexts;
+	/* names of parameters that conditions ask for, each once */
+	char (*params)[PARAMS_NAME_MAX];
+	size_t nparams;
+};
+
+/* The longest value of a parameter that is compared. */
+#define VALUE_MAX 256
+/* Parameters that are decoded once for all rules; further ones each time. */
+#define DECODED 16
+
+/* A request that is matched: the form is not taken apart again for each rule. */
+struct asking {
+	const struct rules *rules;
+	const struct subject *s;
+	uint64_t heads[RULE_FIELDS];
+	uint32_t headed; /* bit n: heads[n] is known */
+	bool known[DECODED];
+	int n[DECODED]; /* length, or negative: it is not there */
+	char values[DECODED][VALUE_MAX];
 };
 
 static const struct {
@@ -189,6 +228,7 @@ small_name(enum rule_field field, int v)
 /* --- compiling ------------------------------------------------------------------------------ */
 
 struct compile {
+	struct rules *rules;
 	config_error_fn *error;
 	void *arg;
 	size_t errors;
@@ -245,7 +285,7 @@ compile_arch(struct cond *cond, const char *text)
 }
 
 static int
-compile_outcome(const char *text, union pattern *p)
+compile_outcome(const char *text, struct pattern *p)
 {
 	const char *less = strchr(text, '<');
 	size_t n = less != NULL ? (size_t)(less - text) : strlen(text);
@@ -263,7 +303,7 @@ compile_outcome(const char *text, union pattern *p)
 }
 
 static int
-compile_network(enum rule_field field, const char *text, union pattern *p)
+compile_network(enum rule_field field, const char *text, struct pattern *p)
 {
 	if (field == RULE_RELAY && strcasecmp(text, "none") == 0) {
 		p->network = (struct cidr){ 0 };
@@ -272,22 +312,114 @@ compile_network(enum rule_field field, const char *text, union pattern *p)
 	return cidr_parse(slice_str(text), &p->network);
 }
 
+static struct slice
+keep_text(struct rules *rules, const char *text)
+{
+	struct slice s = slice_str(text);
+	char *to = rules->texts + rules->ntexts;
+
+	if (s.n > 0)
+		memcpy(to, s.p, s.n);
+	rules->ntexts += s.n;
+	return (struct slice){ (const uint8_t *)to, s.n };
+}
+
 static int
-compile_param(const char *text, union pattern *p)
+compile_param(struct rules *rules, const char *text, struct pattern *p)
 {
 	const char *equals = strchr(text, '=');
+	char name[PARAMS_NAME_MAX], (*grown)[PARAMS_NAME_MAX];
+	size_t at;
 
-	if (equals == NULL || equals == text || (size_t)(equals - text) >= sizeof(p->param.name))
+	if (equals == NULL || equals == text || (size_t)(equals - text) >= sizeof(name))
 		return -EINVAL;
-	memcpy(p->param.name, text, (size_t)(equals - text));
-	p->param.glob = slice_str(equals + 1);
+	(void)slice_copy(
+	    name, sizeof(name), (struct slice){ (const uint8_t *)text, (size_t)(equals - text) });
+	for (at = 0; at < rules->nparams && strcasecmp(rules->params[at], name) != 0; at++)
+		;
+	if (at == rules->nparams) {
+		grown = realloc(rules->params, (at + 1) * sizeof(*grown));
+		if (grown == NULL)
+			return -ENOMEM;
+		rules->params = grown;
+		memcpy(rules->params[at], name, sizeof(name));
+		rules->nparams++;
+	}
+	p->param.at = at;
+	p->param.glob = keep_text(rules, equals + 1);
 	return 0;
 }
 
 static int
-compile_pattern(struct cond *cond, const char *text)
+compile_uuid(const char *text, struct pattern *p)
 {
-	union pattern *p = &cond->patterns[cond->n];
+	int rc = uuid_parse(slice_str(text), &p->uuid[0]);
+
+	if (rc == 0)
+		uuid_from_smbios(p->uuid[0].b, &p->uuid[1]);
+	return rc;
+}
+
+static void
+put_head(struct pattern *p, const uint8_t octets[static 8], const uint8_t mask[static 8])
+{
+	memcpy(&p->head, octets, sizeof(p->head));
+	memcpy(&p->mask, mask, sizeof(p->mask));
+	p->head &= p->mask;
+}
+
+/* An octet whose first n bits are set. */
+static const uint8_t first_bits[] = { 0x00, 0x80, 0xc0, 0xe0, 0xf0, 0xf8, 0xfc, 0xfe, 0xff };
+
+/* What of the pattern head_of() must show; nothing where it may show several things. */
+static void
+set_head(const struct cond *cond, struct pattern *p)
+{
+	uint8_t octets[8] = { 0 }, mask[8] = { 0 };
+	unsigned bits;
+
+	switch (cond->kind) {
+	case KIND_GLOB:
+		if (cond->field == RULE_GROUP)
+			return;
+		for (size_t i = 0; i < 8 && i < p->glob.n; i++) {
+			if (p->glob.p[i] == '*' || p->glob.p[i] == '?')
+				break;
+			octets[i] = glob_fold(p->glob.p[i]);
+			mask[i] = 0xff;
+		}
+		break;
+	case KIND_MAC:
+		for (size_t i = 0; i < 8 && i < p->mac.len; i++) {
+			octets[i] = p->mac.b[i];
+			mask[i] = 0xff;
+		}
+		break;
+	case KIND_UUID: /* its second half is the same in both byte orders */
+		memcpy(octets, p->uuid[0].b + 8, 8);
+		memset(mask, 0xff, 8);
+		break;
+	case KIND_NETWORK:
+		if (p->network.net.family == 0)
+			return;
+		octets[0] = p->network.net.family;
+		mask[0] = 0xff;
+		memcpy(octets + 1, p->network.net.b, 7);
+		bits = p->network.bits;
+		for (size_t i = 1; i < 8 && bits > 0; i++) {
+			mask[i] = first_bits[bits >= 8 ? 8 : bits];
+			bits -= bits >= 8 ? 8 : bits;
+		}
+		break;
+	default: return;
+	}
+	put_head(p, octets, mask);
+}
+
+static int
+compile_pattern(struct rules *rules, struct cond *cond, const char *text)
+{
+	struct pattern *p = &cond->patterns[cond->n];
 	int rc;
 
 	switch (fields[cond->field].kind) {
@@ -300,53 +432,64 @@ compile_pattern(struct cond *cond, const char *text)
 	case KIND_OUTCOME: rc = compile_outcome(text, p); break;
 	case KIND_TIME: rc = week_time_parse(text, &p->time); break;
 	case KIND_MAC: rc = mac_parse(slice_str(text), &p->mac); break;
-	case KIND_UUID: rc = uuid_parse(slice_str(text), &p->uuid); break;
+	case KIND_UUID: rc = compile_uuid(text, p); break;
 	case KIND_NETWORK: rc = compile_network(cond->field, text, p); break;
-	case KIND_PARAM: rc = compile_param(text, p); break;
+	case KIND_PARAM: rc = compile_param(rules, text, p); break;
 	default:
-		p->glob = slice_str(text);
+		p->glob = keep_text(rules, text);
 		rc = text[0] != '\0' ? 0 : -EINVAL;
 		break;
 	}
-	if (rc == 0)
+	if (rc == 0) {
+		set_head(cond, p);
 		cond->n++;
+	}
 	return rc;
+}
+
+static int
+compile_cond(
+    struct compile *c, const char *path, const struct config_strings *texts, struct cond *cond)
+{
+	struct rules *rules = c->rules;
+
+	cond->kind = fields[cond->field].kind;
+	cond->texts = texts;
+	cond->patterns = &rules->patterns[rules->npatterns];
+	for (size_t k = 0; k < texts->n; k++) {
+		int rc = compile_pattern(rules, cond, texts->v[k]);
+		char at[160];
+
+		if (rc == 0)
+			continue;
+		if (rc == -ENOMEM)
+			return rc;
+		(void)snprintf(at, sizeof(at), "%s.%s[%zu]", path, fields[cond->field].name, k);
+		complain(c, at, "\"%.100s\" makes no sense here", texts->v[k]);
+	}
+	rules->npatterns += cond->n;
+	return 0;
 }
 
 static int
 compile_block(struct compile *c, const char *path, const struct rule_when *block, struct cond **ret,
     size_t *ret_n)
 {
-	struct cond *conds;
-	size_t n = 0;
+	struct rules *rules = c->rules;
+	int rc = 0;
 
-	for (size_t i = 0; i < RULE_FIELDS; i++)
-		n += block->by[i].n > 0;
-	conds = calloc(n + 1, sizeof(*conds));
-	if (conds == NULL)
-		return -ENOMEM;
-	*ret = conds;
-	for (size_t i = 0; i < RULE_FIELDS; i++) {
-		struct cond *cond = &conds[*ret_n];
+	*ret = &rules->conds[rules->nconds];
+	for (size_t i = 0; rc == 0 && i < RULE_FIELDS; i++) {
+		struct cond *cond = &rules->conds[rules->nconds];
 
 		if (block->by[i].n == 0)
 			continue;
 		cond->field = (enum rule_field)i;
-		cond->texts = &block->by[i];
-		cond->patterns = calloc(block->by[i].n, sizeof(*cond->patterns));
-		if (cond->patterns == NULL)
-			return -ENOMEM;
+		rules->nconds++;
 		++*ret_n;
-		for (size_t k = 0; k < block->by[i].n; k++) {
-			char at[160];
-
-			if (compile_pattern(cond, block->by[i].v[k]) == 0)
-				continue;
-			(void)snprintf(at, sizeof(at), "%s.%s[%zu]", path, fields[i].name, k);
-			complain(c, at, "\"%.100s\" makes no sense here", block->by[i].v[k]);
-		}
+		rc = compile_cond(c, path, &block->by[i], cond);
 	}
-	return 0;
+	return rc;
 }
 
 static int
@@ -366,18 +509,48 @@ compile_rule(struct compile *c, size_t i, struct rule *r)
 	return compile_block(c, path, &r->conf->unless, &r->unless, &r->nunless);
 }
 
+/* What a block may take of the arrays, at most. */
+static void
+count_block(const struct rule_when *block, size_t *conds, size_t *patterns, size_t *texts)
+{
+	for (size_t i = 0; i < RULE_FIELDS; i++) {
+		*conds += block->by[i].n > 0;
+		*patterns += block->by[i].n;
+		for (size_t k = 0; k < block->by[i].n; k++)
+			*texts += strlen(block->by[i].v[k]);
+	}
+}
+
+static int
+make_room(struct rules *rules, const struct config_list *list)
+{
+	const struct rule_conf *conf = list->v;
+	size_t conds = 1, patterns = 1, texts = 1;
+
+	for (size_t i = 0; i < list->n; i++) {
+		count_block(&conf[i].when, &conds, &patterns, &texts);
+		count_block(&conf[i].unless, &conds, &patterns, &texts);
+	}
+	rules->v = calloc(list->n + 1, sizeof(*rules->v));
+	rules->conds = calloc(conds, sizeof(*rules->conds));
+	rules->patterns = calloc(patterns, sizeof(*rules->patterns));
+	rules->texts = malloc(texts);
+	return rules->v != NULL && rules->conds != NULL && rules->patterns != NULL &&
+	               rules->texts != NULL
+	           ? 0
+	           : -ENOMEM;
+}
+
 int
 rules_compile(const struct config_list *list, config_error_fn *error, void *arg, struct rules **ret)
 {
-	struct compile c = { .error = error, .arg = arg };
 	struct rules *rules = calloc(1, sizeof(*rules));
-	int rc = 0;
+	struct compile c = { .rules = rules, .error = error, .arg = arg };
+	int rc;
 
 	if (rules == NULL)
 		return -ENOMEM;
-	rules->v = calloc(list->n + 1, sizeof(*rules->v));
-	if (rules->v == NULL)
-		rc = -ENOMEM;
+	rc = make_room(rules, list);
 	for (size_t i = 0; rc == 0 && i < list->n; i++) {
 		rules->v[i].conf = (const struct rule_conf *)list->v + i;
 		rules->n++;
@@ -393,23 +566,15 @@ rules_compile(const struct config_list *list, config_error_fn *error, void *arg,
 	return 0;
 }
 
-static void
-free_conds(struct cond *conds, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		free(conds[i].patterns);
-	free(conds);
-}
-
 void
 rules_free(struct rules *rules)
 {
 	if (rules == NULL)
 		return;
-	for (size_t i = 0; i < rules->n; i++) {
-		free_conds(rules->v[i].when, rules->v[i].nwhen);
-		free_conds(rules->v[i].unless, rules->v[i].nunless);
-	}
+	free(rules->texts);
+	free(rules->patterns);
+	free(rules->conds);
+	free(rules->params);
 	free(rules->v);
 	free(rules);
 }
@@ -483,15 +648,10 @@ place_of(enum rule_field field, const struct subject *s)
 }
 
 static bool
-uuid_matches(const struct uuid *want, const struct subject *s)
+uuid_matches(const struct uuid want[static 2], const struct subject *s)
 {
-	struct uuid swapped;
-
-	if (!s->has_uuid)
-		return false;
-	uuid_from_smbios(s->uuid.b, &swapped);
-	return memcmp(want, &s->uuid, sizeof(*want)) == 0 ||
-	       memcmp(want, &swapped, sizeof(*want)) == 0;
+	return s->has_uuid && (memcmp(&want[0], &s->uuid, sizeof(s->uuid)) == 0 ||
+				  memcmp(&want[1], &s->uuid, sizeof(s->uuid)) == 0);
 }
 
 static bool
@@ -504,13 +664,70 @@ group_matches(struct slice glob, const struct subject *s)
 	return false;
 }
 
-static bool
-pattern_matches(const struct cond *c, const union pattern *p, const struct subject *s)
+/* The first octets of what a subject has: folded text, an address, half a UUID. */
+static uint64_t
+make_head(const struct cond *c, const struct subject *s)
 {
-	char value[256];
+	uint8_t octets[8] = { 0 };
+	const struct ipaddr *ip;
+	struct slice text;
+	uint64_t head;
+
+	switch (c->kind) {
+	case KIND_GLOB:
+		text = text_of(c->field, s);
+		for (size_t i = 0; i < 8 && i < text.n; i++)
+			octets[i] = glob_fold(text.p[i]);
+		break;
+	case KIND_MAC:
+		for (size_t i = 0; i < 8 && i < s->mac.len; i++)
+			octets[i] = s->mac.b[i];
+		break;
+	case KIND_UUID: memcpy(octets, s->uuid.b + 8, 8); break;
+	case KIND_NETWORK:
+		ip = place_of(c->field, s);
+		octets[0] = ip->family;
+		memcpy(octets + 1, ip->b, 7);
+		break;
+	default: break;
+	}
+	memcpy(&head, octets, sizeof(head));
+	return head;
+}
+
+static uint64_t
+head_of(const struct cond *c, struct asking *a)
+{
+	if ((a->headed >> c->field & 1) == 0) {
+		a->heads[c->field] = make_head(c, a->s);
+		a->headed |= 1u << c->field;
+	}
+	return a->heads[c->field];
+}
+
+static bool
+param_matches(const struct pattern *p, struct asking *a)
+{
+	size_t at = p->param.at, room = at < DECODED ? at : DECODED - 1;
+
+	/* the last room is for all that are too many */
+	if (!a->known[room] || at >= DECODED - 1) {
+		a->n[room] = params_text(
+		    form_of(a->s), a->rules->params[at], a->values[room], sizeof(a->values[room]));
+		a->known[room] = true;
+	}
+	return a->n[room] >= 0 &&
+	       glob_match(p->param.glob,
+		   (struct slice){ (const uint8_t *)a->values[room], (size_t)a->n[room] });
+}
+
+static bool
+pattern_matches(const struct cond *c, const struct pattern *p, struct asking *a)
+{
+	const struct subject *s = a->s;
 	uint64_t n;
 
-	switch (fields[c->field].kind) {
+	switch (c->kind) {
 	case KIND_ARCH:
 	case KIND_RANGE:
 		return number_of(c->field, s, &n) && n >= p->range.min && n <= p->range.max;
@@ -519,13 +736,11 @@ pattern_matches(const struct cond *c, const union pattern *p, const struct subje
 	case KIND_TIME: return week_time_has(&p->time, s->weekday, s->minute);
 	case KIND_MAC:
 		return s->mac.len >= p->mac.len && memcmp(s->mac.b, p->mac.b, p->mac.len) == 0;
-	case KIND_UUID: return uuid_matches(&p->uuid, s);
+	case KIND_UUID: return uuid_matches(p->uuid, s);
 	case KIND_NETWORK:
 		return p->network.net.family == 0 ? s->relay.family == 0
 		                                  : cidr_holds(&p->network, place_of(c->field, s));
-	case KIND_PARAM:
-		return params_text(s->params, p->param.name, value, sizeof(value)) >= 0 &&
-		       glob_match(p->param.glob, slice_str(value));
+	case KIND_PARAM: return param_matches(p, a);
 	case KIND_GLOB:
 		if (c->field == RULE_GROUP)
 			return group_matches(p->glob, s);
@@ -535,16 +750,21 @@ pattern_matches(const struct cond *c, const union pattern *p, const struct subje
 }
 
 static bool
-cond_holds(const struct cond *c, const struct subject *s)
+cond_holds(const struct cond *c, struct asking *a)
 {
-	enum field_kind kind = fields[c->field].kind;
+	const struct subject *s = a->s;
+	enum field_kind kind = c->kind;
+	uint64_t head;
 
 	if (kind == KIND_NAMES)
 		return (c->mask & bits_of(c->field, s)) != 0;
 	if (kind == KIND_ARCH && (c->mask >> s->cpu & 1) != 0)
 		return true;
+	head = head_of(c, a);
 	for (size_t i = 0; i < c->n; i++) {
-		if (pattern_matches(c, &c->patterns[i], s))
+		const struct pattern *p = &c->patterns[i];
+
+		if (((p->head ^ head) & p->mask) == 0 && pattern_matches(c, p, a))
 			return true;
 	}
 	return false;
@@ -552,30 +772,42 @@ cond_holds(const struct cond *c, const struct subject *s)
 
 /* The first condition that is in the rule's way, or NULL: it holds. */
 static const struct cond *
-obstacle(const struct rule *r, const struct subject *s, bool *ret_unless)
+obstacle(const struct rule *r, struct asking *a, bool *ret_unless)
 {
 	*ret_unless = false;
 	for (size_t i = 0; i < r->nwhen; i++) {
-		if (!cond_holds(&r->when[i], s))
+		if (!cond_holds(&r->when[i], a))
 			return &r->when[i];
 	}
 	*ret_unless = true;
 	for (size_t i = 0; i < r->nunless; i++) {
-		if (cond_holds(&r->unless[i], s))
+		if (cond_holds(&r->unless[i], a))
 			return &r->unless[i];
 	}
 	return NULL;
 }
 
+/* The values of an asking are not zeroed: they are large, and most requests need none. */
+static void
+asking_init(struct asking *a, const struct rules *rules, const struct subject *s)
+{
+	a->rules = rules;
+	a->s = s;
+	a->headed = 0;
+	memset(a->known, 0, sizeof(a->known));
+}
+
 size_t
 rules_match(const struct rules *rules, const struct subject *s, size_t from)
 {
+	struct asking a;
 	bool unless;
 	size_t i;
 
+	asking_init(&a, rules, s);
 	for (i = from; i < rules->n; i++) {
 		if ((rules->v[i].stages >> s->stage & 1) != 0 &&
-		    obstacle(&rules->v[i], s, &unless) == NULL)
+		    obstacle(&rules->v[i], &a, &unless) == NULL)
 			break;
 	}
 	return i;
@@ -640,13 +872,13 @@ put_groups(struct wbuf *w, const struct subject *s)
 
 /* What the subject has where a condition looks. */
 static void
-put_value(struct wbuf *w, const struct cond *c, const struct subject *s)
+put_value(struct wbuf *w, const struct rules *rules, const struct cond *c, const struct subject *s)
 {
 	static const char days[7][4] = { "sun", "mon", "tue", "wed", "thu", "fri", "sat" };
-	char text[MAC_STRLEN], value[256];
+	char text[MAC_STRLEN], value[VALUE_MAX];
 	struct slice t;
 
-	switch (fields[c->field].kind) {
+	switch (c->kind) {
 	case KIND_NAMES: put_bits(w, c, s); break;
 	case KIND_ARCH:
 	case KIND_RANGE: put_number(w, c, s); break;
@@ -664,8 +896,8 @@ put_value(struct wbuf *w, const struct cond *c, const struct subject *s)
 				: "none");
 		break;
 	case KIND_PARAM:
-		if (c->n == 0 ||
-		    params_text(s->params, c->patterns[0].param.name, value, sizeof(value)) < 0)
+		if (c->n == 0 || params_text(s->params, rules->params[c->patterns[0].param.at],
+				     value, sizeof(value)) < 0)
 			wbuf_str(w, "not there");
 		else
 			put_quoted(w, slice_str(value));
@@ -702,13 +934,16 @@ bool
 rules_explain(const struct rules *rules, size_t i, const struct subject *s, char *buf, size_t size)
 {
 	const struct rule *r = &rules->v[i];
+	const struct cond *c;
+	struct asking a;
 	bool unless;
-	const struct cond *c = obstacle(r, s, &unless);
 	bool asked = (r->stages >> s->stage & 1) != 0;
 	uint8_t text[2048];
 	struct wbuf w;
 
 	assert(size > 0);
+	asking_init(&a, rules, s);
+	c = obstacle(r, &a, &unless);
 	wbuf_init(&w, text, sizeof(text));
 	if (c == NULL && !asked) {
 		wbuf_printf(&w, "it does not name the stage %s", boot_stage_name(s->stage));
@@ -717,7 +952,7 @@ rules_explain(const struct rules *rules, size_t i, const struct subject *s, char
 		    r->nwhen + r->nunless == 0 ? "it has no condition" : "all its conditions hold");
 	} else {
 		wbuf_printf(&w, "%s is ", rule_field_name(c->field));
-		put_value(&w, c, s);
+		put_value(&w, rules, c, s);
 		wbuf_str(&w, unless ? "; the rule is not for " : "; the rule wants ");
 		put_wanted(&w, c);
 	}
