@@ -54,6 +54,7 @@ struct sources {
 	struct said *newest, *oldest;
 	size_t n;
 	struct source_waiter *woken; /* whose question went with the old configuration */
+	struct loop_timer wake_timer;
 };
 
 static const enum hook hook_of[SOURCES] = {
@@ -503,11 +504,11 @@ still_serves(struct said *a, const struct question *q, uint64_t now_ms)
 }
 
 static void
-join(struct said *a, struct source_waiter *w)
+join(struct said *a, struct source_waiter *w, uint64_t print)
 {
 	if (w == NULL || w->prev != NULL)
 		return;
-	w->print = a->print;
+	w->print = print;
 	link_waiter(&a->waiters, w);
 }
 
@@ -515,7 +516,7 @@ enum source_state
 sources_consult(struct sources *s, enum source source, const struct question *q,
     struct source_waiter *waiter, struct source_answer *ret)
 {
-	uint64_t now_ms = loop_now_ms(s->loop);
+	uint64_t now_ms = loop_now_ms(s->loop), print = print_of(q->request);
 	struct said *a = find_said(s, q->machine, source);
 
 	if (a == NULL && q->peek)
@@ -530,9 +531,9 @@ sources_consult(struct sources *s, enum source source, const struct question *q,
 	link_age(a);
 	if (q->peek && (a->state == SOURCE_UNASKED || !still_serves(a, q, now_ms)))
 		return SOURCE_UNASKED;
-	/* the same machine with other words makes what it asked before useless: those who wait
-	 * for that see the new answer and, as it is not theirs, ask again */
-	if (a->state == SOURCE_UNASKED ? a->print != print_of(q->request)
+	/* what the same machine asked before with other words goes first if somebody waits for it
+	 */
+	if (a->state == SOURCE_UNASKED ? a->print != print && a->waiters == NULL
 				       : a->at_ms == 0 || !still_serves(a, q, now_ms)) {
 		stop_asking(a);
 		clear(a);
@@ -540,7 +541,7 @@ sources_consult(struct sources *s, enum source source, const struct question *q,
 	}
 	if (a->state == SOURCE_UNASKED) {
 		if (!q->early)
-			join(a, waiter);
+			join(a, waiter, print);
 		return SOURCE_UNASKED;
 	}
 	if (!q->choice && !q->peek)
@@ -562,6 +563,14 @@ sources_consult(struct sources *s, enum source source, const struct question *q,
 
 /* --- life ----------------------------------------------------------------------------------- */
 
+static void
+on_wake(void *arg)
+{
+	struct sources *s = arg;
+
+	tell(&s->woken);
+}
+
 int
 sources_new(struct loop *loop, struct spawner *spawner, struct sources **ret)
 {
@@ -571,11 +580,12 @@ sources_new(struct loop *loop, struct spawner *spawner, struct sources **ret)
 		return -ENOMEM;
 	s->loop = loop;
 	s->spawner = spawner;
+	loop_timer_init(&s->wake_timer, on_wake, s);
 	*ret = s;
 	return 0;
 }
 
-/* Those who wait are told when the new configuration is in place: wake(). */
+/* Those who wait are told when the new configuration is in place: on_wake(). */
 static void
 forget_all(struct sources *s, enum source source)
 {
@@ -597,6 +607,9 @@ sources_free(struct sources *s)
 		return;
 	while (s->oldest != NULL)
 		said_free(s->oldest);
+	while (s->woken != NULL)
+		sources_leave(s->woken);
+	loop_timer_clear(s->loop, &s->wake_timer);
 	for (size_t i = 0; i < SOURCES; i++)
 		workers_close(s->pools[i].workers);
 	webservice_close(s->web);
@@ -686,7 +699,9 @@ sources_configure(
 	one = configure_web(s, web);
 	if (one < 0)
 		log_errx("webservice: %s", strerror(-one));
-	tell(&s->woken); /* they ask again */
+	/* they ask again, in a round of their own: all of the new configuration stands then */
+	if (s->woken != NULL && loop_timer_set(s->loop, &s->wake_timer, 0) < 0)
+		tell(&s->woken);
 	return rc < 0 ? rc : one;
 }
 
