@@ -461,6 +461,20 @@ ask_hook(struct said *a, const struct question *q)
 	return rc;
 }
 
+/* The client wants the local handler, and may: the web service has no say. */
+static int
+settle_override(struct said *a)
+{
+	int rc = verdict_init(&a->verdict);
+
+	if (rc < 0)
+		return rc;
+	a->verdict.kind = VERDICT_OVERRIDE;
+	a->has_verdict = true;
+	a->state = SOURCE_ANSWERED;
+	return 0;
+}
+
 static void
 ask(struct said *a, const struct question *q)
 {
@@ -477,15 +491,17 @@ ask(struct said *a, const struct question *q)
 		rc = ask_hook(a, q);
 	if (rc == 0)
 		return;
+	a->at_ms = loop_now_ms(s->loop);
+	a->fresh_ms = SOURCES_FRESH_MS;
+	a->cache_ms = 0;
+	a->unseen = false;
+	if (rc == -ECANCELED && settle_override(a) == 0)
+		return;
 	(void)snprintf(a->why, sizeof(a->why), "%s",
 	    rc == -ENOBUFS ? "too many requests wait for it"
 	    : rc == -EPIPE ? "none of its workers runs"
 			   : strerror(-rc));
 	a->state = SOURCE_FAILED;
-	a->at_ms = loop_now_ms(s->loop);
-	a->fresh_ms = SOURCES_FRESH_MS;
-	a->cache_ms = 0; /* that was of the answer before */
-	a->unseen = false;
 }
 
 /* Whether what was said answers this question, too. */
