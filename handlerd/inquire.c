@@ -2,6 +2,7 @@
 #include "handlerd/inquire.h"
 
 #include "common/arch.h"
+#include "common/form.h"
 #include "common/log.h"
 #include "common/params.h"
 #include "handlerd/explain.h"
@@ -14,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define TEXT_MAX 1024 /* of a line of the timeline */
 
 /* A decision under way, and all that it points to. */
 struct inquiry {
@@ -433,6 +436,7 @@ note_request(struct inquiry *q, struct boot *b)
 	const struct boot_answer *a = &q->decision.answer;
 	const struct boot_request *r = &q->r;
 	bool dhcp = r->stage == STAGE_DISCOVER || r->stage == STAGE_BOOTSERVER;
+	char form[TEXT_MAX];
 	struct entry_record e = {
 		.at_ms = wall_clock_ms(),
 		.kind = slice_str(boot_stage_name(r->stage)),
@@ -446,13 +450,14 @@ note_request(struct inquiry *q, struct boot *b)
 		.file = dhcp                           ? a->file
 		        : q->decision.entry[0] != '\0' ? slice_str(q->decision.entry)
 		                                       : r->file,
-		.text = dhcp                       ? slice_str(boot_client_name(r->client))
-		        : r->stage == STAGE_REPORT ? r->params
-		                                   : a->text,
+		.text = dhcp ? slice_str(boot_client_name(r->client))
+		        : r->stage == STAGE_REPORT
+		            ? form_without_secrets(r->params, form, sizeof(form))
+		            : a->text,
 	};
 
-	if (e.text.n > 1024)
-		e.text.n = 1024;
+	if (e.text.n > TEXT_MAX)
+		e.text.n = TEXT_MAX;
 	if (notes_entry(&q->h->notes, b, &e, e.at_ms) < 0)
 		log_peer_warn("store: it is too far behind, a record is lost");
 }

@@ -1,6 +1,7 @@
 /* Recorded requests; see recall.h. */
 #include "handlerd/recall.h"
 
+#include "common/form.h"
 #include "common/log.h"
 #include "handlerd/explain.h"
 #include "handlerd/gather.h"
@@ -67,7 +68,9 @@ recall_keep(struct handlerd *h, const struct boot_request *r, struct boot *b,
 {
 	struct record record = { .kind = RECORD_REQUEST };
 	struct request_record *q = &record.request;
+	struct boot_request kept = *r;
 	uint8_t buf[REQUEST_BYTES];
+	char form[REQUEST_BYTES];
 	struct msg_writer w;
 	json_t *outcome;
 	char *text, *sources;
@@ -77,8 +80,13 @@ recall_keep(struct handlerd *h, const struct boot_request *r, struct boot *b,
 		r->stage != STAGE_BOOT) ||
 	    is_repeated(b, r, d, facts->now_ms))
 		return;
+	/* what is kept for days tells no PIN and opens no file */
+	kept.token = (struct slice){ 0 };
+	kept.params = form_without_secrets(r->params, form, sizeof(form));
+	if (kept.params.n == sizeof(form))
+		return;
 	msg_begin(&w, buf, sizeof(buf), MSG_REQUESTS, 0);
-	if (msg_put_request(&w, r) < 0)
+	if (msg_put_request(&w, &kept) < 0)
 		return; /* a form of many kilobytes is no request of ours */
 	outcome = explain_outcome(d);
 	text = json_dumps(outcome, JSON_COMPACT);
