@@ -502,6 +502,8 @@ ask_early(struct inquiry *q)
 	    !q->facts.machine.known || q->facts.machine.m.product.n == 0 ||
 	    q->decision.answer.action != ACTION_OFFER)
 		return;
+	/* what was written down meanwhile may have moved the machine that the facts point to */
+	gather(q->h, &q->r, b, q->policy, wall_clock_ms(), q->h->room, &q->facts);
 	q->facts.subject.stage = STAGE_BOOT;
 	q->facts.subject.client = CLIENT_IPXE;
 	q->r.manufacturer = q->facts.machine.m.manufacturer;

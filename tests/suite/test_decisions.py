@@ -1,6 +1,7 @@
 """What people decide and ask: explain, replay, assign, approve, deny, block, reload as a transaction."""
 
 import json
+import os
 import shutil
 
 import dhcp
@@ -69,6 +70,30 @@ def test_approval():
         m = site.query("machines", "show", MAC)
         check([e["text"] for e in m["events"] if e["kind"] == "state"][:3] == ["new", "denied", "held"],
               f"who decided what stays: {m['events']}")
+
+
+def test_early():
+    """A machine that is put into quarantine at its DISCOVER: scripts that are asked early get nothing stale."""
+    with Lab("early") as lab:
+        script = lab.path("boot.sh")
+        with open(script, "w", encoding="utf-8") as f:
+            f.write("#!/bin/sh\nwhile read -r l; do case \"$l\" in *self-test*) echo '{\"ok\":true}';;"
+                    "*) echo '{\"action\":\"none\"}';; esac; done\n")
+        os.chmod(script, 0o755)
+        os.chmod(lab.path(""), 0o755)
+        rules = [{"name": "out", "when": {"product": ["NUC"], "stage": ["discover"]}, "action": "quarantine"}]
+        _, _, client, site = network(lab, handlerd={"entries": entries(), "rules": rules,
+                                                    "script": {"boot": script}})
+        shutil.copytree(loaders(), site.root, dirs_exist_ok=True)
+        site.ca()
+        site.start()
+        wait_until(lambda: len(site.query("status")["services"]) == 3, 5, "the announcements")
+        pc = Machine(lab, client, site)
+        check("item" in pc.ask(), "its model is known now")
+        replies = lab.client(client, "ask", options=dhcp.firmware(7).hex(), mac=MAC.replace(":", ""))
+        check(len(replies) == 1, "an offer")
+        wait_until(lambda: site.query("explain", MAC)["reason"] == "quarantine", 10, "it is in quarantine")
+        check(site.query("status")["sources"]["boot"]["failed"] == 0, "and the script was not disturbed")
 
 
 def test_assign():
