@@ -61,7 +61,7 @@ struct machine {
 	enum machine_state state;
 	struct slice group; /* "": none */
 	/* assignment */
-	struct slice entry; /* "": none */
+	struct slice entry; /* "": none; a NUL follows it */
 	bool once;
 	uint64_t until_ms; /* 0: no end */
 	struct slice by;   /* who decided last: state or assignment */

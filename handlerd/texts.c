@@ -85,18 +85,19 @@ texts_take(struct texts *t, struct slice s, uint32_t *ret)
 	place = find_slot(t);
 	if (place == NO_SLOT || index_reserve(&t->by_hash, 1) < 0)
 		return -ENOMEM;
-	text = malloc(sizeof(*text) + s.n);
+	text = malloc(sizeof(*text) + s.n + 1);
 	if (text == NULL)
 		return -ENOMEM;
 	text->uses = 1;
 	text->n = (uint32_t)s.n;
 	memcpy(text->bytes, s.p, s.n);
+	text->bytes[s.n] = '\0';
 	if (place == t->first_free)
 		t->first_free = t->v[place].next_free;
 	else
 		t->n++;
 	t->v[place].text = text;
-	t->bytes += sizeof(*text) + s.n;
+	t->bytes += sizeof(*text) + s.n + 1;
 	index_add(&t->by_hash, hash, place);
 	*ret = place;
 	return 0;
@@ -114,7 +115,7 @@ texts_drop(struct texts *t, uint32_t number)
 	if (--text->uses > 0)
 		return;
 	(void)index_remove(&t->by_hash, hash_keyed(t->key, texts_get(t, number)), number);
-	t->bytes -= sizeof(*text) + text->n;
+	t->bytes -= sizeof(*text) + text->n + 1;
 	free(text);
 	t->v[number].next_free = t->first_free;
 	t->first_free = number;

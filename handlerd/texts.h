@@ -32,7 +32,7 @@ void texts_fini(struct texts *t);
 int texts_take(struct texts *t, struct slice s, uint32_t *ret);
 /* One use less. */
 void texts_drop(struct texts *t, uint32_t number);
-/* Stays until the last use is dropped. */
+/* Stays until the last use is dropped; a NUL follows it. */
 struct slice texts_get(const struct texts *t, uint32_t number);
 
 #endif

@@ -238,6 +238,7 @@ test_age(void)
 {
 	const struct machines_conf fewer = { .max_machines = 2, .weights = match_weights_default };
 	char order[64] = "";
+	struct machine m;
 
 	test_case("the one unseen longest goes first, without those that were decided about");
 	fresh(3);
@@ -251,6 +252,9 @@ test_age(void)
 	CHECK_INT(machines_evict(t), 0);
 	machines_each(t, note_id, order);
 	CHECK_STR(order, "1 4 ");
+
+	test_case("behind the name of an assigned entry stands a NUL");
+	CHECK(machines_get(t, 1, &m) && m.entry.n == 4 && m.entry.p[4] == '\0');
 
 	test_case("a lower bound makes more of them go, at last those that were decided about");
 	CHECK_INT(machines_set_state(t, 4, MACHINE_APPROVED, slice_str("ann")), 0);

@@ -13,7 +13,8 @@ MAC = "52:54:00:00:00:01"
 
 def entries():
     return [{"name": "blue", "type": "script", "text": "echo BLUE\nshell"},
-            {"name": "red", "type": "script", "text": "echo RED\nshell"}]
+            {"name": "red", "type": "script", "text": "echo RED\nshell"},
+            {"name": "blue-and-more-16", "type": "script", "text": "echo BLUE\nshell"}]
 
 
 class Machine:
@@ -121,8 +122,8 @@ def test_assign():
         site.ferryctl("assign", MAC, "blue", "--until", "2s")
         check("echo BLUE" in pc.ask(), "for two seconds")
         wait_until(lambda: "echo RED" in pc.ask(), 10, "its end")
-        # a machine that nobody has seen yet
-        site.ferryctl("assign", "52:54:00:00:00:02", "blue")
+        # a machine that nobody has seen yet, and a name that fills its piece of memory
+        site.ferryctl("assign", "52:54:00:00:00:02", "blue-and-more-16")
         check("echo BLUE" in Machine(lab, client, site, 2).ask(), "assigned before it came")
         site.ferryctl("unassign", "52:54:00:00:00:02")
         check("echo RED" in Machine(lab, client, site, 2).ask(), "and taken away")
