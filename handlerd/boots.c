@@ -500,6 +500,12 @@ boot_note_answer(struct boot *b, const struct boot_request *r, const struct boot
 	}
 }
 
+uint64_t
+boot_given(struct slice entry)
+{
+	return hash_bytes(entry.p, entry.n) | UINT64_C(1) << 63;
+}
+
 void
 boot_note_entry(struct boot *b, const char *name)
 {

@@ -62,7 +62,8 @@ struct boot {
 	enum boot_phase before; /* how its last boot ended, */
 	uint64_t before_ms;     /* and when; 0: there was none */
 
-	bool waits;                      /* for approval or release */
+	bool waits;     /* for approval or release */
+	uint64_t given; /* boot_given() of the assigned entry it got; GIVEN_OTHER; 0: not known */
 	uint64_t recall_note, recall_ms; /* what was recorded last */
 	uint32_t lines;                  /* of its timeline, kept since this handlerd has it */
 	/* what was noted last, so that repetitions are only counted */
@@ -107,6 +108,9 @@ struct boot *boots_restore(struct boots *t, const struct boot *from);
 
 /* What an answer changes: phase, image, trust. */
 void boot_note_answer(struct boot *b, const struct boot_request *r, const struct boot_answer *a);
+/* An assigned entry in struct boot's `given`. */
+#define GIVEN_OTHER 1 /* its script was not that of an assignment */
+uint64_t boot_given(struct slice entry);
 /* What it is to boot. */
 void boot_note_entry(struct boot *b, const char *name);
 /* `word` is what stands behind /2PXE/report/ in a URL. */

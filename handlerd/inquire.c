@@ -410,6 +410,10 @@ end_assignment(struct handlerd *h, struct boot *b, const struct policy *policy)
 	if (!over || b->machine == 0 || !machines_get(h->inventory.table, b->machine, &m) ||
 	    m.entry.n == 0 || !m.once)
 		return;
+	/* one that was made while another entry runs is for the boot after this one; where that is
+	 * not known any more it ends: better once too little than again and again */
+	if (b->given != 0 && b->given != boot_given(m.entry))
+		return;
 	handlerd_assign(h, b->machine, (struct slice){ 0 }, false, 0, slice_str("report"));
 	notes_remark(&h->notes, b, "assignment-done", "", "it was for one boot");
 }
@@ -462,6 +466,19 @@ note_request(struct inquiry *q, struct boot *b)
 		log_peer_warn("store: it is too far behind, a record is lost");
 }
 
+/* Whether the script that it gets is that of its machine's assignment. */
+static void
+note_given(const struct inquiry *q, struct boot *b)
+{
+	const struct machine_knowledge *k = &q->facts.machine;
+
+	if (q->r.stage != STAGE_BOOT || q->decision.answer.reason == REASON_COLLECT)
+		return;
+	b->given = k->known && k->is_assigned && q->decision.entry[0] != '\0'
+	               ? boot_given(k->m.entry)
+	               : GIVEN_OTHER;
+}
+
 static void
 write_down(struct inquiry *q)
 {
@@ -474,6 +491,7 @@ write_down(struct inquiry *q)
 		enum boot_phase before = b->phase;
 
 		boot_note_answer(b, &q->r, a);
+		note_given(q, b);
 		if (q->decision.entry[0] != '\0')
 			boot_note_entry(b, q->decision.entry);
 		if (q->r.stage == STAGE_REPORT)

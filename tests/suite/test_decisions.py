@@ -119,6 +119,13 @@ def test_assign():
         check("echo RED" in pc.ask(), "after its report the rule decides again")
         kinds = [e["kind"] for e in site.query("boots", "show", boot)["timeline"]]
         check("assignment-done" in kinds, f"the timeline tells it: {kinds}")
+        # made while another entry runs: it is for the next boot, and for no other
+        check("echo RED" in pc.ask(), "it boots something else")
+        site.ferryctl("assign", MAC, "blue", "--once")
+        pc.ask(f"report/done?boot={site.boots()[0]['id']}")
+        check("echo BLUE" in pc.ask(), "the report of that does not end it")
+        pc.ask(f"report/done?boot={site.boots()[0]['id']}")
+        check("echo RED" in pc.ask(), "its own does")
         site.ferryctl("assign", MAC, "blue", "--until", "2s")
         check("echo BLUE" in pc.ask(), "for two seconds")
         wait_until(lambda: "echo RED" in pc.ask(), 10, "its end")
