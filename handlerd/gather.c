@@ -127,6 +127,12 @@ gather_machine(struct handlerd *h, const struct boot_request *r, struct boot *b,
 	}
 	id = inventory_note(&h->inventory, &claim, &facts, now_ms);
 	h->notes.put_something = true;
+	/* its last boot may be gone from memory, but the machine knows how it ended */
+	if (b->before_ms == 0 && machines_get(h->inventory.table, id, &m) && m.phase_ms != 0 &&
+	    m.phase_ms < b->started_ms) {
+		b->before = m.phase;
+		b->before_ms = m.phase_ms;
+	}
 	if (id == 0 || id == b->machine)
 		return;
 	b->machine = id;

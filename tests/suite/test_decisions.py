@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import signal
+import sqlite3
 
 import dhcp
 from lab import Lab, check, loaders, network, read, wait_until
@@ -95,6 +97,24 @@ def test_early():
         check(len(replies) == 1, "an offer")
         wait_until(lambda: site.query("explain", MAC)["reason"] == "quarantine", 10, "it is in quarantine")
         check(site.query("status")["sources"]["boot"]["failed"] == 0, "and the script was not disturbed")
+
+
+def test_outcome():
+    """How a machine's last boot ended is known after a restart, too, when that boot is long over."""
+    with Lab("outcome") as lab:
+        rules = [{"name": "again", "when": {"outcome": ["done<1h"]}, "action": "entry", "entry": "red"}]
+        _, _, client, site = network(lab, handlerd={"entries": entries(), "rules": rules})
+        start(site)
+        pc = Machine(lab, client, site)
+        check("item" in pc.ask(), "its first boot")
+        pc.ask("report/done")
+        check("echo RED" in pc.ask(), "the second one knows of the first")
+        pc.ask("report/done")
+        site.kill("handlerd", signal.SIGTERM)
+        with sqlite3.connect(f"{site.run}/store.db") as db:
+            db.execute("UPDATE boot SET last_ms = last_ms - 86400000")
+        site.start("handlerd")
+        check("echo RED" in pc.ask(), "and so does the third one, after a restart")
 
 
 def test_assign():
