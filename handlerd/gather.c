@@ -307,7 +307,7 @@ image_of_path(const struct handlerd *h, const char *path)
 
 static void
 check_token(struct handlerd *h, const struct boot_request *r, const struct image *im,
-    uint64_t now_ms, struct facts *f)
+    uint64_t now_ms, bool only_look, struct facts *f)
 {
 	struct token_use use = {
 		.address = r->address,
@@ -327,6 +327,8 @@ check_token(struct handlerd *h, const struct boot_request *r, const struct image
 	if (b != NULL)
 		use.mac = b->mac;
 	f->token_fault = token_check(keyring_signer(h->keyring), r->token, &use, now_ms, &claims);
+	if (only_look)
+		return;
 	if (f->token_fault == TOKEN_GOOD)
 		f->token_fault = token_uses_note(h->token_uses, &claims, f->path, now_ms, &uses);
 	/* told once: what follows only repeats it */
@@ -337,7 +339,7 @@ check_token(struct handlerd *h, const struct boot_request *r, const struct image
 
 static void
 gather_file(struct handlerd *h, const struct boot_request *r, const struct policy *policy,
-    uint64_t now_ms, struct fact_room *room, struct facts *f)
+    uint64_t now_ms, bool only_look, struct fact_room *room, struct facts *f)
 {
 	struct content_file file;
 	const struct image *im;
@@ -353,7 +355,7 @@ gather_file(struct handlerd *h, const struct boot_request *r, const struct polic
 	im = image_of_path(h, room->path);
 	f->file_secret = (im != NULL && im->is_secret) || policy_path_is_secret(policy, room->path);
 	if (f->file_secret)
-		check_token(h, r, im, now_ms, f);
+		check_token(h, r, im, now_ms, only_look, f);
 }
 
 /* A token for what is secret in this boot, if anything is. */
@@ -398,7 +400,8 @@ posted_number(struct slice params, const char *name)
 
 void
 gather(struct handlerd *h, const struct boot_request *r, const struct boot *b,
-    const struct policy *policy, uint64_t now_ms, struct fact_room *room, struct facts *f)
+    const struct policy *policy, uint64_t now_ms, bool only_look, struct fact_room *room,
+    struct facts *f)
 {
 	const struct service *tftp = services_pick(&h->services, DAEMON_TFTPD, r->subnet, now_ms);
 
@@ -427,7 +430,7 @@ gather(struct handlerd *h, const struct boot_request *r, const struct boot *b,
 	if (policy->targets->n > 0)
 		gather_self(h, room, &f->self);
 	if (r->stage == STAGE_FILE)
-		gather_file(h, r, policy, now_ms, room, f);
+		gather_file(h, r, policy, now_ms, only_look, room, f);
 	if (r->stage == STAGE_BOOT && b != NULL) {
 		gather_token(h, policy, b, r, now_ms, room);
 		f->token = room->token;

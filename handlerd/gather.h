@@ -26,11 +26,12 @@ struct fact_room {
 };
 
 /*
- * All but the sources' answers.  `b` may be NULL.  Valid until the next request, or until one of
- * the tables changes.
+ * All but the sources' answers.  `b` may be NULL.  `only_look`: a token is not used up by it, and
+ * nothing written down.  Valid until the next request, or until one of the tables changes.
  */
 void gather(struct handlerd *h, const struct boot_request *r, const struct boot *b,
-    const struct policy *policy, uint64_t now_ms, struct fact_room *room, struct facts *f);
+    const struct policy *policy, uint64_t now_ms, bool only_look, struct fact_room *room,
+    struct facts *f);
 
 /* Finds out which machine a boot is of, and takes down what a request tells about it. */
 void gather_machine(

@@ -202,7 +202,8 @@ decide_once(struct inquiry *q)
 	struct handlerd *h = q->h;
 	struct wbuf scratch;
 
-	gather(h, &q->r, boot_of(q), q->policy, wall_clock_ms(), h->room, &q->facts);
+	gather(h, &q->r, boot_of(q), q->policy, wall_clock_ms(), q->result != NULL, h->room,
+	    &q->facts);
 	if (!consult(q))
 		return false;
 	wbuf_init(&scratch, h->scratch, sizeof(h->scratch));
@@ -521,7 +522,7 @@ ask_early(struct inquiry *q)
 	    q->decision.answer.action != ACTION_OFFER)
 		return;
 	/* what was written down meanwhile may have moved the machine that the facts point to */
-	gather(q->h, &q->r, b, q->policy, wall_clock_ms(), q->h->room, &q->facts);
+	gather(q->h, &q->r, b, q->policy, wall_clock_ms(), true, q->h->room, &q->facts);
 	q->facts.subject.stage = STAGE_BOOT;
 	q->facts.subject.client = CLIENT_IPXE;
 	q->r.manufacturer = q->facts.machine.m.manufacturer;

@@ -178,7 +178,7 @@ decide_again(struct replay *p, const struct boot_request *r, const struct reques
 	struct wbuf scratch;
 	json_t *outcome;
 
-	gather(p->h, r, &then, policy, q->at_ms, p->h->room, &facts);
+	gather(p->h, r, &then, policy, q->at_ms, true, p->h->room, &facts);
 	restore_sources(q->sources, &facts, &said);
 	wbuf_init(&scratch, p->h->scratch, sizeof(p->h->scratch));
 	decide(r, policy, &facts, &scratch, &d);
