@@ -129,8 +129,9 @@ struct replay {
 	size_t piece; /* requests of this round */
 };
 
-/* Verdicts that were recorded, put back into facts. */
+/* Verdicts that were recorded, put back into facts; who was not asked then has no opinion. */
 struct said_then {
+	struct verdict none;
 	struct verdict verdicts[SOURCES];
 	bool has[SOURCES];
 };
@@ -145,10 +146,13 @@ restore_sources(struct slice text, struct facts *f, struct said_then *said)
 	for (enum source i = 0; i < SOURCES; i++) {
 		json_t *v = json_object_get(o, source_name(i));
 
-		/* who was not asked then had nothing to say */
 		f->sources[i] =
-		    (struct source_answer){ .state = SOURCE_FAILED, .why = "not asked then" };
-		if (v == NULL || json_is_null(v))
+		    (struct source_answer){ .state = SOURCE_ANSWERED, .verdict = &said->none };
+		if (v == NULL)
+			continue;
+		f->sources[i] =
+		    (struct source_answer){ .state = SOURCE_FAILED, .why = "it failed then" };
+		if (json_is_null(v))
 			continue;
 		said->has[i] =
 		    verdict_parse(v, &any, &said->verdicts[i], error, sizeof(error)) == 0;
@@ -172,7 +176,14 @@ decide_again(struct replay *p, const struct boot_request *r, const struct reques
 		.before_ms = q->before_ms,
 		.attempt = q->attempt,
 	};
-	struct said_then said = { .has = { false } };
+	char nothing[] = "";
+	struct said_then said = { .none = { .kind = VERDICT_NONE,
+				      .text = nothing,
+				      .name = nothing,
+				      .url = nothing,
+				      .title = nothing,
+				      .standing = nothing,
+				      .reason = nothing } };
 	struct decision d;
 	struct facts facts;
 	struct wbuf scratch;
@@ -198,7 +209,8 @@ compare(struct replay *p, const struct boot_request *r, const struct request_rec
 
 	(void)snprintf(key, sizeof(key), "%llu/%s/%s", (unsigned long long)q->machine,
 	    mac_format(&q->mac, mac), boot_stage_name(q->stage));
-	if (!json_equal(was, is) && json_object_size(p->changes) < CHANGES_MAX)
+	if (!json_equal(was, is) && (json_object_get(p->changes, key) != NULL ||
+					json_object_size(p->changes) < CHANGES_MAX))
 		json_object_set_new(p->changes, key,
 		    json_pack("{s:I, s:s, s:s, s:s, s:I, s:O, s:O}", "machine",
 			(json_int_t)q->machine, "mac", mac, "boot", boot_id_format(q->boot, id),

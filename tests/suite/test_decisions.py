@@ -226,6 +226,15 @@ def test_replay():
         check((r["changes"][0]["now"]["entry"], r["changes"][0]["then"]["entry"]) == ("red", "blue"), "how")
         check("52:54:00:00:00:02" in site.ferryctl("replay", "--config", new), "for people")
         check(site.query("replay", "--config", new) == r, "and again the same")
+        # a script that nobody had then has no opinion, and its fall-back does not count
+        script = lab.path("boot.sh")
+        with open(script, "w", encoding="utf-8") as f:
+            f.write("#!/bin/sh\n")
+        os.chmod(script, 0o755)
+        new = configure(site, rules=[{"name": "all", "action": "script"}],
+                        script={"boot": script, "fallback": "deny"})
+        r = site.query("replay", "--config", new)
+        check({(c["then"]["rule"], c["then"]["reason"]) for c in r["changes"]} == {("all", "menu")}, f"{r}")
         bad = configure(site, rules=[{"name": "x", "action": "menu", "menu": "none"}])
         p = site.ferryctl("replay", "--config", bad, ok=False)
         check(p.returncode == 1 and 'rules[0]: there is no menu "none"' in p.stderr, f"mistakes: {p.stderr}")
