@@ -10,14 +10,19 @@
 
 #include "common/arch.h"
 #include "common/log.h"
+#include "common/params.h"
 #include "common/sockaddr.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
+
+/* What a request to handlerd may hold (common/msg.c). */
+#define PARAMS_MAX      (1u << 20)
 
 #define ADD(counter, n) atomic_fetch_add_explicit(&(counter), n, memory_order_relaxed)
 
@@ -332,6 +337,47 @@ count_route(struct exchange *x)
 }
 
 static bool
+has_field(const struct form *form, struct slice name)
+{
+	for (size_t i = 0; i < form->n; i++) {
+		struct slice had = form->fields[i].name;
+
+		if (had.n == name.n && name.n > 0 &&
+		    strncasecmp((const char *)had.p, (const char *)name.p, name.n) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The form that handlerd gets: the body, then what the query tells beside it.  A referral's URL
+ * has its mark in the query, and iPXE posts a form to it.
+ */
+static struct slice
+join_params(const struct exchange *x, const struct form *body, char *dst)
+{
+	struct slice query = x->route.query, name, value;
+	size_t used = x->body_n;
+
+	if (x->body_n == 0)
+		return query;
+	memcpy(dst, x->body, x->body_n);
+	while (params_next(&query, &name, &value)) {
+		size_t n = name.n + value.n + 2; /* with '&' and '=' */
+
+		if (has_field(body, name) || used + n > PARAMS_MAX)
+			continue;
+		dst[used] = '&';
+		memcpy(dst + used + 1, name.p, name.n);
+		dst[used + 1 + name.n] = '=';
+		if (value.n > 0)
+			memcpy(dst + used + 2 + name.n, value.p, value.n);
+		used += n;
+	}
+	return (struct slice){ (const uint8_t *)dst, used };
+}
+
+static bool
 ask(struct exchange *x)
 {
 	static const enum boot_stage stages[] = {
@@ -340,7 +386,9 @@ ask(struct exchange *x)
 		[ROUTE_REPORT] = STAGE_REPORT,
 	};
 	const char *agent = header_of(x, MHD_HTTP_HEADER_USER_AGENT);
-	uint8_t *scratch = malloc(x->route.query.n + x->body_n + 1);
+	/* decoding never makes anything longer, joining by two octets a pair without '=' */
+	size_t size = 2 * x->route.query.n + x->body_n + 2;
+	uint8_t *scratch = malloc(2 * size);
 	struct form form = { .n = 0 };
 	struct wbuf w;
 	struct boot_request r = {
@@ -351,14 +399,13 @@ ask(struct exchange *x)
 		.server = x->local,
 		.subnet = slice_str(x->worker->instance),
 		.file = { (const uint8_t *)x->route.rest, x->route.rest_n },
-		.params = x->body_n > 0 ? (struct slice){ x->body, x->body_n } : x->route.query,
 	};
 
 	if (scratch == NULL)
 		return false;
-	wbuf_init(&w, scratch, x->route.query.n + x->body_n + 1);
-	/* decoding never makes anything longer: both fit */
+	wbuf_init(&w, scratch, size);
 	form_parse((struct slice){ x->body, x->body_n }, &w, &form);
+	r.params = join_params(x, &form, (char *)scratch + size);
 	form_parse(x->route.query, &w, &form);
 	form_to_request(&form, &r);
 	if (r.version.n == 0 && agent != NULL)
