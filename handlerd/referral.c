@@ -194,6 +194,12 @@ is_ours(const uint8_t *name, size_t n)
 	return false;
 }
 
+bool
+referral_keeps(struct slice name)
+{
+	return is_ours(name.p, name.n);
+}
+
 /* True if the query of the target's own URL sets that name. */
 static bool
 is_set_by(struct slice query, const uint8_t *name, size_t n)

@@ -50,6 +50,9 @@ bool referral_via_has(struct slice via, const char *id);
  */
 size_t referral_param(struct slice form, const char *name, uint8_t *dst, size_t size);
 
+/* Whether a parameter of that name (compared without case) is between the client and us. */
+bool referral_keeps(struct slice name);
+
 struct referral_url_result {
 	unsigned carried;  /* parameters that stand in the URL */
 	unsigned dropped;  /* those that are between the client and us: tokens, our own URLs */

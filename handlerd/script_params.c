@@ -2,6 +2,7 @@
  * The parameters of a boot request: what a script makes iPXE post, what of a posted form goes along
  * with the next ones, and the memory that it tells of.
  */
+#include "handlerd/referral.h"
 #include "handlerd/script.h"
 #include "handlerd/script_parts.h"
 
@@ -106,9 +107,12 @@ name_is(struct slice s, const char *name)
 	return s.n == strlen(name) && strncasecmp((const char *)s.p, name, s.n) == 0;
 }
 
-/* Whether the scripts post a parameter of this name anyway, or it is not for posting again. */
+/*
+ * Whether the scripts post a parameter of this name anyway, or it is not for posting again.  What
+ * a person typed for us, say, is not for other servers.
+ */
 static bool
-is_own(struct slice name)
+is_own(struct slice name, bool for_us)
 {
 	static const char *const others[] = { "token", "guid", "make", "model", "architecture",
 		"pxeurl", "wsurl" };
@@ -125,7 +129,7 @@ is_own(struct slice name)
 		if (name_is(name, others[i]))
 			return true;
 	}
-	return false;
+	return !for_us && referral_keeps(name);
 }
 
 /* A parameter that goes along, as it stands in the form, and decoded. */
@@ -158,10 +162,10 @@ next_field(struct slice form, size_t *at, struct carried *ret)
 
 /* The next one that goes along. */
 static bool
-next_carried(struct slice form, size_t *at, struct carried *ret)
+next_carried(struct slice form, bool for_us, size_t *at, struct carried *ret)
 {
 	while (next_field(form, at, ret)) {
-		if (is_name(ret->name) && !is_own(ret->name) &&
+		if (is_name(ret->name) && !is_own(ret->name, for_us) &&
 		    decode(ret->encoded, ret->value, &ret->n))
 			return true;
 	}
@@ -218,7 +222,8 @@ script_put_params(struct wbuf *w, const struct script_ctx *ctx, bool with_tokens
 	}
 	for (size_t i = 0; with_tokens && i < NITEMS(tokens); i++)
 		wbuf_printf(w, "param --params paramdata %s ${%s} ||\n", tokens[i], tokens[i]);
-	for (unsigned i = 0; i < CARRIED_MAX && next_carried(ctx->params, &pos, &c); i++)
+	for (unsigned i = 0; i < CARRIED_MAX && next_carried(ctx->params, with_tokens, &pos, &c);
+	     i++)
 		put_carried_param(w, &c, i);
 	wbuf_printf(w, ":bf_query_%u\nset paramquery ", at);
 	for (size_t i = 0; i < NITEMS(posted); i++) {
@@ -230,7 +235,8 @@ script_put_params(struct wbuf *w, const struct script_ctx *ctx, bool with_tokens
 	for (size_t i = 0; with_tokens && i < NITEMS(tokens); i++)
 		wbuf_printf(w, "&%s=${%s:uristring}", tokens[i], tokens[i]);
 	pos = 0;
-	for (unsigned i = 0; i < CARRIED_MAX && next_carried(ctx->params, &pos, &c); i++)
+	for (unsigned i = 0; i < CARRIED_MAX && next_carried(ctx->params, with_tokens, &pos, &c);
+	     i++)
 		put_carried_query(w, &c);
 	wbuf_u8(w, '\n');
 }

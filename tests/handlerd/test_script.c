@@ -233,7 +233,7 @@ make_refer(struct wbuf *w, const struct script_ctx *ctx, const char *first)
 	const char *const urls[] = { first, "http://10.77.1.11:8060/2PXE/boot", "no URL" };
 	struct script_ctx with = *ctx;
 
-	with.params = slice_str("site=north&tokenid=t-1");
+	with.params = slice_str("site=north&tokenid=t-1&authvalue=1234&bfvia=abc");
 	with.tokenid = "t-1";
 	script_refer(w, &with, urls, NITEMS(urls));
 }
