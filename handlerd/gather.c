@@ -4,8 +4,8 @@
 #include "common/arch.h"
 #include "common/content.h"
 #include "common/log.h"
-#include "common/params.h"
 #include "handlerd/pattern.h"
+#include "handlerd/script.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -386,18 +386,6 @@ gather_token(struct handlerd *h, const struct policy *policy, const struct boot 
 
 /* --- all of it -------------------------------------------------------------------------------- */
 
-static uint32_t
-posted_number(struct slice params, const char *name)
-{
-	char text[21];
-	uint64_t n;
-
-	if (params_text(params, name, text, sizeof(text)) <= 0 || parse_u64(text, &n) < 0 ||
-	    n > UINT32_MAX)
-		return 0;
-	return (uint32_t)n;
-}
-
 void
 gather(struct handlerd *h, const struct boot_request *r, const struct boot *b,
     const struct policy *policy, uint64_t now_ms, bool only_look, struct fact_room *room,
@@ -419,7 +407,7 @@ gather(struct handlerd *h, const struct boot_request *r, const struct boot *b,
 		.boot = b != NULL ? b->id : 0,
 		.trusted = b != NULL && b->trusted,
 		.by_http = b != NULL && b->by_http,
-		.memory_mb = posted_number(r->params, "memsize"),
+		.memory_mb = script_memory_mb(r->params),
 		.token = "",
 	};
 	if (tftp != NULL && tftp->address.family == 4)
