@@ -87,9 +87,10 @@ def flood(address, port, packets, seed, samples, source=0):
 
 
 def tftp(address, name, mode="octet", options=(), port=69, seconds=5, pause=0, stop_after=None,
-         ignore_first=0):
+         ignore_first=0, source=""):
     """Reads a file as a client of its own: returns bytes, the OACK, the sender, or the error."""
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind((source, 0))
     s.settimeout(seconds)
     request = b"\0\1" + name.encode("latin-1") + b"\0" + mode.encode() + b"\0"
     for key, value in options:

@@ -81,13 +81,19 @@ def linux_lister(folder):
     run("bash", "-c", f"find . | cpio --quiet -o -H newc >{folder}/lister.img", cwd=root)
 
 
-def make(folder):
-    program = f"{folder}/lister.efi"
+def efi_program(folder, name):
+    program = f"{folder}/{name}.efi"
     run("clang", "--target=x86_64-unknown-windows", "-std=gnu11", "-Wall", "-Wextra", "-O1",
         "-ffreestanding", "-fshort-wchar", "-mno-red-zone", "-mno-stack-arg-probe", "-c", "-o",
-        f"{folder}/lister.obj", f"{HERE}/lister.c")
+        f"{folder}/{name}.obj", f"{HERE}/{name}.c")
     run("lld-link", "/subsystem:efi_application", "/entry:efi_main", "/nodefaultlib",
-        f"/out:{program}", f"{folder}/lister.obj")
+        f"/out:{program}", f"{folder}/{name}.obj")
+    return program
+
+
+def make(folder):
+    program = efi_program(folder, "lister")
+    efi_program(folder, "dead")
     linux_lister(folder)
     fat(f"{folder}/uefi.img", program, "DISK.TXT", 1440)
     shutil.copy(sector(folder, "disk"), f"{folder}/bios.img")
@@ -104,10 +110,15 @@ def make(folder):
         "-no-emul-boot", tree)
 
 
+def dead_loader():
+    """A loader that says so and does nothing more."""
+    return f"{media()}/dead.efi"
+
+
 def media():
-    """The folder with lister.efi, lister.img, uefi.img, bios.img and disc.iso."""
+    """The folder with lister.efi, dead.efi, lister.img, uefi.img, bios.img and disc.iso."""
     folder = os.path.join(CACHE, "media")
-    newest = max(os.path.getmtime(f) for f in (__file__, f"{HERE}/lister.c"))
+    newest = max(os.path.getmtime(f) for f in (__file__, f"{HERE}/lister.c", f"{HERE}/dead.c"))
     if not os.path.exists(folder) or os.path.getmtime(folder) < newest:
         os.makedirs(CACHE, exist_ok=True)
         fresh = tempfile.mkdtemp(prefix="media.", dir=CACHE)
