@@ -8,9 +8,6 @@
 #include <string.h>
 #include <strings.h>
 
-/* iPXE asks for this by itself, in the folder of its loader or in the root. */
-#define AUTOEXEC "autoexec.ipxe"
-
 void
 answer_ignore(const struct deciding *d, enum boot_reason reason)
 {

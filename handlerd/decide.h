@@ -21,6 +21,9 @@
 /* Room for what an answer is made of: URLs, a script.  A script must fit a BIOS iPXE's memory. */
 #define DECIDE_SCRATCH (64 * 1024)
 
+/* iPXE asks for this by itself, in the folder of its loader or in the root. */
+#define AUTOEXEC "autoexec.ipxe"
+
 /* A network boot program of the content root. */
 struct loader {
 	char path[CONTENT_PATH_MAX];

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define TEXT_MAX 1024 /* of a line of the timeline */
 
@@ -357,9 +358,13 @@ note_silence(struct inquiry *q, struct boot *b)
 static void
 note_life(struct inquiry *q, struct boot *b)
 {
-	bool ipxe = (q->r.stage == STAGE_DISCOVER && q->r.client == CLIENT_IPXE) ||
-	            q->r.stage == STAGE_BOOT;
+	const struct facts *f = &q->facts;
+	bool ipxe = q->r.client == CLIENT_IPXE || q->r.stage == STAGE_BOOT;
 
+	/* a site's own autoexec.ipxe need not lead to any other request */
+	if (q->r.stage == STAGE_FILE && f->path_rc == 0 &&
+	    strcasecmp(path_base(f->path), AUTOEXEC) == 0)
+		ipxe = true;
 	if (b != NULL && ipxe)
 		(void)adapt_alive(q->h->adapt, &b->mac, wall_clock_ms());
 }

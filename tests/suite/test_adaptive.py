@@ -102,22 +102,27 @@ def test_next_loader():
 
 
 def test_not_silent():
-    """No change: fetched in part, asked again within the two seconds, or alive."""
+    """No change: fetched in part, asked again within the two seconds, or alive in whatever way."""
     with Lab("lively") as lab:
         client, site = prepared(lab)
-        part, soon, lives = (Firmware(lab, client, site, n) for n in (1, 2, 3))
-        for pc in (part, soon, lives):
+        with open(f"{site.root}/boot/x64/autoexec.ipxe", "w", encoding="utf-8") as f:
+            f.write("#!ipxe\nshell\n")
+        part, soon, lives, own = (Firmware(lab, client, site, n) for n in (1, 2, 3, 4))
+        for pc in (part, soon, lives, own):
             check(pc.discover() == FIRST, "the preferred one")
         part.lease()
         lab.client(client, "tftp", address=SERVER, name=FIRST, source=part.address, stop_after=0,
                    options=[["tsize", 0], ["blksize", 1468]])
         lives.fetch(FIRST)
         lives.live()
+        own.fetch(FIRST)
+        lab.client(client, "tftp", address=SERVER, name="boot/x64/autoexec.ipxe", source=own.address)
         soon.fetch(FIRST)
         check(soon.discover() == FIRST, "a second card asks at once: that is no silence")
         time.sleep(SILENCE)
         check(part.discover() == FIRST, "it only asked for the size")
         check(lives.discover() == FIRST, "it lived")
+        check(own.discover() == FIRST, "it asked for autoexec.ipxe, the site's own")
 
 
 def test_model():
