@@ -244,3 +244,46 @@ def test_fast_no_uefi():
         log = read(lab.path("fake_handlerd.log"))
         check(log.count("client=pxe") == 1, "PXE asked once")
         check(log.count("client=uefi-http") == 1, "HTTP Boot asked once")
+
+
+def fast_no_by_handlerd(lab, machine_mac, rules, block=False):
+    """OVMF and all four daemons: a decision of handlerd's ends PXE and HTTP Boot within seconds."""
+    segment = lab.segment("net")
+    lab.capture(segment)
+    lab.dhcp_server(segment)
+    server = lab.host("server", segment, f"{SERVER}/24")
+    site = Site(lab, server, handlerd={"rules": rules})
+    shutil.copytree(loaders(), site.root, dirs_exist_ok=True)
+    site.ca()
+    site.start()
+    if block:
+        site.ferryctl("block", machine_mac)
+    machine = Machine(lab, segment, "ovmf", mac=machine_mac, args=[
+        *boot_sector(lab.path("disk.img")), "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n"])
+    seconds = seconds_between(machine, "Start PXE over IPv4", "Start HTTP Boot over IPv4", 30)
+    check(seconds < 15, f"PXE went on after {seconds:.1f} s\n{site.timeline()}")
+    check("Remote boot cancelled" in machine.output(), "by the menu's item")
+    seconds = seconds_between(machine, "Start HTTP Boot over IPv4", "Start HTTP Boot over IPv6", 30)
+    check(seconds < 15, f"HTTP Boot went on after {seconds:.1f} s\n{site.timeline()}")
+    machine.stop()
+    asked = [e for b in site.boots() for e in site.query("boots", "show", b["id"])["timeline"]
+             if e["kind"] == "discover"]
+    check({e["text"] for e in asked} == {"pxe", "uefi-http"}, f"both asked: {asked}")
+    check(not any(b["phase"] != "firmware" for b in site.boots()), "nothing was loaded")
+    return asked
+
+
+def test_fast_no_rule():
+    """A rule `refuse`, which names its machine by its MAC, ends this firmware's attempts."""
+    with Lab("fastrule") as lab:
+        asked = fast_no_by_handlerd(lab, "52:54:00:12:34:56", [
+            {"name": "others", "when": {"mac": ["52:54:00:99"]}, "action": "ignore"},
+            {"name": "no-boot", "when": {"mac": ["52:54:00:12"]}, "action": "refuse"}])
+        check({(e["rule"], e["reason"]) for e in asked} == {("no-boot", "rule-refuses")}, f"by the rule: {asked}")
+
+
+def test_fast_no_blocked():
+    """So does the state `blocked`, given to a machine that was never seen."""
+    with Lab("fastblocked") as lab:
+        asked = fast_no_by_handlerd(lab, "52:54:00:12:34:56", [], block=True)
+        check({e["reason"] for e in asked} == {"blocked"}, f"by its state: {asked}")
