@@ -317,7 +317,7 @@ check_token(struct handlerd *h, const struct boot_request *r, const struct image
 	};
 	struct token_claims claims;
 	const struct boot *b;
-	uint32_t uses;
+	uint32_t uses = 0;
 
 	if (token_peek(r->token, &claims) < 0) {
 		f->token_fault = TOKEN_MALFORMED;
@@ -329,7 +329,8 @@ check_token(struct handlerd *h, const struct boot_request *r, const struct image
 	f->token_fault = token_check(keyring_signer(h->keyring), r->token, &use, now_ms, &claims);
 	if (only_look)
 		return;
-	if (f->token_fault == TOKEN_GOOD)
+	/* by any other way it gets no secret file, which is no use of the token */
+	if (f->token_fault == TOKEN_GOOD && r->via == VIA_HTTPS)
 		f->token_fault = token_uses_note(h->token_uses, &claims, f->path, now_ms, &uses);
 	/* told once: what follows only repeats it */
 	if (f->token_fault == TOKEN_USED_UP && uses == (uint32_t)claims.uses + 1)
