@@ -6,6 +6,7 @@
  */
 #include "handlerd/control_machines.h"
 
+#include "common/json_text.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -75,16 +76,6 @@ control_by(const json_t *params, struct slice *ret, struct rpc_error *error)
 
 /* --- showing -------------------------------------------------------------------------------- */
 
-/* Text of strangers: what is no UTF-8 is escaped. */
-static json_t *
-dump_text(struct slice s)
-{
-	json_t *v = json_stringn((const char *)s.p, s.n);
-	char quoted[LOG_QUOTE_SIZE];
-
-	return v != NULL ? v : json_string(log_quote(s, quoted));
-}
-
 /* What tells a machine from others, in a line. */
 json_t *
 control_machine_brief(const struct handlerd *h, uint64_t id)
@@ -96,9 +87,9 @@ control_machine_brief(const struct handlerd *h, uint64_t id)
 		return NULL;
 	return json_pack("{s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:I}", "id", (json_int_t)m.id,
 	    "mac", m.nmacs > 0 ? mac_format(&m.macs[0].mac, mac) : "", "uuid",
-	    m.has_uuid ? uuid_format(&m.uuid, uuid) : "", "serial", dump_text(m.serial), "asset",
-	    dump_text(m.asset), "manufacturer", dump_text(m.manufacturer), "product",
-	    dump_text(m.product), "state", machine_state_name(m.state), "last_ms",
+	    m.has_uuid ? uuid_format(&m.uuid, uuid) : "", "serial", json_text(m.serial), "asset",
+	    json_text(m.asset), "manufacturer", json_text(m.manufacturer), "product",
+	    json_text(m.product), "state", machine_state_name(m.state), "last_ms",
 	    (json_int_t)m.last_ms);
 }
 
@@ -141,7 +132,7 @@ dump_duplicate(void *arg, const struct duplicate *d)
 	json_array_append_new(l->list,
 	    json_pack("{s:s, s:s, s:o, s:b, s:o}", "reason", duplicate_reason_name(d->reason),
 		"identifier", identifier_name(d->identifier), "value",
-		dump_text(slice_str(d->value)), "crowded", d->crowded, "machines", machines));
+		json_text(slice_str(d->value)), "crowded", d->crowded, "machines", machines));
 }
 
 json_t *

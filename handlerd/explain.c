@@ -3,23 +3,14 @@
 
 #include "common/arch.h"
 #include "common/hex.h"
-#include "common/hook.h"
+#include "common/json_text.h"
 #include "handlerd/judge.h"
-
-
-json_t *
-explain_text(struct slice s)
-{
-	bool replaced = false;
-
-	return hook_text(s, &replaced);
-}
 
 static void
 set_text(json_t *o, const char *key, struct slice s)
 {
 	if (s.n > 0)
-		json_object_set_new(o, key, explain_text(s));
+		json_object_set_new(o, key, json_text(s));
 }
 
 static void
@@ -34,8 +25,8 @@ add_step(void *arg, const char *step, bool decided, const char *why)
 	json_t *steps = arg;
 
 	json_array_append_new(
-	    steps, json_pack("{s:o, s:b, s:o}", "step", explain_text(slice_str(step)), "decided",
-		       decided, "why", explain_text(slice_str(why))));
+	    steps, json_pack("{s:o, s:b, s:o}", "step", json_text(slice_str(step)), "decided",
+		       decided, "why", json_text(slice_str(why))));
 }
 
 static json_t *
@@ -85,7 +76,7 @@ explain_request(const struct boot_request *r, const struct subject *s)
 	set_name(o, "outcome", rule_outcome_name(s->outcome));
 	groups = json_array();
 	for (size_t i = 0; i < s->ngroups; i++)
-		json_array_append_new(groups, explain_text(s->groups[i]));
+		json_array_append_new(groups, json_text(s->groups[i]));
 	json_object_set_new(o, "groups", groups);
 	return o;
 }

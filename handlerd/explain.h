@@ -13,7 +13,4 @@ json_t *explain_decision(const struct boot_request *r, const struct policy *poli
 /* What of an answer makes a difference to a machine, as a new object, for comparing. */
 json_t *explain_outcome(const struct decision *d);
 
-/* Text of the network as a JSON string, as hook_text() makes it. */
-json_t *explain_text(struct slice s);
-
 #endif

@@ -1,6 +1,7 @@
 /* What is written down; see notes.h. */
 #include "handlerd/notes.h"
 
+#include "common/json_text.h"
 #include "common/log.h"
 
 #include <string.h>
@@ -49,15 +50,9 @@ publish(struct notes *n, const struct entry_record *e)
 	o = json_pack(
 	    "{s:s, s:s}", "boot", boot_id_format(e->boot, id), "via", boot_via_name(e->via));
 	for (size_t i = 0; i < NITEMS(texts); i++) {
-		char quoted[LOG_QUOTE_SIZE];
-		json_t *v;
-
 		if (texts[i].value.n == 0)
 			continue;
-		v = json_stringn((const char *)texts[i].value.p, texts[i].value.n);
-		if (v == NULL) /* no UTF-8 */
-			v = json_string(log_quote(texts[i].value, quoted));
-		json_object_set_new(o, texts[i].name, v);
+		json_object_set_new(o, texts[i].name, json_text(texts[i].value));
 	}
 	for (size_t i = 0; i < NITEMS(numbers); i++) {
 		if (numbers[i].value != 0)

@@ -1,6 +1,8 @@
 /* See sql.h. */
 #include "handlerd/sql.h"
 
+#include "common/json_text.h"
+
 #include "common/log.h"
 
 #include <errno.h>
@@ -104,28 +106,6 @@ sql_text(sqlite3_stmt *st, int column)
 	if (p == NULL)
 		return (struct slice){ NULL, 0 };
 	return (struct slice){ p, (size_t)sqlite3_column_bytes(st, column) };
-}
-
-/* Text of strangers as JSON: what is no UTF-8 is written as Latin-1 would be. */
-static json_t *
-json_text(struct slice s)
-{
-	json_t *v = json_stringn((const char *)s.p, s.n);
-	char wide[2 * 4096];
-	struct wbuf w;
-
-	if (v != NULL)
-		return v;
-	wbuf_init(&w, wide, sizeof(wide));
-	for (size_t i = 0; i < s.n && !w.bad; i++) {
-		if (s.p[i] < 0x80) {
-			wbuf_u8(&w, s.p[i]);
-		} else {
-			wbuf_u8(&w, (uint8_t)(0xc0 | s.p[i] >> 6));
-			wbuf_u8(&w, (uint8_t)(0x80 | (s.p[i] & 0x3f)));
-		}
-	}
-	return json_stringn(wide, w.used);
 }
 
 json_t *

@@ -9,40 +9,6 @@
 
 static uint8_t scratch[DECIDE_SCRATCH];
 
-static void
-test_text(void)
-{
-	static const struct {
-		const char *what, *bytes;
-		size_t n;
-		const char *want;
-	} cases[] = {
-		{ "nothing", "", 0, "" },
-		{ "plain text", "Latitude 7420", 13, "Latitude 7420" },
-		{ "UTF-8", "M\xc3\xbcller \xe2\x82\xac \xf0\x9f\x98\x80", 16,
-		    "M\xc3\xbcller \xe2\x82\xac \xf0\x9f\x98\x80" },
-		{ "a byte that is none, beside some that are", "\xff\xc3\xbc", 3,
-		    "\xef\xbf\xbd\xc3\xbc" },
-		{ "a sequence that is cut", "a\xe2\x82", 3, "a\xef\xbf\xbd\xef\xbf\xbd" },
-		{ "an overlong one", "\xc0\xaf", 2, "\xef\xbf\xbd\xef\xbf\xbd" },
-		{ "half of a surrogate pair", "\xed\xa0\x80", 3,
-		    "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
-		{ "a NUL", "a\0b", 3,
-		    "a\xef\xbf\xbd"
-		    "b" },
-	};
-
-	for (size_t i = 0; i < NITEMS(cases); i++) {
-		json_t *v =
-		    explain_text((struct slice){ (const uint8_t *)cases[i].bytes, cases[i].n });
-
-		test_case("text: %s", cases[i].what);
-		CHECK(json_is_string(v));
-		CHECK_STR(json_string_value(v), cases[i].want);
-		json_decref(v);
-	}
-}
-
 static const char *
 string_of(const json_t *o, const char *key)
 {
@@ -225,7 +191,6 @@ test_file(void)
 int
 main(void)
 {
-	test_text();
 	test_offer();
 	test_script();
 	test_file();
