@@ -226,3 +226,58 @@ def slow_download(address, port, path, seconds):
             if ahead > 0:
                 time.sleep(ahead)
     return {"status": status, "bytes": got, "sha": digest.hexdigest()}
+
+
+def posts(address, requests, port=8060, source=""):
+    """POSTs bodies, each [path, hexadecimal, repeated]; the status and the body of each answer."""
+    import http.client
+    answers = []
+    for path, body, times in requests:
+        c = http.client.HTTPConnection(address, port, timeout=20, source_address=(source, 0))
+        try:
+            try:
+                c.request("POST", path, bytes.fromhex(body) * times,
+                          {"Content-Type": "application/x-www-form-urlencoded"})
+            except BrokenPipeError:  # it has answered before it had read all
+                pass
+            r = c.getresponse()
+            answers.append([r.status, r.read().decode("latin-1")])
+        except OSError as e:  # closed while the body was sent
+            answers.append([0, str(e)])
+        c.close()
+    return answers
+
+
+def random_posts(address, count, seed, names, pieces, port=8060):
+    """Forms of random names and values over one connection after the other; how often which status."""
+    import http.client
+    rng = random.Random(seed)
+    seen = {}
+    c = None
+    for n in range(count):
+        if c is None:
+            c = http.client.HTTPConnection(address, port, timeout=20)
+        fields = []
+        for _ in range(rng.randrange(1, 12)):
+            value = b"".join(rng.choice((bytes.fromhex(rng.choice(pieces)), rng.randbytes(rng.randrange(9))))
+                             for _ in range(rng.randrange(1, 5)))
+            if rng.randrange(3):  # as a client does; else raw
+                value = b"".join(b"%%%02x" % x for x in value)
+            fields.append(rng.choice(names).encode() + b"=" + value)
+        path = rng.choice(("/2PXE/boot", "/2PXE/boot", "/2PXE/report/done", "/2PXE/report/a%20b%0a",
+                           "/2PXE/file/images/x", "/2PXE/boot?boot=0000000%d&entry=x" % (n % 10)))
+        method = "GET" if "/file/" in path else "POST"
+        try:
+            c.request(method, path, b"&".join(fields) if method == "POST" else None,
+                      {"Content-Type": "application/x-www-form-urlencoded"})
+            r = c.getresponse()
+            r.read()
+            seen[r.status] = seen.get(r.status, 0) + 1
+            if r.will_close:
+                c.close()
+                c = None
+        except (OSError, http.client.HTTPException):
+            seen[0] = seen.get(0, 0) + 1
+            c.close()
+            c = None
+    return seen
