@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MENU_DEPTH 8 /* of menus within menus that are looked through */
-#define URLS_MAX   8 /* targets of a referral that a script tries */
+#define MENUS_LOOKED 32 /* within a menu that are looked through: as many as a script shows */
+#define URLS_MAX     8  /* targets of a referral that a script tries */
 
 /* --- what scripts need to know ---------------------------------------------------------------- */
 
@@ -122,11 +122,24 @@ menu_of_verdict(
 		menu->timeout_ms = v->timeout_ms;
 }
 
+/* Menus that were looked through; they may lead to each other in circles. */
+struct looked {
+	const struct menu *v[MENUS_LOOKED];
+	size_t n;
+};
+
 static bool
-menu_offers(const struct offered *o, const struct menu *menu, const char *name, unsigned depth)
+menu_offers(const struct offered *o, const struct menu *menu, const char *name, struct looked *l)
 {
 	const struct menu_item *items = menu->items.v;
 
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->v[i] == menu)
+			return false;
+	}
+	if (l->n == MENUS_LOOKED)
+		return false;
+	l->v[l->n++] = menu;
 	if (menu->items.n == 0)
 		return true; /* it shows everything */
 	for (size_t i = 0; i < menu->items.n; i++) {
@@ -134,10 +147,10 @@ menu_offers(const struct offered *o, const struct menu *menu, const char *name, 
 
 		if (items[i].kind == MENU_ENTRY && strcmp(items[i].name, name) == 0)
 			return true;
-		if (items[i].kind != MENU_MENU || depth == MENU_DEPTH)
+		if (items[i].kind != MENU_MENU)
 			continue;
 		sub = choices_menu(o->all, items[i].name);
-		if (sub != NULL && menu_offers(o, sub, name, depth + 1))
+		if (sub != NULL && menu_offers(o, sub, name, l))
 			return true;
 	}
 	return false;
@@ -206,6 +219,7 @@ show_menu(const struct deciding *d, const struct script_ctx *ctx, const struct o
 {
 	struct menu_item items[VERDICT_ENTRIES_MAX];
 	char chosen[IMAGE_NAME_MAX], standing[IMAGE_NAME_MAX];
+	struct looked looked = { .n = 0 };
 	struct menu menu = ruling->menu != NULL ? *ruling->menu : d->policy->all;
 	size_t start;
 
@@ -216,7 +230,7 @@ show_menu(const struct deciding *d, const struct script_ctx *ctx, const struct o
 		menu.standing = standing;
 	}
 	if (get_choice(d->r, chosen, sizeof(chosen))) {
-		if (!image_name_valid(chosen) || !menu_offers(o, &menu, chosen, 0))
+		if (!image_name_valid(chosen) || !menu_offers(o, &menu, chosen, &looked))
 			say(d, ctx, REASON_NOT_OFFERED, SCRIPT_LEAVE,
 			    "That is not in the menu of this machine.");
 		else

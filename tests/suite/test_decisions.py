@@ -117,6 +117,21 @@ def test_outcome():
         check("echo RED" in pc.ask(), "and so does the third one, after a restart")
 
 
+def test_menus_in_circles():
+    """Menus that lead to each other cost a client's made-up choice no time."""
+    with Lab("circles") as lab:
+        names = [f"m{i}" for i in range(20)]
+        menus = [{"name": n, "items": [{"kind": "menu", "name": o} for o in names if o != n] +
+                  [{"name": "red"}]} for n in names]
+        rules = [{"name": "all", "action": "menu", "menu": "m0"}]
+        _, _, client, site = network(lab, handlerd={"entries": entries(), "menus": menus, "rules": rules})
+        start(site)
+        pc = Machine(lab, client, site)
+        check("item" in pc.ask(), "the menu")
+        check("not in the menu" in pc.ask(entry="blue"), "what no menu has is refused")
+        check("echo RED" in pc.ask(entry="red"), "what one has is given")
+
+
 def test_assign():
     """An assignment beats the rules; one for one boot ends with the report, one with a time ends then."""
     with Lab("assign") as lab:
