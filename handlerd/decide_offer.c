@@ -235,7 +235,7 @@ decide_offer(const struct deciding *d)
 		answer_ignore(d, ruling.reason);
 	else if (ruling.kind == RULING_REFUSE)
 		offer_end(d, &ruling);
-	else if (ruling.kind == RULING_REFER && ruling.url == NULL &&
+	else if (ruling.kind == RULING_REFER && ruling.url == NULL && ruling.loader_rule == NULL &&
 		 (d->r->client != CLIENT_IPXE || !d->facts->web.known) && offer_target(d, &ruling))
 		return;
 	else if (d->r->client == CLIENT_IPXE)

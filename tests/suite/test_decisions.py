@@ -132,6 +132,23 @@ def test_menus_in_circles():
         check("echo RED" in pc.ask(entry="red"), "what one has is given")
 
 
+def test_loader_rule():
+    """A rule that names loaders has its way in mode `referral`, too; other machines are referred."""
+    with Lab("loaderrule") as lab:
+        target = {"name": "north", "next_server": "10.77.1.99", "files": [{"arch": "x64", "file": "north.efi"}],
+                  "probe": {"kind": "none"}}
+        rules = [{"name": "ours", "when": {"mac": [MAC]}, "action": "loader", "loaders": ["boot/x64/snponly.efi"]}]
+        _, _, _, site = network(lab, handlerd={"mode": "referral", "referral": {"targets": [target]}, "rules": rules})
+        shutil.copytree(loaders(), site.root, dirs_exist_ok=True)
+        site.ca()
+        site.start()
+        wait_until(lambda: len(site.query("status")["services"]) == 3, 5, "the announcements")
+        x = site.query("explain", MAC)["discover"]
+        check((x["rule"], x["file"]) == ("ours", "boot/x64/snponly.efi"), f"{x}")
+        x = site.query("explain", "52:54:00:00:00:77")["discover"]
+        check((x["rule"], x["file"], x["server"]) == ("default", "north.efi", "10.77.1.99"), f"{x}")
+
+
 def test_assign():
     """An assignment beats the rules; one for one boot ends with the report, one with a time ends then."""
     with Lab("assign") as lab:
