@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -175,16 +174,25 @@ days_parse(const char **p, uint8_t *ret)
 	return 0;
 }
 
+/* "08:30"; to the letter, as "8: 30" is a slip. */
 static int
 clock_parse(const char **p, uint16_t *ret)
 {
-	unsigned hour, minute;
-	int n = 0;
+	static const uint8_t digits[] = { 0, 1, 3, 4 };
+	unsigned v[5] = { 0 }, hour, minute;
+	const char *s = *p;
 
-	if (!isdigit((unsigned char)**p) || sscanf(*p, "%2u:%2u%n", &hour, &minute, &n) != 2 ||
-	    n != 5 || hour > 24 || minute > 59 || hour * 60 + minute > A_DAY)
+	for (size_t i = 0; i < NITEMS(digits); i++) {
+		/* what is shorter ends here, before anything behind it is read */
+		if (!isdigit((unsigned char)s[digits[i]]) || (digits[i] == 1 && s[2] != ':'))
+			return -EINVAL;
+		v[digits[i]] = (unsigned)(s[digits[i]] - '0');
+	}
+	hour = v[0] * 10 + v[1];
+	minute = v[3] * 10 + v[4];
+	if (hour > 24 || minute > 59 || hour * 60 + minute > A_DAY)
 		return -EINVAL;
-	*p += n;
+	*p += 5;
 	*ret = (uint16_t)(hour * 60 + minute);
 	return 0;
 }

@@ -119,7 +119,7 @@ compile_groups(struct policy *p)
 static size_t
 add_groups(const struct policy *p, const char *key, struct slice *ret, size_t n, size_t size)
 {
-	struct group_member wanted;
+	struct group_member wanted = { .group = NULL };
 	const struct group_member *m;
 
 	(void)snprintf(wanted.key, sizeof(wanted.key), "%s", key);

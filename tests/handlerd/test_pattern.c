@@ -97,7 +97,7 @@ test_times(void)
 		{ "until 24:00", "20:00-24:00", 2, 1439, true },
 	};
 	static const char *const bad[] = { "", "mon-", "mon 8:00-9:00", "08:00", "25:00-26:00",
-		"mon 08:00-08:00", "monday", "mon 08:00-09:00x", "08:60-09:00" };
+		"mon 08:00-08:00", "monday", "mon 08:00-09:00x", "08:60-09:00", "mon 08: 5-09:00" };
 	struct week_time t;
 
 	for (size_t i = 0; i < NITEMS(cases); i++) {
