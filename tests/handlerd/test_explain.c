@@ -142,7 +142,7 @@ test_script(void)
 	json_decref(outcome);
 	json_decref(o);
 
-	test_case("a machine: its state and what is known of it; bytes that are no UTF-8");
+	test_case("a machine: its state and what is known of it; octets that are no UTF-8");
 	o = explain("{}", &r, make_known, &outcome);
 	list = json_object_get(o, "machine");
 	CHECK_INT(json_integer_value(json_object_get(list, "id")), 17);
@@ -152,7 +152,7 @@ test_script(void)
 	CHECK(json_is_true(json_object_get(list, "new")));
 	CHECK(json_is_false(json_object_get(list, "assigned")));
 	list = json_object_get(o, "request");
-	CHECK_STR(string_of(list, "manufacturer"), "M\xef\xbf\xbdller");
+	CHECK_STR(string_of(list, "manufacturer"), "M\xc3\xbcller");
 	CHECK_STR(string_of(list, "outcome"), "failed");
 	CHECK_STR(json_string_value(json_array_get(json_object_get(list, "groups"), 0)), "lab");
 	CHECK_STR(string_of(o, "reason"), boot_reason_name(REASON_HELD));
