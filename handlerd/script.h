@@ -95,6 +95,9 @@ void script_site(struct wbuf *w, const struct script_ctx *ctx, const char *text)
  */
 uint32_t script_memory_mb(struct slice form);
 
+/* True if scripts post a parameter of this name by themselves, or it is not for posting again. */
+bool script_param_is_own(struct slice name);
+
 /* An empty script, as the answer to a report. */
 void script_empty(struct wbuf *w);
 

@@ -107,12 +107,8 @@ name_is(struct slice s, const char *name)
 	return s.n == strlen(name) && strncasecmp((const char *)s.p, name, s.n) == 0;
 }
 
-/*
- * Whether the scripts post a parameter of this name anyway, or it is not for posting again.  What
- * a person typed for us, say, is not for other servers.
- */
-static bool
-is_own(struct slice name, bool for_us)
+bool
+script_param_is_own(struct slice name)
 {
 	static const char *const others[] = { "token", "guid", "make", "model", "architecture",
 		"pxeurl", "wsurl" };
@@ -129,7 +125,14 @@ is_own(struct slice name, bool for_us)
 		if (name_is(name, others[i]))
 			return true;
 	}
-	return !for_us && referral_keeps(name);
+	return false;
+}
+
+/* Whether it is not for posting again.  What a person typed for us, say, is not for others. */
+static bool
+is_kept(struct slice name, bool for_us)
+{
+	return script_param_is_own(name) || (!for_us && referral_keeps(name));
 }
 
 /* A parameter that goes along, as it stands in the form, and decoded. */
@@ -165,7 +168,7 @@ static bool
 next_carried(struct slice form, bool for_us, size_t *at, struct carried *ret)
 {
 	while (next_field(form, at, ret)) {
-		if (is_name(ret->name) && !is_own(ret->name, for_us) &&
+		if (is_name(ret->name) && !is_kept(ret->name, for_us) &&
 		    decode(ret->encoded, ret->value, &ret->n))
 			return true;
 	}

@@ -3,6 +3,8 @@
 
 #include "common/log.h"
 #include "common/params.h"
+#include "handlerd/identity.h"
+#include "handlerd/script.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -264,18 +266,17 @@ mix(uint64_t h, struct slice s)
 static bool
 is_usual(struct slice pair)
 {
-	static const char *const names[] = { "mac", "uuid", "guid", "manufacturer", "make",
-		"product", "model", "serial", "asset", "platform", "buildarch", "architecture",
-		"version", "boot", "memsize", "netif", "filename", "entry", "nomenu", "offerid",
-		"mandatory", "tokenid", "requestid", "statusid", "updatedparams" };
+	static const char *const names[] = { "netif", "nomenu", "offerid", "mandatory",
+		"updatedparams" };
 	const uint8_t *equals = memchr(pair.p, '=', pair.n);
-	size_t n = equals != NULL ? (size_t)(equals - pair.p) : pair.n;
+	struct slice name = { pair.p, equals != NULL ? (size_t)(equals - pair.p) : pair.n };
 
 	for (size_t i = 0; i < NITEMS(names); i++) {
-		if (strlen(names[i]) == n && strncasecmp((const char *)pair.p, names[i], n) == 0)
+		if (strlen(names[i]) == name.n &&
+		    strncasecmp((const char *)name.p, names[i], name.n) == 0)
 			return true;
 	}
-	return false;
+	return script_param_is_own(name);
 }
 
 static uint64_t
@@ -284,7 +285,9 @@ print_of(const struct boot_request *r)
 	uint64_t h = mix(0xcbf29ce484222325u, (struct slice){ r->mac.b, r->mac.len });
 	size_t at = 0;
 
-	h = mix(mix(mix(mix(h, r->manufacturer), r->product), r->serial), r->asset);
+	/* as the table of machines keeps them, which is what an early question says */
+	h = mix(mix(h, identity_text(r->manufacturer)), identity_text(r->product));
+	h = mix(mix(h, identity_text(r->serial)), identity_text(r->asset));
 	while (at < r->params.n) {
 		struct slice pair = { r->params.p + at, 0 };
 
