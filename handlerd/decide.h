@@ -17,6 +17,7 @@
 #include "handlerd/policy.h"
 #include "handlerd/referral.h"
 #include "handlerd/token.h"
+#include "handlerd/ws.h"
 
 /* Room for what an answer is made of: URLs, a script.  A script must fit a BIOS iPXE's memory. */
 #define DECIDE_SCRATCH (64 * 1024)
@@ -58,6 +59,9 @@ struct source_answer {
 	const struct verdict *verdict;
 	const struct choices *inline_choices; /* the entries that it told whole, or NULL */
 	const char *why;
+	const struct ws_pair *carry; /* that the client is to bring back */
+	size_t ncarry;
+	const char *status; /* what it says of this boot, for people, or NULL */
 };
 
 /* What is known of the machine; nothing if it is not known. */

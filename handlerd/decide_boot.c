@@ -52,6 +52,7 @@ static void
 set_context(const struct deciding *d, struct script_ctx *ctx)
 {
 	const struct facts *f = d->facts;
+	const struct source_answer *web = &f->sources[SOURCE_WEBSERVICE];
 	bool bios = slice_is(d->r->platform, "pcbios") || f->subject.cpu == ARCH_CPU_BIOS;
 
 	*ctx = (struct script_ctx){
@@ -66,6 +67,8 @@ set_context(const struct deciding *d, struct script_ctx *ctx)
 		    .memory_mb = f->memory_mb },
 		.params = d->r->params,
 		.token = f->token,
+		.carry = web->carry,
+		.ncarry = web->ncarry,
 	};
 }
 
@@ -360,4 +363,6 @@ decide_boot(const struct deciding *d)
 		return;
 	set_context(d, &ctx);
 	answer_ruling(d, &ctx, &ruling);
+	if (d->a->text.n == 0 && ruling.said != NULL)
+		d->a->text = slice_str(ruling.said);
 }

@@ -485,6 +485,16 @@ note_given(const struct inquiry *q, struct boot *b)
 	               : GIVEN_OTHER;
 }
 
+/* What the web service says of this boot. */
+static void
+note_status(struct inquiry *q, struct boot *b)
+{
+	const struct source_answer *a = &q->facts.sources[SOURCE_WEBSERVICE];
+
+	if (b != NULL && a->status != NULL)
+		notes_remark(&q->h->notes, b, "status", source_name(SOURCE_WEBSERVICE), a->status);
+}
+
 static void
 write_down(struct inquiry *q)
 {
@@ -509,6 +519,7 @@ write_down(struct inquiry *q)
 	}
 	notes_log(&q->r, b, a);
 	note_request(q, b);
+	note_status(q, b);
 	recall_keep(q->h, &q->r, b, &q->facts, &q->decision);
 	report_decision(q->h, &q->r, b, &q->facts, &q->decision);
 }

@@ -259,6 +259,7 @@ by_verdict(const struct judgement *j, enum source source)
 	tell(j, name, v->kind > VERDICT_ALLOW && v->kind != VERDICT_OVERRIDE,
 	    verdict_kind_name(v->kind));
 	ret->inline_choices = a->inline_choices;
+	ret->said = v->reason[0] != '\0' ? v->reason : NULL;
 	switch (v->kind) {
 	case VERDICT_DENY: return deny(j, REASON_SOURCE_DENIES, name, v->text);
 	case VERDICT_HOLD:
@@ -276,7 +277,7 @@ by_verdict(const struct judgement *j, enum source source)
 		ret->entry = v->name;
 		ret->url = v->url[0] != '\0' ? v->url : NULL;
 		return rule_so(j, RULING_REFER, REASON_REFERRED, name);
-	default: return NO_OPINION;
+	default: ret->said = NULL; return NO_OPINION;
 	}
 }
 

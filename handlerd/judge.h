@@ -26,6 +26,7 @@ struct ruling {
 	enum boot_reason reason;
 	const char *rule; /* name of what decided */
 	const char *text;
+	const char *said; /* the source's own reason, for the timeline, or NULL */
 	const char *entry;
 	const char *url;
 	const struct menu *menu;              /* NULL: the policy's menu of everything */

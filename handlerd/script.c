@@ -134,12 +134,16 @@ put_urls(struct wbuf *w)
 		    "set reporturl ${pxeurl}2PXE/report/\n");
 }
 
+/* What the web service wants carried; `tokens`: those alone that are for this server only. */
 static void
-put_tokens(struct wbuf *w, const struct script_ctx *ctx)
+put_carry(struct wbuf *w, const struct script_ctx *ctx, bool tokens)
 {
-	put_set(w, "tokenid", text_of(ctx->tokenid));
-	put_set(w, "requestid", text_of(ctx->requestid));
-	put_set(w, "statusid", text_of(ctx->statusid));
+	for (size_t i = 0; i < ctx->ncarry; i++) {
+		const struct ws_pair *p = &ctx->carry[i];
+
+		if (script_may_carry(p->name) && (!tokens || script_is_token(p->name)))
+			put_set(w, p->name, p->value);
+	}
 }
 
 void
@@ -159,8 +163,7 @@ script_put_head(struct wbuf *w, const struct script_ctx *ctx)
 	if (ctx->boot != 0)
 		wbuf_printf(w, "set bootid %s\n", boot_id_format(ctx->boot, id));
 	put_set(w, "token", text_of(ctx->token));
-	put_set(w, "wsurl", text_of(ctx->wsurl));
-	put_tokens(w, ctx);
+	put_carry(w, ctx, false);
 }
 
 void
@@ -336,7 +339,7 @@ script_put_refer(struct wbuf *w, const struct script_ctx *ctx, const char *const
 		    "goto bf_refer\n"
 		    ":bf_nowhere\n");
 	script_put_pause(w, "bf-asked", ASK_TRIES);
-	put_tokens(w, ctx);
+	put_carry(w, ctx, true);
 	script_put_ask(w, ctx);
 	script_put_leave(w);
 }

@@ -14,6 +14,7 @@
 
 #include "common/msg.h"
 #include "handlerd/entry.h"
+#include "handlerd/ws.h"
 
 /* The most bytes of a script that a menu takes; what does not fit is told in its last line. */
 #define SCRIPT_MENU_BYTES (40 * 1024)
@@ -31,7 +32,13 @@ struct script_ctx {
 	 */
 	struct slice params;
 	const char *token; /* for secret files of this boot, URL-safe; "": none */
-	const char *wsurl, *tokenid, *requestid, *statusid; /* for 2PXE's scripts; "": none */
+	/*
+	 * What the web service wants carried: set as iPXE's settings, and posted by all that
+	 * follows, instead of what the form said under these names.  Values stand for themselves
+	 * (ws_carry_value_valid()).
+	 */
+	const struct ws_pair *carry;
+	size_t ncarry;
 };
 
 /* Makes iPXE tell which machine it runs on, by POST, or by GET where it has no `param`. */

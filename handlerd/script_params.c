@@ -111,7 +111,7 @@ bool
 script_param_is_own(struct slice name)
 {
 	static const char *const others[] = { "token", "guid", "make", "model", "architecture",
-		"pxeurl", "wsurl" };
+		"pxeurl" };
 
 	for (size_t i = 0; i < NITEMS(posted); i++) {
 		if (name_is(name, posted[i].name))
@@ -128,11 +128,40 @@ script_param_is_own(struct slice name)
 	return false;
 }
 
-/* Whether it is not for posting again.  What a person typed for us, say, is not for others. */
-static bool
-is_kept(struct slice name, bool for_us)
+bool
+script_is_token(const char *name)
 {
-	return script_param_is_own(name) || (!for_us && referral_keeps(name));
+	for (size_t i = 0; i < NITEMS(tokens); i++) {
+		if (strcasecmp(name, tokens[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+script_may_carry(const char *name)
+{
+	static const char *const ours[] = { "fileurl", "reporturl", "bootid", "paramquery",
+		"paramdata" };
+
+	for (size_t i = 0; i < NITEMS(ours); i++) {
+		if (strcasecmp(name, ours[i]) == 0)
+			return false;
+	}
+	/* a service may hand back all that it was told: of that, what we say anyway is left out */
+	return strncasecmp(name, "bf-", 3) != 0 &&
+	       (script_is_token(name) || !script_param_is_own(slice_str(name)));
+}
+
+/* True if the web service sets it anew. */
+static bool
+is_set_anew(const struct script_ctx *ctx, struct slice name)
+{
+	for (size_t i = 0; i < ctx->ncarry; i++) {
+		if (name_is(name, ctx->carry[i].name))
+			return true;
+	}
+	return false;
 }
 
 /* A parameter that goes along, as it stands in the form, and decoded. */
@@ -163,12 +192,13 @@ next_field(struct slice form, size_t *at, struct carried *ret)
 	return false;
 }
 
-/* The next one that goes along. */
+/* The next one of the client's form that goes along; `abroad`: to another boot server. */
 static bool
-next_carried(struct slice form, bool for_us, size_t *at, struct carried *ret)
+next_carried(const struct script_ctx *ctx, bool abroad, size_t *at, struct carried *ret)
 {
-	while (next_field(form, at, ret)) {
-		if (is_name(ret->name) && !is_kept(ret->name, for_us) &&
+	while (next_field(ctx->params, at, ret)) {
+		if (is_name(ret->name) && !script_param_is_own(ret->name) &&
+		    !is_set_anew(ctx, ret->name) && !(abroad && referral_keeps(ret->name)) &&
 		    decode(ret->encoded, ret->value, &ret->n))
 			return true;
 	}
@@ -206,11 +236,25 @@ put_carried_query(struct wbuf *w, const struct carried *c)
 	}
 }
 
+/* The name of the next one that the web service sets, beside the tokens; NULL after the last. */
+static const char *
+next_set(const struct script_ctx *ctx, bool abroad, size_t *at)
+{
+	while (*at < ctx->ncarry) {
+		const char *name = ctx->carry[(*at)++].name;
+
+		if (script_may_carry(name) && !script_is_token(name) &&
+		    !(abroad && referral_keeps(slice_str(name))))
+			return name;
+	}
+	return NULL;
+}
+
 void
 script_put_params(struct wbuf *w, const struct script_ctx *ctx, bool with_tokens, unsigned at)
 {
 	struct carried c;
-	const char *sep = "";
+	const char *sep = "", *name;
 	size_t pos = 0;
 
 	wbuf_printf(w,
@@ -225,8 +269,9 @@ script_put_params(struct wbuf *w, const struct script_ctx *ctx, bool with_tokens
 	}
 	for (size_t i = 0; with_tokens && i < NITEMS(tokens); i++)
 		wbuf_printf(w, "param --params paramdata %s ${%s} ||\n", tokens[i], tokens[i]);
-	for (unsigned i = 0; i < CARRIED_MAX && next_carried(ctx->params, with_tokens, &pos, &c);
-	     i++)
+	for (size_t i = 0; (name = next_set(ctx, !with_tokens, &i)) != NULL;)
+		wbuf_printf(w, "param --params paramdata %s ${%s} ||\n", name, name);
+	for (unsigned i = 0; i < CARRIED_MAX && next_carried(ctx, !with_tokens, &pos, &c); i++)
 		put_carried_param(w, &c, i);
 	wbuf_printf(w, ":bf_query_%u\nset paramquery ", at);
 	for (size_t i = 0; i < NITEMS(posted); i++) {
@@ -237,9 +282,10 @@ script_put_params(struct wbuf *w, const struct script_ctx *ctx, bool with_tokens
 	}
 	for (size_t i = 0; with_tokens && i < NITEMS(tokens); i++)
 		wbuf_printf(w, "&%s=${%s:uristring}", tokens[i], tokens[i]);
+	for (size_t i = 0; (name = next_set(ctx, !with_tokens, &i)) != NULL;)
+		wbuf_printf(w, "&%s=${%s:uristring}", name, name);
 	pos = 0;
-	for (unsigned i = 0; i < CARRIED_MAX && next_carried(ctx->params, with_tokens, &pos, &c);
-	     i++)
+	for (unsigned i = 0; i < CARRIED_MAX && next_carried(ctx, !with_tokens, &pos, &c); i++)
 		put_carried_query(w, &c);
 	wbuf_u8(w, '\n');
 }

@@ -17,6 +17,11 @@ void script_put_head(struct wbuf *w, const struct script_ctx *ctx);
  */
 void script_put_params(struct wbuf *w, const struct script_ctx *ctx, bool with_tokens, unsigned at);
 
+/* True for the names by which a client is tied to one web service. */
+bool script_is_token(const char *name);
+/* True if the web service may set a variable of this name: it is none of ours. */
+bool script_may_carry(const char *name);
+
 /*
  * From the label bf_ask on: sends the boot request, with the choice in ${bf-entry}, until it is
  * answered; goes to bf_leave after the last try.

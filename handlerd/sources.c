@@ -30,6 +30,9 @@ struct said {
 	bool has_verdict;
 	struct entry *entries; /* that the verdict told whole */
 	struct choices choices;
+	struct ws_pair *carry;
+	size_t ncarry;
+	char status[WS_STATUS_MAX + 1];
 	char why[WHY_MAX];
 	struct source_waiter *waiters;
 	struct workers_ask *ask;
@@ -107,6 +110,10 @@ clear(struct said *a)
 	free(a->entries);
 	a->entries = NULL;
 	a->choices = (struct choices){ 0 };
+	ws_pairs_free(a->carry, a->ncarry);
+	a->carry = NULL;
+	a->ncarry = 0;
+	a->status[0] = '\0';
 	a->why[0] = '\0';
 }
 
@@ -427,6 +434,12 @@ on_web(void *arg, const struct ws_result *result)
 		return;
 	}
 	a->has_verdict = true;
+	if (ws_pairs_copy(result->answer->carry, result->answer->ncarry, &a->carry) < 0) {
+		fail(a, "out of memory");
+		return;
+	}
+	a->ncarry = result->answer->ncarry;
+	(void)snprintf(a->status, sizeof(a->status), "%s", result->answer->status);
 	if (take_entries(a) < 0)
 		fail(a, a->why[0] != '\0' ? a->why : "out of memory");
 	else
@@ -576,6 +589,9 @@ sources_consult(struct sources *s, enum source source, const struct question *q,
 		.verdict = a->has_verdict ? &a->verdict : NULL,
 		.inline_choices = a->choices.nentries > 0 ? &a->choices : NULL,
 		.why = a->why,
+		.carry = a->carry,
+		.ncarry = a->ncarry,
+		.status = a->status[0] != '\0' ? a->status : NULL,
 	};
 	return a->state;
 }

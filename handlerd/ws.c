@@ -42,14 +42,38 @@ ws_answer_init(struct ws_answer *a)
 }
 
 void
+ws_pairs_free(struct ws_pair *pairs, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(pairs[i].name);
+		free(pairs[i].value);
+	}
+	free(pairs);
+}
+
+int
+ws_pairs_copy(const struct ws_pair *from, size_t n, struct ws_pair **ret)
+{
+	struct ws_pair *pairs = n > 0 ? calloc(n, sizeof(*pairs)) : NULL;
+
+	if (pairs == NULL && n > 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		pairs[i] = (struct ws_pair){ strdup(from[i].name), strdup(from[i].value) };
+		if (pairs[i].name == NULL || pairs[i].value == NULL) {
+			ws_pairs_free(pairs, n);
+			return -ENOMEM;
+		}
+	}
+	*ret = pairs;
+	return 0;
+}
+
+void
 ws_answer_fini(struct ws_answer *a)
 {
 	verdict_fini(&a->verdict);
-	for (size_t i = 0; i < a->ncarry; i++) {
-		free(a->carry[i].name);
-		free(a->carry[i].value);
-	}
-	free(a->carry);
+	ws_pairs_free(a->carry, a->ncarry);
 	free(a->status);
 	free(a->name);
 	free(a->text);

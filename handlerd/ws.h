@@ -76,6 +76,10 @@ struct ws_pair {
 	char *name, *value;
 };
 
+/* *ret is for ws_pairs_free(), NULL if there are none.  0, or -ENOMEM. */
+int ws_pairs_copy(const struct ws_pair *from, size_t n, struct ws_pair **ret);
+void ws_pairs_free(struct ws_pair *pairs, size_t n);
+
 /*
  * A question's answer.  Strings are owned and never NULL: "" means "none".
  */

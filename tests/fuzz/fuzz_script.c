@@ -34,7 +34,7 @@ check_line(const uint8_t *line, size_t n)
 		"imgfree", "exit 1" };
 	static const char *const ours[] = { "pxeurl", "netX/", "uuid", "manufacturer", "product",
 		"serial", "asset", "platform", "buildarch", "version", "memsize", "smbios/",
-		"filename", "bootid", "bf-", "tokenid", "requestid", "statusid", "errno",
+		"filename", "bootid", "bf-", "tokenid", "requestid", "statusid", "wsurl", "errno",
 		"paramquery" };
 
 	MUST(begins(line, n, commands, NITEMS(commands)));
@@ -80,12 +80,14 @@ check_script(const struct wbuf *w)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static char wsurl[] = "wsurl", tokenid[] = "tokenid";
 	struct script_ctx with = ctx;
 	char *text = fuzz_text(data, size);
 	struct wbuf w;
 
 	with.params = (struct slice){ data, size };
-	with.wsurl = with.tokenid = text;
+	with.carry = (const struct ws_pair[]){ { wsurl, text }, { tokenid, text } };
+	with.ncarry = 2;
 	wbuf_init(&w, buf, sizeof(buf));
 	script_collect(&w, &with);
 	check_script(&w);

@@ -192,13 +192,23 @@ make_collect(struct wbuf *w, const struct script_ctx *ctx, const char *unused)
 static void
 make_carrying(struct wbuf *w, const struct script_ctx *ctx, const char *params)
 {
+	static const struct ws_pair carry[] = {
+		{ "wsurl", "https://ws.example:8051/" },
+		{ "tokenid", "t-1" },
+		{ "requestid", "r-2" },
+		{ "statusid", "two words" },
+		{ "mandatory", "true" },
+		{ "site", "south" }, /* the client said "north" */
+		{ "mac", "525400000001" },
+		{ "pxeurl", "https://elsewhere.example/" },
+		{ "bf-entry", "x" },
+		{ "BootID", "0000002b" },
+	};
 	struct script_ctx with = *ctx;
 
 	with.params = slice_str(params);
-	with.wsurl = "https://ws.example:8051/";
-	with.tokenid = "t-1";
-	with.requestid = "r-2";
-	with.statusid = "two words";
+	with.carry = carry;
+	with.ncarry = NITEMS(carry);
 	script_collect(w, &with);
 }
 
@@ -230,11 +240,14 @@ make_leave(struct wbuf *w, const struct script_ctx *ctx, const char *unused)
 static void
 make_refer(struct wbuf *w, const struct script_ctx *ctx, const char *first)
 {
+	static const struct ws_pair carry[] = { { "tokenid", "t-1" }, { "wsurl", "https://ws/" },
+		{ "class", "b" } };
 	const char *const urls[] = { first, "http://10.77.1.11:8060/2PXE/boot", "no URL" };
 	struct script_ctx with = *ctx;
 
-	with.params = slice_str("site=north&tokenid=t-1&authvalue=1234&bfvia=abc");
-	with.tokenid = "t-1";
+	with.params = slice_str("site=north&tokenid=t-1&authmethod=pin&authvalue=42&bfvia=a");
+	with.carry = carry;
+	with.ncarry = NITEMS(carry);
 	script_refer(w, &with, urls, NITEMS(urls));
 }
 
