@@ -12,9 +12,18 @@ send_report(struct handlerd *h, enum ws_feature feature, const struct boot *b,
     const struct boot_request *r, json_t *more)
 {
 	const struct hook_facts facts = { .now_ms = wall_clock_ms(), .arch = b->arch };
+	struct boot_request known = *r;
 	char machine[24], id[BOOT_ID_STRLEN];
-	json_t *body = hook_request(HOOK_BOOT, r, &facts);
+	json_t *body;
 
+	/* a URL of a report or a file names the boot at most */
+	if (known.mac.len == 0)
+		known.mac = b->mac;
+	if (!known.has_uuid) {
+		known.has_uuid = b->has_uuid;
+		known.uuid = b->uuid;
+	}
+	body = hook_request(HOOK_BOOT, &known, &facts);
 	if (body == NULL) {
 		json_decref(more);
 		return;
@@ -58,9 +67,6 @@ report_transfer(struct handlerd *h, const struct boot *b, const struct boot_even
 		.stage = STAGE_FILE,
 		.via = e->via,
 		.arch = b->arch,
-		.mac = b->mac,
-		.has_uuid = b->has_uuid,
-		.uuid = b->uuid,
 		.address = e->address,
 		.boot = b->id,
 		.file = e->file,
