@@ -1,5 +1,7 @@
 """Clients that run inside a namespace (by inside.py), without firmware."""
 
+import concurrent.futures
+import http.client
 import os
 import random
 import select
@@ -7,6 +9,7 @@ import socket
 import ssl
 import struct
 import time
+import urllib.parse
 
 import dhcp
 
@@ -281,3 +284,34 @@ def random_posts(address, count, seed, names, pieces, port=8060):
             c.close()
             c = None
     return seen
+
+
+def _post(address, port, context, form, path, seconds):
+    """One boot request by a form; what came back and how long that took."""
+    began = time.monotonic()
+    answer = {"status": 0, "body": "", "ms": 0}
+    kind = http.client.HTTPSConnection if context else http.client.HTTPConnection
+    c = kind(address, port, timeout=seconds, **({"context": context} if context else {}))
+    try:
+        c.request("POST", path, urllib.parse.urlencode(form),
+                  {"Content-Type": "application/x-www-form-urlencoded"})
+        r = c.getresponse()
+        answer["status"] = r.status
+        answer["body"] = r.read().decode("utf-8", "replace")
+    except OSError as e:
+        answer["error"] = str(e)
+    finally:
+        c.close()
+    answer["ms"] = (time.monotonic() - began) * 1000
+    return answer
+
+
+def post(address, port, forms, secure=True, parallel=50, seconds=30, path="/2PXE/boot"):
+    """Posts each form as a boot request, so many at a time; the answers in the forms' order."""
+    context = None
+    if secure:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    with concurrent.futures.ThreadPoolExecutor(parallel) as pool:
+        return list(pool.map(lambda f: _post(address, port, context, f, path, seconds), forms))
