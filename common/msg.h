@@ -134,6 +134,7 @@ enum boot_reason {
 	REASON_SOURCE_FAILED,   /* it failed, and the fall-back counts */
 	REASON_SOURCE_LATE,     /* it takes long: the client asks again */
 	REASON_TOKEN,           /* a secret file, and no good token */
+	REASON_SOURCE_FILE,     /* the web service tells what is in this file */
 	REASONS,
 };
 

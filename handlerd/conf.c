@@ -190,6 +190,14 @@ handlerd_link_policy(struct policy_conf *policy, const struct webservice_conf *w
 {
 	policy->ask_webservice = web->urls.n > 0 && web->features[WS_BOOT_REQUEST];
 	policy->webservice_fallback = web->fallbacks[WS_BOOT_REQUEST];
+	policy->winpe_features = 0;
+	for (int i = 0; i < WS_FEATURES; i++) {
+		if (ws_features[i].kind != WS_CONTENT)
+			continue;
+		if (web->urls.n > 0 && web->features[i])
+			policy->winpe_features |= 1u << i;
+		policy->winpe_fallbacks[i] = web->fallbacks[i];
+	}
 }
 
 static void

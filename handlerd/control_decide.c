@@ -22,7 +22,7 @@
 #define A_DAY_MS      86400000
 #define FIELD_MAX     4096 /* bytes of a text of a request */
 #define MESSAGE_BYTES 8192
-#define HOOKS_MASK    (~(1u << SOURCE_WEBSERVICE))
+#define HOOKS_MASK    (~(1u << SOURCE_WEBSERVICE | 1u << SOURCE_WINPE))
 
 /* --- parameters ------------------------------------------------------------------------------ */
 

@@ -103,22 +103,31 @@ may_have_secret(const struct deciding *d)
 	return false;
 }
 
-static void
-give_file(const struct deciding *d)
+/* True if a rule forbids the file. */
+static bool
+is_forbidden(const struct deciding *d)
 {
 	const struct rules *rules = d->policy->rules;
 	size_t at = rules_match(rules, &d->facts->subject, 0);
 
-	if (at < rules_count(rules)) {
-		const struct rule_conf *rule = rules_conf(rules, at);
+	const struct rule_conf *rule;
 
-		d->a->rule = slice_str(rule->name);
-		if (rule->action == RULE_IGNORE || rule->action == RULE_REFUSE) {
-			answer_refuse(d, BOOT_ERROR_FORBIDDEN, REASON_RULE_REFUSES,
-			    rule->text[0] != '\0' ? rule->text : "a rule of this site forbids it");
-			return;
-		}
-	}
+	if (at == rules_count(rules))
+		return false;
+	rule = rules_conf(rules, at);
+	d->a->rule = slice_str(rule->name);
+	if (rule->action != RULE_IGNORE && rule->action != RULE_REFUSE)
+		return false;
+	answer_refuse(d, BOOT_ERROR_FORBIDDEN, REASON_RULE_REFUSES,
+	    rule->text[0] != '\0' ? rule->text : "a rule of this site forbids it");
+	return true;
+}
+
+static void
+give_file(const struct deciding *d)
+{
+	if (is_forbidden(d))
+		return;
 	if (d->facts->file_secret && !may_have_secret(d))
 		return;
 	d->a->action = ACTION_FILE;
@@ -126,12 +135,47 @@ give_file(const struct deciding *d)
 	d->a->file = slice_str(d->facts->path);
 }
 
+/*
+ * A file that the web service is asked for.  iPXE repeats a request that was answered by "try again
+ * later" and, where an entry injects such a file, goes on without one that is not there.
+ */
+static void
+give_content(const struct deciding *d, enum ws_feature feature)
+{
+	const struct source_answer *said = &d->facts->sources[SOURCE_WINPE];
+	enum fallback fallback = (enum fallback)d->policy->conf.winpe_fallbacks[feature];
+
+	if (is_forbidden(d))
+		return;
+	d->a->rule = slice_str(source_name(SOURCE_WINPE));
+	if (said->state == SOURCE_UNASKED)
+		d->out->need |= 1u << SOURCE_WINPE;
+	if (said->state == SOURCE_FAILED && fallback == FALLBACK_LOCAL) {
+		answer_refuse(d, BOOT_ERROR_NOT_FOUND, REASON_SOURCE_FAILED, "no such file");
+	} else if (said->state != SOURCE_ANSWERED) {
+		answer_refuse(d, BOOT_ERROR_UNAVAILABLE,
+		    said->state == SOURCE_FAILED ? REASON_SOURCE_FAILED : REASON_SOURCE_LATE,
+		    "the web service has not answered yet");
+	} else if (said->content == NULL || said->content[0] == '\0') {
+		answer_refuse(d, BOOT_ERROR_NOT_FOUND, REASON_NO_SUCH_FILE, "nothing is wanted");
+	} else {
+		d->a->action = ACTION_DATA;
+		d->a->reason = REASON_SOURCE_FILE;
+		d->a->data = slice_str(said->content);
+	}
+}
+
 static void
 decide_file(const struct deciding *d)
 {
 	const struct facts *f = d->facts;
+	enum ws_feature feature = WS_FEATURES;
 
-	if (f->path_rc == -EACCES)
+	if (f->path_rc == 0 && f->file_rc == -ENOENT && d->r->via != VIA_TFTP)
+		feature = ws_feature_of_file(slice_str(f->path));
+	if (feature != WS_FEATURES && (d->policy->conf.winpe_features >> feature & 1) != 0)
+		give_content(d, feature);
+	else if (f->path_rc == -EACCES)
 		answer_refuse(d, BOOT_ERROR_FORBIDDEN, REASON_BAD_NAME, "not a public name");
 	else if (f->path_rc < 0)
 		answer_refuse(d, BOOT_ERROR_NOT_FOUND, REASON_BAD_NAME, "not a name of a file");

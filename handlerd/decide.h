@@ -61,7 +61,8 @@ struct source_answer {
 	const char *why;
 	const struct ws_pair *carry; /* that the client is to bring back */
 	size_t ncarry;
-	const char *status; /* what it says of this boot, for people, or NULL */
+	const char *status;  /* what it says of this boot, for people, or NULL */
+	const char *content; /* SOURCE_WINPE: the file's text, "" if nothing is wanted; or NULL */
 };
 
 /* What is known of the machine; nothing if it is not known. */

@@ -153,6 +153,28 @@ describe(const struct inquiry *q)
 	return &room.facts;
 }
 
+/* The request for a file, which tells nothing of the machine, with what the boot knows of it. */
+static const struct boot_request *
+describe_request(const struct inquiry *q, const struct boot *b)
+{
+	static struct boot_request known;
+	const struct machine *m = &q->facts.machine.m;
+
+	if (q->r.stage != STAGE_FILE || b == NULL)
+		return &q->r;
+	known = q->r;
+	known.mac = b->mac;
+	known.has_uuid = b->has_uuid;
+	known.uuid = b->uuid;
+	if (q->facts.machine.known) {
+		known.manufacturer = m->manufacturer;
+		known.product = m->product;
+		known.serial = m->serial;
+		known.asset = m->asset;
+	}
+	return &known;
+}
+
 static struct question
 question_of(const struct inquiry *q, bool early)
 {
@@ -160,7 +182,9 @@ question_of(const struct inquiry *q, bool early)
 	char value[2];
 
 	return (struct question){
-		.request = &q->r,
+		.request = describe_request(q, b),
+		.feature = q->r.stage == STAGE_FILE ? ws_feature_of_file(slice_str(q->facts.path))
+		                                    : WS_BOOT_REQUEST,
 		.facts = describe(q),
 		.machine = b != NULL && b->machine != 0 ? b->machine : q->boot,
 		.boot = q->boot,

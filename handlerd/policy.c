@@ -46,7 +46,8 @@ fallback_name(enum fallback v)
 const char *
 source_name(enum source v)
 {
-	static const char *const names[SOURCES] = { "webservice", "boot", "allow_boot", "images" };
+	static const char *const names[SOURCES] = { "webservice", "winpe", "boot", "allow_boot",
+		"images" };
 
 	return (size_t)v < NITEMS(names) ? names[v] : "?";
 }
@@ -444,6 +445,8 @@ copy_conf(const struct policy_conf *from, struct policy_conf *to, config_error_f
 		return rc;
 	to->ask_webservice = from->ask_webservice;
 	to->webservice_fallback = from->webservice_fallback;
+	to->winpe_features = from->winpe_features;
+	memcpy(to->winpe_fallbacks, from->winpe_fallbacks, sizeof(to->winpe_fallbacks));
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include "handlerd/rules.h"
 #include "handlerd/targets.h"
+#include "handlerd/ws.h"
 
 enum mode {
 	MODE_SCRIPT,   /* hooks decide; without any, every image is offered */
@@ -53,17 +54,18 @@ struct loaders_conf {
 /* Who may say something about a boot from outside. */
 enum source {
 	SOURCE_WEBSERVICE,
+	SOURCE_WINPE,  /* the web service, for a file that WinPE gets */
 	SOURCE_BOOT,   /* the hook that gives a whole answer */
 	SOURCE_ALLOW,  /* the hook that says whether a machine may boot */
 	SOURCE_IMAGES, /* the hook that says which entries there are for it */
 	SOURCES,
 };
 
-const char *source_name(enum source v); /* "webservice", "boot", "allow_boot", "images" */
+const char *source_name(enum source v); /* "webservice", "winpe", "boot", "allow_boot", "images" */
 
 /* The scripts of mode `script`, and how they are run. */
 struct hooks_conf {
-	char *paths[SOURCES]; /* "": there is none; that of SOURCE_WEBSERVICE is always "" */
+	char *paths[SOURCES]; /* "": there is none; from SOURCE_BOOT on */
 	int64_t workers;      /* processes for each script */
 	int64_t deadline_ms;
 	int64_t start_ms; /* for a worker to start and prove itself */
@@ -96,6 +98,9 @@ struct policy_conf {
 	 * counts when it fails (enum fallback) */
 	bool ask_webservice;
 	int webservice_fallback;
+	/* the same for WinPE's files: bit n, feature n is on; and each one's enum fallback */
+	unsigned winpe_features;
+	int winpe_fallbacks[WS_FEATURES];
 };
 
 struct policy {

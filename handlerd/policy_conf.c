@@ -111,7 +111,7 @@ static const struct config_key script_keys[] = {
 	    AT(hooks.fallback),
 	    .def = "\"local\"",
 	    .names = fallbacks,
-	    .help = "when a script fails or is late: `local`, as if it had no opinion; `deny`; "
+	    .help = "when a script fails: `local`, as if it had no opinion; `deny`; "
 		    "`wait`, the client asks again" },
 	{ 0 },
 };

@@ -189,6 +189,13 @@ put_linux(struct wbuf *w, const struct script_ctx *ctx, const struct plan *plan)
 	wbuf_str(w, "boot || goto bf_ended\n");
 }
 
+/* A file that the web service is asked for: often it wants none. */
+static bool
+is_asked_for(const struct place *p)
+{
+	return !p->is_url && ws_feature_of_file(p->at) != WS_FEATURES;
+}
+
 static void
 put_wim(struct wbuf *w, const struct script_ctx *ctx, const struct plan *plan)
 {
@@ -206,7 +213,7 @@ put_wim(struct wbuf *w, const struct script_ctx *ctx, const struct plan *plan)
 		script_put_place(w, ctx, &plan->parts[i], plan->secret);
 		wbuf_u8(w, ' ');
 		wbuf_slice(w, plan->parts[i].name);
-		wbuf_str(w, " || goto bf_failed\n");
+		wbuf_str(w, is_asked_for(&plan->parts[i]) ? " ||\n" : " || goto bf_failed\n");
 	}
 	wbuf_str(w, "boot || goto bf_ended\n");
 }

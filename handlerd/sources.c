@@ -33,6 +33,7 @@ struct said {
 	struct ws_pair *carry;
 	size_t ncarry;
 	char status[WS_STATUS_MAX + 1];
+	char *content; /* SOURCE_WINPE: the file, or NULL */
 	char why[WHY_MAX];
 	struct source_waiter *waiters;
 	struct workers_ask *ask;
@@ -67,6 +68,13 @@ static const enum hook hook_of[SOURCES] = {
 	[SOURCE_ALLOW] = HOOK_ALLOW_BOOT,
 	[SOURCE_IMAGES] = HOOK_IMAGES,
 };
+
+/* Sources that are the web service: its settings change for them together. */
+static bool
+is_web(enum source source)
+{
+	return source == SOURCE_WEBSERVICE || source == SOURCE_WINPE;
+}
 
 /* --- what was said -------------------------------------------------------------------------- */
 
@@ -114,6 +122,8 @@ clear(struct said *a)
 	a->carry = NULL;
 	a->ncarry = 0;
 	a->status[0] = '\0';
+	free(a->content);
+	a->content = NULL;
 	a->why[0] = '\0';
 }
 
@@ -287,9 +297,11 @@ is_usual(struct slice pair)
 }
 
 static uint64_t
-print_of(const struct boot_request *r)
+print_of(const struct question *q)
 {
-	uint64_t h = mix(0xcbf29ce484222325u, (struct slice){ r->mac.b, r->mac.len });
+	const struct boot_request *r = q->request;
+	uint64_t h =
+	    mix(0xcbf29ce484222325u + (uint64_t)q->feature, (struct slice){ r->mac.b, r->mac.len });
 	size_t at = 0;
 
 	/* as the table of machines keeps them, which is what an early question says */
@@ -440,6 +452,11 @@ on_web(void *arg, const struct ws_result *result)
 	}
 	a->ncarry = result->answer->ncarry;
 	(void)snprintf(a->status, sizeof(a->status), "%s", result->answer->status);
+	a->content = strdup(result->answer->text);
+	if (a->content == NULL) {
+		fail(a, "out of memory");
+		return;
+	}
 	if (take_entries(a) < 0)
 		fail(a, a->why[0] != '\0' ? a->why : "out of memory");
 	else
@@ -459,7 +476,7 @@ ask_web(struct said *a, const struct question *q)
 		return -ENOMEM;
 	(void)snprintf(key, sizeof(key), "%llx/%llx", (unsigned long long)a->machine,
 	    (unsigned long long)a->print);
-	return webservice_ask(s->web, WS_BOOT_REQUEST, body, (uint32_t)s->web_conf.timeout_ms,
+	return webservice_ask(s->web, q->feature, body, (uint32_t)s->web_conf.timeout_ms,
 	    is_answer_of_person(q->request) ? NULL : key, on_web, a, &a->asker);
 }
 
@@ -495,12 +512,12 @@ static void
 ask(struct said *a, const struct question *q)
 {
 	struct sources *s = a->owner;
-	bool web = a->source == SOURCE_WEBSERVICE;
+	bool web = is_web(a->source);
 	int rc = -ENOENT;
 
 	a->state = SOURCE_UNASKED;
 	a->boot = q->boot;
-	a->print = print_of(q->request);
+	a->print = print_of(q);
 	if (web && s->web != NULL)
 		rc = ask_web(a, q);
 	else if (!web && s->pools[a->source].workers != NULL)
@@ -528,7 +545,7 @@ still_serves(struct said *a, const struct question *q, uint64_t now_ms)
 
 	if (q->choice && a->boot == q->boot && a->state == SOURCE_ANSWERED)
 		return age_ms < SOURCES_CHOICE_MS;
-	if (a->print != print_of(q->request))
+	if (a->print != print_of(q))
 		return false;
 	if (age_ms < a->cache_ms)
 		return true;
@@ -548,7 +565,7 @@ enum source_state
 sources_consult(struct sources *s, enum source source, const struct question *q,
     struct source_waiter *waiter, struct source_answer *ret)
 {
-	uint64_t now_ms = loop_now_ms(s->loop), print = print_of(q->request);
+	uint64_t now_ms = loop_now_ms(s->loop), print = print_of(q);
 	struct said *a = find_said(s, q->machine, source);
 
 	if (a == NULL && q->peek)
@@ -592,6 +609,7 @@ sources_consult(struct sources *s, enum source source, const struct question *q,
 		.carry = a->carry,
 		.ncarry = a->ncarry,
 		.status = a->status[0] != '\0' ? a->status : NULL,
+		.content = a->content,
 	};
 	return a->state;
 }
@@ -701,6 +719,7 @@ configure_web(struct sources *s, const struct webservice_conf *web)
 		return 0;
 	}
 	forget_all(s, SOURCE_WEBSERVICE);
+	forget_all(s, SOURCE_WINPE);
 	webservice_close(s->web);
 	s->web = NULL;
 	if (s->has_web_conf)

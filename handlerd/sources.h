@@ -38,9 +38,10 @@ struct question {
 	const struct hook_facts *facts;
 	uint64_t machine; /* or the boot's id if there is no machine */
 	uint64_t boot;
-	bool choice; /* an item of the menu that the source made */
-	bool early;  /* nobody waits yet */
-	bool peek;   /* nobody is asked: only what was said counts */
+	enum ws_feature feature; /* for SOURCE_WINPE */
+	bool choice;             /* an item of the menu that the source made */
+	bool early;              /* nobody waits yet */
+	bool peek;               /* nobody is asked: only what was said counts */
 };
 
 int sources_new(struct loop *loop, struct spawner *spawner, struct sources **ret); /* or -ENOMEM */

@@ -4,26 +4,44 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 const struct ws_feature_info ws_features[WS_FEATURES] = {
-	[WS_BOOT_REQUEST] = { "boot_request", "/v1/boot", "BootRequest", WS_DECISION },
+	[WS_BOOT_REQUEST] = { "boot_request", "/v1/boot", "BootRequest", WS_DECISION, NULL },
 	[WS_REPORT_CONFIGURATION] = { "report_configuration", "/v1/report/configuration",
-	    "ReportBootConfiguration", WS_REPORT },
+	    "ReportBootConfiguration", WS_REPORT, NULL },
 	[WS_REPORT_DOWNLOAD_START] = { "report_download_start", "/v1/report/download-start",
-	    "ReportDLStart", WS_REPORT },
+	    "ReportDLStart", WS_REPORT, NULL },
 	[WS_REPORT_DOWNLOAD_COMPLETE] = { "report_download_complete",
-	    "/v1/report/download-complete", "ReportDLComplete", WS_REPORT },
-	[WS_REPORT_BOOT] = { "report_boot", "/v1/report/boot", "ReportDLBoot", WS_REPORT },
-	[WS_WINPE_START] = { "winpe_start", "/v1/winpe/start", "RunCmdLineWinPE", WS_CONTENT },
-	[WS_EXTRA_FILE] = { "extra_file", "/v1/winpe/extra-file", "ExtraFile", WS_CONTENT },
-	[WS_WINPESHL] = { "winpeshl", "/v1/winpe/winpeshl", "WinPEShl", WS_CONTENT },
-	[WS_CONFIG] = { "config", "/v1/winpe/config", "Config", WS_CONTENT },
-	[WS_WINPE_END] = { "winpe_end", "/v1/winpe/end", "RunCmdLineWinPEEnd", WS_CONTENT },
+	    "/v1/report/download-complete", "ReportDLComplete", WS_REPORT, NULL },
+	[WS_REPORT_BOOT] = { "report_boot", "/v1/report/boot", "ReportDLBoot", WS_REPORT, NULL },
+	[WS_WINPE_START] = { "winpe_start", "/v1/winpe/start", "RunCmdLineWinPE", WS_CONTENT,
+	    "winpe/start.cmd" },
+	[WS_EXTRA_FILE] = { "extra_file", "/v1/winpe/extra-file", "ExtraFile", WS_CONTENT,
+	    "winpe/extra" },
+	[WS_WINPESHL] = { "winpeshl", "/v1/winpe/winpeshl", "WinPEShl", WS_CONTENT,
+	    "winpe/winpeshl.ini" },
+	[WS_CONFIG] = { "config", "/v1/winpe/config", "Config", WS_CONTENT, "winpe/config.ini" },
+	[WS_WINPE_END] = { "winpe_end", "/v1/winpe/end", "RunCmdLineWinPEEnd", WS_CONTENT,
+	    "winpe/end.cmd" },
 };
 
 const char *const ws_fallback_names[] = { "local", "deny", "wait", NULL };
 const char *const ws_dialect_names[] = { "bootferry", "pixiecore", NULL };
 const char *const ws_not_found_names[] = { "local", "none", "deny", NULL };
+
+enum ws_feature
+ws_feature_of_file(struct slice path)
+{
+	for (int i = 0; i < WS_FEATURES; i++) {
+		const char *file = ws_features[i].file;
+
+		if (file != NULL && path.n == strlen(file) &&
+		    strncasecmp((const char *)path.p, file, path.n) == 0)
+			return (enum ws_feature)i;
+	}
+	return WS_FEATURES;
+}
 
 int
 ws_answer_init(struct ws_answer *a)

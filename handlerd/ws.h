@@ -33,9 +33,13 @@ struct ws_feature_info {
 	const char *path;      /* behind the service's URL */
 	const char *name_2pxe; /* what 2PXE calls it */
 	enum ws_kind kind;
+	const char *file; /* WS_CONTENT: the name below the content root that stands for it */
 };
 
 extern const struct ws_feature_info ws_features[WS_FEATURES];
+
+/* The one whose file a path is (in any case), or WS_FEATURES. */
+enum ws_feature ws_feature_of_file(struct slice path);
 
 /* What the site wants done when a question has no answer. */
 enum ws_fallback {

@@ -233,3 +233,51 @@ def test_pixiecore():
         check(items(b.boot(4)), "of which nothing is meant")
         check({(r["method"], r["path"]) for r in b.requests()} >= {("GET", "/api/v1/boot/52:54:00:00:00:01")},
               f"{b.requests()}")
+
+
+def test_winpe():
+    """Files that WinPE gets are what the service says at that moment, for this machine; or not there."""
+    with Served("winpe", "winpe_start", "winpeshl", "config", "extra_file") as b:
+        b.start()
+        b.boot(1, serial="S-1", product="NUC")
+
+        def get(name, base=BASE):
+            status, _, body = curl(b.lab, b.client, b.site, f"'{base}/2PXE/file/winpe/{name}'")
+            return status, body.decode()
+
+        b.answer("v1_winpe_winpeshl", text="[LaunchApp]\r\nAppPath=X:\\\\setup.exe\r\n")
+        check(get("winpeshl.ini") == (200, "[LaunchApp]\r\nAppPath=X:\\\\setup.exe\r\n"), f"{get('winpeshl.ini')}")
+        asked = b.requests("/v1/winpe/winpeshl")[0]["body"]
+        check(asked["type"] == "winpeshl" and asked["request"]["mac"] == address(1) and
+              asked["request"]["serial"] == "S-1", f"for which machine: {asked}")
+        b.answer("v1_winpe_start", text="net use Z: \\\\server\\share\r\n")
+        check(get("Start.cmd")[1].startswith("net use Z:"), "another one, in any case")
+        check(get("start.cmd", f"http://{SERVER}:8060")[0] == 200, "over plain HTTP, too")
+        b.answer("v1_winpe_config", text="")
+        check(get("config.ini")[0] == 404, "nothing is wanted")
+        b.answer("v1_winpe_extra-file", name="a.txt", text="extra")
+        check(get("extra") == (200, "extra"), "the extra file")
+        check(get("end.cmd")[0] == 404, "a feature that is off")
+        check(b.requests("/v1/winpe/end") == [], "is not asked for")
+        check(get("other.ini")[0] == 404, "nor is anything else")
+        os.mkdir(f"{b.site.root}/winpe")
+        with open(f"{b.site.root}/winpe/config.ini", "w", encoding="ascii") as f:
+            f.write("the site's")
+        check(get("config.ini") == (200, "the site's"), "a real file wins")
+        lines = [e for e in b.site.query("boots", "show", b.site.boots()[0]["id"])["timeline"]
+                 if e["kind"] == "file" and e.get("rule") == "winpe"]
+        check({e["reason"] for e in lines} == {"source-file", "no-such-file"}, f"{lines}")
+        # what an entry does with it
+        b.site.conf["handlerd"]["entries"] = [
+            {"name": "pe", "type": "wim", "wimboot": "images/pe/wimboot", "wim": "images/pe/boot.wim",
+             "files": ["winpe/winpeshl.ini as winpeshl.ini"]}]
+        b.kill()
+        b.reload(webservice={"fallback": {"winpeshl": "wait"}})
+        text = b.boot(2, entry="pe")
+        check("initrd --name winpeshl.ini ${fileurl}winpe/winpeshl.ini winpeshl.ini ||\n" in text, text)
+        b.boot(2)
+        check(get("winpeshl.ini")[0] == 503, "the client is to ask again")
+        time.sleep(1.2)
+        check(get("start.cmd")[0] == 404, "without the service: nothing is added")
+        b.serve()
+        wait_until(lambda: get("winpeshl.ini")[0] == 200, 15, "the service is back", pause=0.5)
