@@ -31,10 +31,10 @@ enum link_type {
 
 /* Where a frame's head has the type of what follows, and how long it is. */
 static const struct {
-	uint32_t type;
-	size_t at;    /* of the Ethernet type */
-	size_t bytes; /* of the head */
-	bool tags;    /* VLAN tags may follow the head's addresses */
+	uint16_t type;
+	uint8_t at;    /* of the Ethernet type */
+	uint8_t bytes; /* of the head */
+	bool tags;     /* VLAN tags may follow the head's addresses */
 } links[] = {
 	{ LINK_ETHERNET, 12, 14, true },
 	{ LINK_SLL, 14, 16, true },
