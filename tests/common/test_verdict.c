@@ -177,8 +177,8 @@ test_dump(void)
 		"{\"action\":\"hold\",\"text\":\"Wait.\"}",
 		"{\"action\":\"entry\",\"entry\":\"debian\"}",
 		"{\"action\":\"entry\",\"entry\":{\"name\":\"x\",\"type\":\"efi\"}}",
-		"{\"action\":\"menu\",\"entries\":[\"a\",{\"name\":\"b\",\"type\":\"efi\"}],"
-		"\"default\":\"b\",\"title\":\"T\",\"timeout_ms\":5}",
+		("{\"action\":\"menu\",\"entries\":[\"a\",{\"name\":\"b\",\"type\":\"efi\"}],"
+		 "\"default\":\"b\",\"title\":\"T\",\"timeout_ms\":5}"),
 		"{\"action\":\"menu\",\"entries\":[\"a\"]}",
 		"{\"action\":\"script\",\"script\":\"#!ipxe\\nexit\\n\"}",
 		"{\"action\":\"local\"}",
