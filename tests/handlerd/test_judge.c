@@ -31,7 +31,13 @@ struct known {
 static char no[] = "";
 
 #define VERDICT(kind_)                                                                             \
-	[kind_] = { .kind = kind_, .text = no, .name = no, .url = no, .title = no, .standing = no }
+	[kind_] = { .kind = kind_,                                                                 \
+		.text = no,                                                                        \
+		.name = no,                                                                        \
+		.url = no,                                                                         \
+		.title = no,                                                                       \
+		.standing = no,                                                                    \
+		.reason = no }
 
 static const struct verdict verdicts[] = {
 	VERDICT(VERDICT_NONE),

@@ -206,7 +206,7 @@ configure(char *script, int64_t max_waiting)
 {
 	static char none[] = "";
 	const struct hooks_conf hooks = {
-		.paths = { none, none, none, script },
+		.paths = { [SOURCE_BOOT] = none, [SOURCE_ALLOW] = none, [SOURCE_IMAGES] = script },
 		.workers = 1,
 		.deadline_ms = 20000,
 		.start_ms = 20000,

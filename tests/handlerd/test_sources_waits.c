@@ -67,7 +67,7 @@ configure(const char *name)
 {
 	static char path[128], none[] = "";
 	struct hooks_conf hooks = {
-		.paths = { none, path, none, none },
+		.paths = { [SOURCE_BOOT] = path, [SOURCE_ALLOW] = none, [SOURCE_IMAGES] = none },
 		.workers = 1,
 		.deadline_ms = 20000,
 		.start_ms = 20000,
