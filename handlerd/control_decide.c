@@ -337,12 +337,19 @@ set_server(struct handlerd *h, struct boot_request *r)
 
 /* What a machine would send, by what is known of it. */
 static void
-request_of_machine(struct handlerd *h, const struct machine *m, struct boot_request *r)
+request_of_machine(
+    struct handlerd *h, const struct machine *m, const char *name, struct boot_request *r)
 {
 	const struct boot *b;
+	struct macaddr named;
 
 	if (m->nmacs > 0)
 		r->mac = m->macs[0].mac;
+	/* of several adapters the one that was named */
+	for (size_t i = 0; i < m->nmacs; i++) {
+		if (mac_parse(slice_str(name), &named) == 0 && mac_eq(&named, &m->macs[i].mac))
+			r->mac = named;
+	}
 	r->has_uuid = m->has_uuid;
 	r->uuid = m->uuid;
 	r->arch = m->arch;
@@ -447,7 +454,7 @@ get_request(struct handlerd *h, const json_t *params, struct boot_request *r, st
 		return read_message(params, r, error);
 	id = control_machine(h, params, "machine", error);
 	if (id != 0 && machines_get(h->inventory.table, id, m)) {
-		request_of_machine(h, m, r);
+		request_of_machine(h, m, name, r);
 		return true;
 	}
 	/* one that was never seen: what would it get? */
