@@ -156,6 +156,8 @@ apply_rule(const struct judgement *j, const struct rule_conf *r, bool *ret_next)
 
 		ret->menu = r->menu[0] != '\0' ? choices_menu(&site, r->menu) : NULL;
 		ret->standing = r->standing[0] != '\0' ? r->standing : NULL;
+		if (ret->prompt == NULL)
+			ret->prompt = &j->policy->conf.prompt;
 		rule_so(j, RULING_MENU, REASON_MENU, r->name);
 		break;
 	}
