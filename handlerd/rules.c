@@ -138,6 +138,9 @@ static const struct {
 	[RULE_PARAM] = { "param", KIND_PARAM },
 };
 
+/* Bytes of a posted form that conditions look at. */
+#define FORM_MAX 8192
+
 /* Those at which a rule is asked that names none. */
 #define USUAL_STAGES (1u << STAGE_DISCOVER | 1u << STAGE_BOOTSERVER | 1u << STAGE_BOOT)
 
@@ -647,6 +650,13 @@ place_of(enum rule_field field, const struct subject *s)
 	return !ip_is_any(&s->address) ? &s->address : &s->server;
 }
 
+/* A form of ours is short; one that is not must not keep a thousand rules busy. */
+static struct slice
+form_of(const struct subject *s)
+{
+	return (struct slice){ s->params.p, s->params.n < FORM_MAX ? s->params.n : FORM_MAX };
+}
+
 static bool
 uuid_matches(const struct uuid want[static 2], const struct subject *s)
 {
@@ -896,7 +906,7 @@ put_value(struct wbuf *w, const struct rules *rules, const struct cond *c, const
 				: "none");
 		break;
 	case KIND_PARAM:
-		if (c->n == 0 || params_text(s->params, rules->params[c->patterns[0].param.at],
+		if (c->n == 0 || params_text(form_of(s), rules->params[c->patterns[0].param.at],
 				     value, sizeof(value)) < 0)
 			wbuf_str(w, "not there");
 		else
