@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define REQUEST_BYTES 12288
-#define SOURCES_BYTES 12000
+#define SAID_BYTES    12000
 #define REPEAT_MS     10000 /* the same request and answer within that is not recorded again */
 #define A_PIECE       200   /* requests of one round of the loop */
 #define CHANGES_MAX   10000 /* machines that are listed */
@@ -105,7 +105,7 @@ recall_keep(struct handlerd *h, const struct boot_request *r, struct boot *b,
 		.before_ms = b->before_ms,
 		.attempt = b->attempt,
 	};
-	if (q->sources.n > SOURCES_BYTES)
+	if (q->sources.n > SAID_BYTES)
 		q->sources = slice_str("{}");
 	if (q->request.n + q->outcome.n + q->sources.n < REQUEST_BYTES)
 		notes_put(&h->notes, &record);

@@ -34,6 +34,7 @@ struct said {
 	size_t ncarry;
 	char status[WS_STATUS_MAX + 1];
 	char *content; /* SOURCE_WINPE: the file, or NULL */
+	size_t bytes;  /* of all that, about */
 	char why[WHY_MAX];
 	struct source_waiter *waiters;
 	struct workers_ask *ask;
@@ -59,6 +60,7 @@ struct sources {
 	struct said *chains[CHAINS];
 	struct said *newest, *oldest;
 	size_t n;
+	size_t bytes;                /* of what was said, about */
 	struct source_waiter *woken; /* whose question went with the old configuration */
 	struct loop_timer wake_timer;
 };
@@ -121,6 +123,8 @@ clear(struct said *a)
 	ws_pairs_free(a->carry, a->ncarry);
 	a->carry = NULL;
 	a->ncarry = 0;
+	a->owner->bytes -= a->bytes;
+	a->bytes = 0;
 	a->status[0] = '\0';
 	free(a->content);
 	a->content = NULL;
@@ -220,14 +224,14 @@ said_free(struct said *a)
 
 /* Room for one more: the answer longest unused goes, but not one that is waited for. */
 static void
-make_room(struct sources *s)
+make_room(struct sources *s, const struct said *but)
 {
 	struct said *a = s->oldest;
 
-	while (a != NULL && s->n >= SOURCES_KEPT) {
+	while (a != NULL && (s->n >= SOURCES_KEPT || s->bytes > SOURCES_BYTES)) {
 		struct said *newer = a->newer;
 
-		if (a->state != SOURCE_UNASKED)
+		if (a != but && a->state != SOURCE_UNASKED)
 			said_free(a);
 		a = newer;
 	}
@@ -251,7 +255,7 @@ add_said(struct sources *s, uint64_t machine, enum source source)
 
 	if (a == NULL)
 		return NULL;
-	make_room(s);
+	make_room(s, NULL);
 	a->owner = s;
 	a->machine = machine;
 	a->source = source;
@@ -380,6 +384,24 @@ take_entries(struct said *a)
 	return 0;
 }
 
+/* How much memory an answer takes, about: a script or a long menu is what counts. */
+static void
+weigh(struct said *a)
+{
+	const struct verdict *v = &a->verdict;
+
+	if (a->has_verdict)
+		a->bytes = strlen(v->text) + v->nitems * (sizeof(*v->items) + IMAGE_NAME_MAX);
+	for (size_t i = 0; a->has_verdict && i < v->nitems; i++) {
+		/* its JSON, and the entry made of it */
+		if (v->items[i].object != NULL)
+			a->bytes += 2 * sizeof(struct entry) + 2048;
+	}
+	if (a->content != NULL)
+		a->bytes += strlen(a->content);
+	a->owner->bytes += a->bytes;
+}
+
 /* The state changes, and those who wait hear of it. */
 static void
 settle(struct said *a, enum source_state state)
@@ -394,6 +416,8 @@ settle(struct said *a, enum source_state state)
 	/* an early question to one who cannot say yet is asked again when it is time */
 	if (a->unseen && state == SOURCE_ANSWERED && a->verdict.kind == VERDICT_NONE)
 		a->fresh_ms = 0;
+	weigh(a);
+	make_room(a->owner, a);
 	tell_waiters(a);
 }
 
@@ -494,15 +518,15 @@ ask_hook(struct said *a, const struct question *q)
 	return rc;
 }
 
-/* The client wants the local handler, and may: the web service has no say. */
+/* As if it had said so. */
 static int
-settle_override(struct said *a)
+settle_as(struct said *a, enum verdict_kind kind)
 {
 	int rc = verdict_init(&a->verdict);
 
 	if (rc < 0)
 		return rc;
-	a->verdict.kind = VERDICT_OVERRIDE;
+	a->verdict.kind = kind;
 	a->has_verdict = true;
 	a->state = SOURCE_ANSWERED;
 	return 0;
@@ -528,7 +552,10 @@ ask(struct said *a, const struct question *q)
 	a->fresh_ms = SOURCES_FRESH_MS;
 	a->cache_ms = 0;
 	a->unseen = false;
-	if (rc == -ECANCELED && settle_override(a) == 0)
+	/* the client wants the local handler, and may; or a boot began with a source that a
+	 * reload has taken away since */
+	if ((rc == -ECANCELED && settle_as(a, VERDICT_OVERRIDE) == 0) ||
+	    (rc == -ENOENT && settle_as(a, VERDICT_NONE) == 0))
 		return;
 	(void)snprintf(a->why, sizeof(a->why), "%s",
 	    rc == -ENOBUFS ? "too many requests wait for it"
@@ -685,6 +712,7 @@ configure_pool(struct sources *s, enum source source, const struct hooks_conf *h
 		.limits = { .memory_bytes = (uint64_t)hooks->memory_mb * MIB,
 		    .network = hooks->network },
 	};
+	int rc;
 
 	pool->deadline_ms = (uint32_t)hooks->deadline_ms;
 	if (strcmp(pool->path, hooks->paths[source]) == 0 && pool->conf.count == conf.count &&
@@ -700,7 +728,10 @@ configure_pool(struct sources *s, enum source source, const struct hooks_conf *h
 	pool->conf = conf;
 	if (pool->path[0] == '\0')
 		return 0;
-	return workers_open(s->loop, s->spawner, &conf, &pool->workers);
+	rc = workers_open(s->loop, s->spawner, &conf, &pool->workers);
+	if (rc < 0)
+		pool->path[0] = '\0'; /* the next configuration opens it again */
+	return rc;
 }
 
 static int

@@ -13,11 +13,12 @@
 #include "handlerd/webservice.h"
 #include "handlerd/workers.h"
 
-#define SOURCES_KEPT      65536   /* answers; those longest unused make room */
-#define SOURCES_FRESH_MS  1000    /* an answer that was waited for serves so long */
-#define SOURCES_UNSEEN_MS 60000   /* one that nobody has seen yet */
-#define SOURCES_FAILED_MS 10000   /* a failure that nobody has seen yet */
-#define SOURCES_CHOICE_MS 3600000 /* for the choice from the menu that it made */
+#define SOURCES_KEPT      65536       /* answers; those longest unused make room */
+#define SOURCES_BYTES     (64u << 20) /* of answers, about */
+#define SOURCES_FRESH_MS  1000        /* an answer that was waited for serves so long */
+#define SOURCES_UNSEEN_MS 60000       /* one that nobody has seen yet */
+#define SOURCES_FAILED_MS 10000       /* a failure that nobody has seen yet */
+#define SOURCES_CHOICE_MS 3600000     /* for the choice from the menu that it made */
 
 struct sources;
 
