@@ -56,8 +56,11 @@ class Booting:
         return self.post({"mac": address(mac), **form})[0]["body"]
 
     def counter(self, name, daemon="httpsbootd"):
-        services = self.site.query("status")["services"]
-        return [s["counters"][name] for s in services if s["daemon"] == daemon][0]
+        """What a daemon has told of this counter; one that handlerd has forgotten tells it anew soon."""
+        def told():
+            return [s["counters"][name] for s in self.site.query("status")["services"] if s["daemon"] == daemon]
+        wait_until(told, 10, f"the announcement of {daemon}")
+        return told()[0]
 
     def last(self, mac, kind="boot"):
         """The last line of this kind in the timeline of a machine's newest boot."""

@@ -64,8 +64,8 @@ def skeleton(script):
             continue
         if line.startswith("set paramquery "):
             check(QUERY.match(line), f"a query in which nothing can be run: {line!r}")
-            # "authvalue" is what a person typed: it goes back to us with the next request
-            line = re.sub(r"&(?:room|authvalue|QQ[A-Za-z0-9._-]*)=[A-Za-z0-9.%_-]*", "", line)
+            # what is ours to read again: a web service's address, and what a person typed
+            line = re.sub(r"&(?:room|authvalue|wsurl|pxeurl|QQ[A-Za-z0-9._-]*)=[A-Za-z0-9.%_-]*", "", line)
             check("QQ" not in line and "room" not in line, f"encoded: {line!r}")
         lines.append("set bootid" if ID.match(line) else line)
     return lines

@@ -116,7 +116,6 @@ def story_of_menus(firmware, menu):
         press(machine, "esc", "Back")  # Escape: from "deep" to "tools"
         press(machine, "esc", "iPXE shell")  # and on to "main"
         press(machine, "s", "site: 0000001a")
-        machine.wait_for("This machine waits for approval.", 10)
         machine.wait_for("Test PC, serial number S 1", 10)
         machine.wait_for("Ask ext. 42", 10)
         machine.wait_for("or wait $ {reboot}", 10)
