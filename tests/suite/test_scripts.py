@@ -129,7 +129,7 @@ def story_of_menus(firmware, menu):
         machine.wait_for("Bootferry: linux failed", 60)
         machine.wait_for("BOOTFERRY: reported", 120)
         machine.wait_end(30)
-        check(machine.output().count("This machine waits") == 1, "the page is shown once")
+        check(machine.output().count("Ask ext. 42") == 1, "the page is shown once")
         check_requests(site, firmware)
         del lab
 
