@@ -248,12 +248,14 @@ test_client(void)
 		.broken = on_broken,
 		.renew_ms = 1,
 	};
-	struct bus_client_stats stats;
+	struct bus_client_stats stats, before;
 	pid_t pid = spawn();
 
 	CHECK_INT(loop_new(&loop), 0);
 	CHECK_INT(bus_client_open(loop, &conf, &client), 0);
 	CHECK(run(10000));
+	/* a slow start may have cost a link or two, which nng could still close */
+	bus_client_stats(client, &before);
 
 	test_case("a handlerd killed and started again is found though nng's reaper hangs");
 	reaper_hang();
@@ -279,7 +281,8 @@ test_client(void)
 	CHECK_INT(broken, 1);
 	CHECK_INT(hints, 1);
 	bus_client_stats(client, &stats);
-	CHECK_INT(stats.renewed, BUS_GIVEN_UP);
+	CHECK(stats.renewed >= BUS_GIVEN_UP);
+	CHECK(stats.renewed - before.renewed <= BUS_GIVEN_UP);
 	broken = 0;
 	CHECK(!run(1000));
 
