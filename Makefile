@@ -44,8 +44,8 @@ common_PURE := wire ident arch fields msg config path counters bus_url loader im
 common_EDGE  := log loop bus_nng bus_client bus_server priv start rpc sockaddr content digest \
 	front sandbox child bus_link http
 
-dhcpproxyd_PURE :=
-dhcpproxyd_EDGE := conf listen dhcpproxyd
+dhcpproxyd_PURE := frame
+dhcpproxyd_EDGE := conf listen tap dhcpproxyd
 
 tftpd_PURE := tftp opt transfer
 tftpd_EDGE := conf served listen tftpd
