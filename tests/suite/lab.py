@@ -151,8 +151,8 @@ class Lab:
     def capture(self, segment, name="packets.pcap"):
         """Records all packets of a segment."""
         path = self.path(name)
-        self.spawn(segment, ["tcpdump", "-i", "br0", "-w", path, "-U", "-s", "400", "-Z", "root",
-                             "udp port 67 or udp port 68 or udp port 4011 or udp port 69 or "
+        self.spawn(segment, ["tcpdump", "-i", "br0", "-w", path, "-U", "--immediate-mode", "-s", "1600",
+                             "-Z", "root", "udp port 67 or udp port 68 or udp port 4011 or udp port 69 or "
                              "tcp[tcpflags] & (tcp-syn|tcp-fin|tcp-rst) != 0"], "tcpdump.log")
         wait_until(lambda: "listening on" in read(self.path("tcpdump.log")), 10, "tcpdump")
         return path

@@ -1,7 +1,9 @@
 """Virtual PCs with real firmware boot a Linux kernel through all four daemons."""
 
+import os
 import shutil
 
+import offers
 from lab import Failure, Lab, Machine, Site, SERVER, check, loaders, payload, wait_until
 
 ARGS = "console=ttyS0 bootferry.report=${reporturl} bootferry.boot=${bootid}"
@@ -22,6 +24,8 @@ def boot(lab, site, segment, firmware="ovmf", seconds=150, args=()):
     try:
         machine.wait_for("BOOTFERRY: reported", seconds)
         machine.wait_end(30)
+        if os.path.exists(lab.path("packets.pcap")):
+            offers.check_capture(lab.path("packets.pcap"), site.address)
         return site.query("boots", "show", site.boots()[0]["id"])
     except Failure as e:
         raise Failure(f"{e}\n{site.timeline()}\n{lab.evidence()}") from e
