@@ -41,7 +41,7 @@ LIBS := $(NNG_LIBS) $(PKG_LIBS) -lpthread
 
 common_PURE := wire ident arch fields msg config path counters bus_url loader image origins form \
 	verdict hook bus_events params relay_info dhcp pxe reply hex json_text
-common_EDGE  := log loop bus_nng bus_client bus_server priv start rpc sockaddr content digest \
+common_EDGE  := log loop bus_nng bus_pipe bus_client bus_server priv start rpc sockaddr content digest \
 	front sandbox child bus_link http
 
 dhcpproxyd_PURE := frame
@@ -177,13 +177,7 @@ $(B)/tests/suite/fake_handlerd: $(B)/tests/suite/fake_handlerd.o $(B)/lib/libcom
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-# makes nng hang in a daemon
-$(B)/tests/suite/nng_hang.so: tests/suite/nng_hang.c
-	@mkdir -p $(@D)
-	$(if $(V),,@echo "  LD    $@")
-	$(Q)$(CC) $(ALL_CFLAGS) -fPIC -shared -o $@ $<
-
-suite: all $(B)/tests/suite/fake_handlerd $(B)/tests/suite/nng_hang.so
+suite: all $(B)/tests/suite/fake_handlerd
 	tests/suite/run
 
 # --- load for the benchmarks ----------------------------------------------------------------

@@ -1,9 +1,9 @@
 /*
  * The front daemons' end of the bus; see bus_client.h.
  *
- * One raw REQ socket a handlerd, so that it is ours to say which of them gets what.  A pending
- * request keeps its encoded record until it is answered or too old: that is what goes to the
- * next handlerd when one dies.
+ * One link a handlerd, so that it is ours to say which of them gets what.  A pending request keeps
+ * its encoded record until it is answered or too old: that is what goes to the next handlerd when
+ * one dies.
  */
 #include "common/bus_client.h"
 
@@ -23,26 +23,19 @@
 #define BATCH_BYTES (256u << 10) /* a message is closed when it passes this */
 #define RETRY_MS    5            /* until a send is tried again that found no room */
 
-/* A handlerd.  Without a sign of life its link is given up now and then for a new one. */
+/* A handlerd.  Without a sign of life its connection is given up now and then for a new one. */
 struct peer {
 	struct bus_client *client;
 	uint32_t index;
 	const char *url;
-	struct bus_link *link; /* NULL: could not be opened; will be tried again */
-	struct loop_fd recv_lf, wake_lf;
+	struct bus_link *link;
 	bool connected;
 	bool silent; /* connected, but does not answer pings */
 	unsigned losses_seen;
 	uint64_t heard_ms;
 	uint64_t status_ms;
-	uint64_t renewed_ms; /* when the link was opened, or life was last seen */
+	uint64_t renewed_ms; /* when it was dialled, or life was last seen */
 	uint64_t renew_ms;   /* how long after that it is given up */
-};
-
-/* A link given up that nng has not closed yet. */
-struct given_up {
-	struct bus_closing *closing; /* NULL: never will be */
-	uint64_t since_ms;
 };
 
 /* A pending request.  Free slots are chained by `next`; used ones stand in order of age. */
@@ -65,10 +58,6 @@ struct bus_client {
 	struct peer peers[BUS_HANDLERS];
 	uint32_t npeers;
 	uint32_t active; /* NO_PEER: none lives */
-	struct given_up given_up[BUS_GIVEN_UP];
-	uint32_t ngiven_up;
-	bool hangs;  /* nng does not close what was given up */
-	bool broken; /* and no more may be given up */
 
 	struct slot *slots;
 	uint32_t nslots, free_slot, oldest, newest;
@@ -80,13 +69,6 @@ struct bus_client {
 	struct bus_client_stats stats;
 };
 
-/* Sends `message` to a peer.  0, or -EAGAIN when it takes no more now. */
-static int
-peer_send(struct peer *p, struct slice message)
-{
-	return p->link != NULL ? bus_link_send(p->link, message) : -EAGAIN;
-}
-
 static void
 send_bare(struct bus_client *c, struct peer *p, enum msg_kind kind)
 {
@@ -95,7 +77,7 @@ send_bare(struct bus_client *c, struct peer *p, enum msg_kind kind)
 
 	msg_begin(&w, buf, sizeof(buf), kind, c->origin);
 	/* a full queue means that the peer does not read: its silence will show that */
-	(void)peer_send(p, msg_end(&w));
+	(void)bus_link_send(p->link, msg_end(&w));
 }
 
 static void
@@ -108,7 +90,7 @@ send_status(struct bus_client *c, struct peer *p)
 		return;
 	c->conf.status(c->conf.status_arg, &status);
 	msg_begin(&w, c->buf, MSG_MAX_BYTES, MSG_STATUS, c->origin);
-	if (msg_put_status(&w, &status) == 0 && peer_send(p, msg_end(&w)) == 0)
+	if (msg_put_status(&w, &status) == 0 && bus_link_send(p->link, msg_end(&w)) == 0)
 		p->status_ms = loop_now_ms(c->loop);
 }
 
@@ -199,18 +181,17 @@ tell(const struct bus_client *c, const struct peer *p, void (*log)(const char *f
 static void
 review_peer(struct bus_client *c, struct peer *p, uint64_t now_ms)
 {
-	struct bus_link_state state = { .losses = p->losses_seen };
+	bool connected = bus_link_is_connected(p->link);
+	unsigned losses = bus_link_losses(p->link);
 
-	if (p->link != NULL)
-		state = bus_link_state(p->link);
-	if (state.losses != p->losses_seen || (p->connected && !state.connected)) {
+	if (losses != p->losses_seen) {
 		if (p->connected)
 			tell(c, p, log_warnx, "lost");
-		p->losses_seen = state.losses;
+		p->losses_seen = losses;
 		p->connected = false;
 		take_back(c, p->index);
 	}
-	if (state.connected && !p->connected) {
+	if (connected && !p->connected) {
 		tell(c, p, log_info, "connected");
 		p->connected = true;
 		p->silent = false;
@@ -224,7 +205,7 @@ review_peer(struct bus_client *c, struct peer *p, uint64_t now_ms)
 	}
 }
 
-/* Looks at what nng's threads left and at the pings, and settles which handlerd is in use. */
+/* Looks at the links and at the pings, and settles which handlerd is in use. */
 static void
 review_peers(struct bus_client *c)
 {
@@ -274,7 +255,7 @@ flush_batch(struct bus_client *c, struct peer *p)
 	}
 	if (w.records == 0)
 		return false;
-	if (peer_send(p, msg_end(&w)) < 0) {
+	if (bus_link_send(p->link, msg_end(&w)) < 0) {
 		retry_soon(c);
 		return false;
 	}
@@ -294,7 +275,7 @@ flush_events(struct bus_client *c, struct peer *p)
 	seq = bus_events_pack(&c->events, &w, BATCH_BYTES);
 	if (seq == 0)
 		return;
-	if (peer_send(p, msg_end(&w)) < 0) {
+	if (bus_link_send(p->link, msg_end(&w)) < 0) {
 		retry_soon(c);
 		return;
 	}
@@ -328,14 +309,14 @@ on_ack(struct bus_client *c, uint64_t seq)
 }
 
 static void
-on_message(struct bus_client *c, struct peer *p, const void *body, size_t n)
+on_message(struct bus_client *c, struct peer *p, struct slice message)
 {
 	struct boot_answer answer;
 	struct msg_reader r;
 	struct msg_ack ack;
 	int rc;
 
-	if (msg_open(&r, body, n) < 0) {
+	if (msg_open(&r, message.p, message.n) < 0) {
 		c->stats.malformed++;
 		return;
 	}
@@ -375,129 +356,36 @@ on_message(struct bus_client *c, struct peer *p, const void *body, size_t n)
 }
 
 static void
-on_readable(void *arg, uint32_t events)
+on_link(void *arg)
 {
 	struct peer *p = arg;
-	nng_msg *m;
+	struct slice message;
 
-	(void)events;
-	while (p->link != NULL && (m = bus_link_recv(p->link)) != NULL) {
-		on_message(p->client, p, nng_msg_body(m), nng_msg_len(m));
-		nng_msg_free(m);
-	}
+	while (bus_link_recv(p->link, &message))
+		on_message(p->client, p, message);
+	if (bus_link_is_connected(p->link) != p->connected ||
+	    bus_link_losses(p->link) != p->losses_seen)
+		review_peers(p->client);
 }
 
-static void
-on_wake(void *arg, uint32_t events)
-{
-	struct peer *p = arg;
-
-	(void)events;
-	review_peers(p->client);
-}
-
-static int
-peer_dial(struct bus_client *c, struct peer *p, bool slow)
-{
-	const struct bus_link_conf conf = {
-		.url = p->url,
-		.tls_ca = c->conf.tls_ca,
-		.tls_certificate = c->conf.tls_certificate,
-		.slow = slow,
-	};
-	int rc;
-
-	p->losses_seen = 0;
-	p->renewed_ms = loop_now_ms(c->loop);
-	rc = bus_link_open(&conf, &p->link);
-	if (rc < 0)
-		return rc;
-	rc = loop_add(c->loop, &p->recv_lf, bus_link_recv_fd(p->link), EPOLLIN, on_readable, p);
-	if (rc == 0)
-		rc = loop_add(c->loop, &p->wake_lf, bus_link_wake_fd(p->link), EPOLLIN, on_wake, p);
-	return rc;
-}
-
-/* Gives the peer's link up; *ret as bus_link_close() says. */
-static void
-peer_drop(struct bus_client *c, struct peer *p, struct bus_closing **ret)
-{
-	loop_del(c->loop, &p->recv_lf);
-	loop_del(c->loop, &p->wake_lf);
-	bus_link_close(p->link, ret);
-	p->link = NULL;
-	p->connected = p->silent = false;
-}
-
-static void
-tell_broken(struct bus_client *c, const char *what, bool at_once)
-{
-	if (c->conf.broken == NULL)
-		return;
-	log_errx("bus: %s", what);
-	c->conf.broken(c->conf.broken_arg, at_once);
-}
-
-/* Forgets the links that nng closed meanwhile, and sees if one should have been closed long ago. */
-static void
-review_given_up(struct bus_client *c, uint64_t now_ms)
-{
-	uint32_t kept = 0;
-	bool hung = c->hangs;
-
-	for (uint32_t i = 0; i < c->ngiven_up; i++) {
-		struct given_up g = c->given_up[i];
-
-		if (g.closing != NULL && bus_close_is_done(g.closing)) {
-			bus_close_end(g.closing);
-			continue;
-		}
-		c->hangs |= now_ms - g.since_ms > BUS_CLOSE_MS;
-		c->given_up[kept++] = g;
-	}
-	c->ngiven_up = kept;
-	if (c->hangs && !hung)
-		tell_broken(c, "nng closes no connection any more", false);
-}
-
-/* Opens a new link to a handlerd that gives no sign of life; see bus_link.h for why. */
-static void
-renew_peer(struct bus_client *c, struct peer *p, uint64_t now_ms)
-{
-	if (c->ngiven_up == BUS_GIVEN_UP) {
-		if (!c->broken)
-			tell_broken(c, "nng is past help", true);
-		c->broken = true;
-		return;
-	}
-	if (p->renew_ms < (uint64_t)c->conf.renew_ms * BUS_RENEW_SLOWER)
-		p->renew_ms *= 2;
-	if (p->link != NULL) {
-		struct given_up *g = &c->given_up[c->ngiven_up++];
-
-		g->since_ms = now_ms;
-		take_back(c, p->index);
-		peer_drop(c, p, &g->closing);
-		c->stats.renewed++;
-	}
-	/* what failed was logged, and the next round tries again */
-	(void)peer_dial(c, p, c->hangs);
-}
-
+/* A connection that shows no life may end at a host that is gone, which nobody tells. */
 static void
 renew_peers(struct bus_client *c)
 {
 	uint64_t now_ms = loop_now_ms(c->loop);
 
-	review_given_up(c, now_ms);
 	for (uint32_t i = 0; i < c->npeers; i++) {
 		struct peer *p = &c->peers[i];
 
 		if (p->connected && !p->silent) {
 			p->renewed_ms = now_ms;
-			p->renew_ms = c->conf.renew_ms;
+			p->renew_ms = BUS_RENEW_MS;
 		} else if (now_ms - p->renewed_ms >= p->renew_ms) {
-			renew_peer(c, p, now_ms);
+			p->renewed_ms = now_ms;
+			if (p->renew_ms < BUS_RENEW_MS * BUS_RENEW_SLOWER)
+				p->renew_ms *= 2;
+			c->stats.renewed += p->connected;
+			bus_link_renew(p->link);
 		}
 	}
 }
@@ -553,8 +441,6 @@ bus_client_open(struct loop *loop, const struct bus_client_conf *conf, struct bu
 		return -ENOMEM;
 	c->loop = loop;
 	c->conf = *conf;
-	if (c->conf.renew_ms == 0)
-		c->conf.renew_ms = BUS_RENEW_MS;
 	c->active = NO_PEER;
 	bus_events_init(&c->events);
 	loop_timer_init(&c->ping_timer, on_ping, c);
@@ -566,19 +452,29 @@ bus_client_open(struct loop *loop, const struct bus_client_conf *conf, struct bu
 	if (rc == 0 && getrandom(&c->origin, sizeof(c->origin), 0) < 0)
 		rc = -errno;
 	for (size_t i = 0; rc == 0 && i < conf->nurls; i++) {
-		struct peer *p = &c->peers[c->npeers++];
+		struct peer *p = &c->peers[i];
+		const struct bus_link_conf link = {
+			.url = conf->urls[i],
+			.tls_ca = conf->tls_ca,
+			.tls_certificate = conf->tls_certificate,
+			.fn = on_link,
+			.arg = p,
+		};
 
 		*p = (struct peer){
 			.client = c,
 			.index = (uint32_t)i,
 			.url = conf->urls[i],
-			.renew_ms = c->conf.renew_ms,
+			.renewed_ms = loop_now_ms(loop),
+			.renew_ms = BUS_RENEW_MS,
 		};
 		if (bus_url_is_open(p->url) && !c->conf.quiet)
 			log_warnx("handler: \"%s\": tcp has neither secrecy nor authentication; "
 				  "prefer tls+tcp",
 			    p->url);
-		rc = peer_dial(c, p, false);
+		rc = bus_link_open(loop, &link, &p->link);
+		if (rc == 0)
+			c->npeers++;
 	}
 	if (rc == 0)
 		rc = loop_timer_set(loop, &c->ping_timer, BUS_PING_MS);
@@ -593,22 +489,10 @@ bus_client_open(struct loop *loop, const struct bus_client_conf *conf, struct bu
 void
 bus_client_close(struct bus_client *c)
 {
-	struct bus_closing *closing[BUS_HANDLERS];
-
 	if (c == NULL)
 		return;
-	for (uint32_t i = 0; i < c->npeers; i++) {
-		closing[i] = NULL;
-		if (c->peers[i].link != NULL)
-			peer_drop(c, &c->peers[i], &closing[i]);
-	}
-	for (uint32_t i = 0; i < c->npeers; i++) {
-		if (closing[i] != NULL)
-			bus_close_wait(closing[i]);
-		bus_close_end(closing[i]);
-	}
-	for (uint32_t i = 0; i < c->ngiven_up; i++)
-		bus_close_end(c->given_up[i].closing);
+	for (uint32_t i = 0; i < c->npeers; i++)
+		bus_link_close(c->peers[i].link);
 	loop_timer_clear(c->loop, &c->ping_timer);
 	loop_timer_clear(c->loop, &c->retry_timer);
 	loop_timer_clear(c->loop, &c->expiry_timer);

@@ -24,13 +24,11 @@
 #define BUS_HANDLERS   16   /* the most handlerds in a list */
 
 /*
- * A handlerd without a sign of life for BUS_RENEW_MS gets a new socket of nng, and again after
- * twice that time, until it is BUS_RENEW_SLOWER times as long.  nng closes the old one in its own
- * time, or never (see bus_link.h); it is given up at most BUS_GIVEN_UP of those.
+ * A handlerd without a sign of life for BUS_RENEW_MS gets a new connection, and again after twice
+ * that time, until it is BUS_RENEW_SLOWER times as long.
  */
 #define BUS_RENEW_MS     2000
 #define BUS_RENEW_SLOWER 30
-#define BUS_GIVEN_UP     16
 
 struct bus_client;
 
@@ -43,7 +41,7 @@ struct bus_client_stats {
 	uint64_t malformed;     /* messages and records that made no sense, dropped */
 	uint64_t resent;        /* requests given to another handlerd, or again */
 	uint64_t failovers;     /* changes of the handlerd in use */
-	uint64_t renewed;       /* sockets given up because no life was seen */
+	uint64_t renewed;       /* connections given up because no life was seen */
 	uint64_t events;        /* events taken */
 	uint64_t events_lost;   /* events that found the queue full */
 	uint64_t events_queued; /* waiting for their confirmation now */
@@ -51,12 +49,6 @@ struct bus_client_stats {
 
 /* `answer` is NULL when the deadline passed.  Valid only during the call. */
 typedef void bus_answer_fn(void *arg, void *cookie, const struct boot_answer *answer);
-/*
- * nng hangs in this process (see bus_link.h), and a new one should take its place: when nothing is
- * in hand, since all still works; and at once when this is called again, since no more sockets are
- * opened then.
- */
-typedef void bus_broken_fn(void *arg, bool at_once);
 /* Fills in what is announced to handlerd; slices must stay valid until the next call. */
 typedef void bus_status_fn(void *arg, struct daemon_status *status);
 
@@ -72,9 +64,6 @@ struct bus_client_conf {
 	void *answer_arg;
 	bus_status_fn *status; /* NULL: announces nothing */
 	void *status_arg;
-	bus_broken_fn *broken; /* NULL: another client of this process tells */
-	void *broken_arg;
-	uint32_t renew_ms; /* 0: BUS_RENEW_MS */
 };
 
 /*

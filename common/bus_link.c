@@ -2,186 +2,221 @@
 #include "common/bus_link.h"
 
 #include "common/bus_nng.h"
+#include "common/bus_pipe.h"
 #include "common/log.h"
-#include "common/msg.h"
 
 #include <errno.h>
-#include <nng/protocol/reqrep0/req.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define QUEUE_MESSAGES 256 /* nng's queues, in messages */
-
 struct bus_link {
-	nng_socket socket;
-	int recv_fd; /* nng's */
-	int wake_fd;
-	uint32_t next_header; /* nng's request id; unused, as ours stand in the records */
-
-	/* written by nng's threads */
-	pthread_mutex_t lock;
-	uint32_t pipe;  /* the connection that stands; 0: none */
-	uint32_t ended; /* the last that ended without having been told of before */
+	struct loop *loop;
+	struct bus_link_conf conf;
+	nng_stream_dialer *dialer;
+	nng_aio *dial_aio;
+	struct loop_fd dialed_lf;
+	atomic_bool dialed; /* nng's thread is through with dial_aio */
+	bool dialing;
+	struct loop_timer again;
+	unsigned pause_ms;
+	struct bus_pipe *pipe; /* NULL: not connected */
 	unsigned losses;
 };
 
-/*
- * On a thread of nng: hand over and return.  A connection that ends while it begins is told of in
- * either order, or only its end.
- */
+/* On a thread of nng. */
 static void
-on_pipe(nng_pipe pipe, nng_pipe_ev ev, void *arg)
+on_dialed(void *arg)
 {
-	uint32_t id = (uint32_t)nng_pipe_id(pipe);
 	struct bus_link *l = arg;
 	uint64_t one = 1;
 
-	pthread_mutex_lock(&l->lock);
-	if (ev != NNG_PIPE_EV_ADD_POST) {
-		if (l->pipe == id)
-			l->pipe = 0;
-		else
-			l->ended = id;
-		l->losses++;
-	} else if (l->ended != id) {
-		l->pipe = id;
-	}
-	pthread_mutex_unlock(&l->lock);
+	atomic_store_explicit(&l->dialed, true, memory_order_release);
 	/* fails only when the counter is full, and then the loop wakes anyhow */
-	if (write(l->wake_fd, &one, sizeof(one)) < 0)
+	if (write(l->dialed_lf.fd, &one, sizeof(one)) < 0)
 		return;
 }
 
 static void
-link_free(void *arg)
+dial(void *arg)
 {
 	struct bus_link *l = arg;
 
-	if (l->wake_fd >= 0)
-		close(l->wake_fd);
-	pthread_mutex_destroy(&l->lock);
-	free(l);
+	atomic_store_explicit(&l->dialed, false, memory_order_relaxed);
+	l->dialing = true;
+	nng_stream_dialer_dial(l->dialer, l->dial_aio);
 }
 
-/* 0, an error of nng, or a negative errno that was logged. */
-static int
-link_dial(struct bus_link *l, const struct bus_link_conf *conf)
+static void
+dial_later(struct bus_link *l)
 {
-	int dial_min_ms = conf->slow ? BUS_SLOW_DIAL_MS : 50;
-	int dial_max_ms = conf->slow ? BUS_SLOW_DIAL_MS : 500;
-	nng_tls_config *tls = NULL;
-	nng_dialer d;
+	(void)loop_timer_set(
+	    l->loop, &l->again, l->pause_ms); /* out of memory: at the next renewal */
+	l->pause_ms = l->pause_ms * 2 < BUS_DIAL_MAX_MS ? l->pause_ms * 2 : BUS_DIAL_MAX_MS;
+}
+
+static void
+lose(struct bus_link *l)
+{
+	bus_pipe_free(l->pipe);
+	l->pipe = NULL;
+	l->losses++;
+	dial_later(l);
+}
+
+static void
+on_pipe(void *arg)
+{
+	struct bus_link *l = arg;
+
+	l->conf.fn(l->conf.arg);
+}
+
+/* The stream of a dial that came to its end; NULL: it failed, or goes on. */
+static nng_stream *
+take_stream(struct bus_link *l)
+{
+	if (!l->dialing || !atomic_load_explicit(&l->dialed, memory_order_acquire))
+		return NULL;
+	l->dialing = false;
+	return nng_aio_result(l->dial_aio) == 0 ? nng_aio_get_output(l->dial_aio, 0) : NULL;
+}
+
+static void
+on_dialed_loop(void *arg, uint32_t events)
+{
+	struct bus_link *l = arg;
+	nng_stream *stream = take_stream(l);
+
+	(void)events;
+	if (l->dialing || l->pipe != NULL)
+		return;
+	if (stream == NULL || bus_pipe_new(l->loop, stream, on_pipe, l, &l->pipe) < 0) {
+		dial_later(l);
+		return;
+	}
+	l->conf.fn(l->conf.arg);
+}
+
+static int
+set_tls(struct bus_link *l)
+{
+	nng_tls_config *tls;
 	int rc;
 
-	if ((rc = nng_socket_set_int(l->socket, NNG_OPT_SENDBUF, QUEUE_MESSAGES)) != 0 ||
-	    (rc = nng_socket_set_int(l->socket, NNG_OPT_RECVBUF, QUEUE_MESSAGES)) != 0 ||
-	    (rc = nng_socket_set_size(l->socket, NNG_OPT_RECVMAXSZ, MSG_MAX_BYTES)) != 0 ||
-	    (rc = nng_socket_set_ms(l->socket, NNG_OPT_RECONNMINT, dial_min_ms)) != 0 ||
-	    (rc = nng_socket_set_ms(l->socket, NNG_OPT_RECONNMAXT, dial_max_ms)) != 0 ||
-	    (rc = nng_pipe_notify(l->socket, NNG_PIPE_EV_ADD_POST, on_pipe, l)) != 0 ||
-	    (rc = nng_pipe_notify(l->socket, NNG_PIPE_EV_REM_POST, on_pipe, l)) != 0 ||
-	    (rc = nng_dialer_create(&d, l->socket, conf->url)) != 0)
+	if (!bus_url_is_tls(l->conf.url))
+		return 0;
+	rc = bus_tls_new(l->conf.url, l->conf.tls_ca, l->conf.tls_certificate, &tls);
+	if (rc < 0)
 		return rc;
-	if (bus_url_is_tls(conf->url)) {
-		rc = bus_tls_new(conf->url, conf->tls_ca, conf->tls_certificate, &tls);
-		if (rc < 0)
-			return rc;
-		rc = nng_dialer_set_ptr(d, NNG_OPT_TLS_CONFIG, tls);
-		nng_tls_config_free(tls); /* the dialer holds it now */
-		if (rc != 0)
-			return rc;
-	}
-	rc = nng_socket_get_int(l->socket, NNG_OPT_RECVFD, &l->recv_fd);
-	return rc != 0 ? rc : nng_dialer_start(d, NNG_FLAG_NONBLOCK);
+	rc = bus_errno(nng_stream_dialer_set_ptr(l->dialer, NNG_OPT_TLS_CONFIG, tls));
+	nng_tls_config_free(tls); /* the dialer holds it now */
+	return rc;
 }
 
 int
-bus_link_open(const struct bus_link_conf *conf, struct bus_link **ret)
+bus_link_open(struct loop *loop, const struct bus_link_conf *conf, struct bus_link **ret)
 {
 	struct bus_link *l = calloc(1, sizeof(*l));
-	int rc;
+	int rc, fd = -1;
 
 	if (l == NULL)
 		return -ENOMEM;
-	pthread_mutex_init(&l->lock, NULL);
-	l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	rc = l->wake_fd < 0 ? NNG_ENOFILES : nng_req0_open_raw(&l->socket);
-	if (rc == 0) {
-		rc = link_dial(l, conf);
-		if (rc != 0)
-			bus_close_socket(l->socket);
-	}
-	if (rc != 0) {
-		link_free(l);
-		if (rc < 0)
-			return rc;
+	l->loop = loop;
+	l->conf = *conf;
+	l->pause_ms = BUS_DIAL_MIN_MS;
+	l->dialed_lf.fd = -1;
+	loop_timer_init(&l->again, dial, l);
+	rc = nng_stream_dialer_alloc(&l->dialer, conf->url);
+	if (rc != 0)
 		log_errx("handler: \"%s\": %s", conf->url, nng_strerror(rc));
-		return bus_errno(rc);
+	rc = bus_errno(rc);
+	if (rc == 0)
+		rc = set_tls(l);
+	if (rc == 0)
+		rc = bus_errno(nng_aio_alloc(&l->dial_aio, on_dialed, l));
+	if (rc == 0) {
+		fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		rc = fd < 0
+		         ? -errno
+		         : loop_add(loop, &l->dialed_lf, fd, EPOLLIN | EPOLLET, on_dialed_loop, l);
 	}
+	if (rc < 0) {
+		if (l->dialed_lf.fn == NULL && fd >= 0) {
+			close(fd);
+			l->dialed_lf.fd = -1;
+		}
+		bus_link_close(l);
+		return rc;
+	}
+	dial(l);
 	*ret = l;
 	return 0;
 }
 
 void
-bus_link_close(struct bus_link *l, struct bus_closing **ret)
+bus_link_close(struct bus_link *l)
 {
-	if (bus_close_begin(l->socket, link_free, l, ret) < 0)
-		*ret = NULL;
+	if (l == NULL)
+		return;
+	loop_timer_clear(l->loop, &l->again);
+	bus_pipe_free(l->pipe);
+	if (l->dialer != NULL)
+		nng_stream_dialer_close(l->dialer);
+	if (l->dial_aio != NULL) {
+		nng_aio_stop(l->dial_aio); /* waits for the callback */
+		nng_stream_free(take_stream(l));
+		nng_aio_free(l->dial_aio);
+	}
+	nng_stream_dialer_free(l->dialer);
+	if (l->dialed_lf.fd >= 0) {
+		loop_del(l->loop, &l->dialed_lf);
+		close(l->dialed_lf.fd);
+	}
+	free(l);
 }
 
-int
-bus_link_recv_fd(const struct bus_link *l)
+void
+bus_link_renew(struct bus_link *l)
 {
-	return l->recv_fd;
+	if (l->pipe != NULL)
+		lose(l);
+	else if (!l->dialing && !loop_timer_is_set(&l->again))
+		dial_later(l);
 }
 
-int
-bus_link_wake_fd(const struct bus_link *l)
+bool
+bus_link_is_connected(const struct bus_link *l)
 {
-	return l->wake_fd;
+	return l->pipe != NULL;
 }
 
-struct bus_link_state
-bus_link_state(struct bus_link *l)
+unsigned
+bus_link_losses(const struct bus_link *l)
 {
-	struct bus_link_state state;
-	uint64_t count;
-
-	/* before the look at the figures, so that a change after it wakes again */
-	if (read(l->wake_fd, &count, sizeof(count)) < 0)
-		count = 0; /* nothing new; asked for another reason */
-	pthread_mutex_lock(&l->lock);
-	state = (struct bus_link_state){ .connected = l->pipe != 0, .losses = l->losses };
-	pthread_mutex_unlock(&l->lock);
-	return state;
+	return l->losses;
 }
 
 int
 bus_link_send(struct bus_link *l, struct slice message)
 {
-	nng_msg *m;
-	int rc;
+	int rc = l->pipe != NULL ? bus_pipe_send(l->pipe, message) : -ENOTCONN;
 
-	rc = nng_msg_alloc(&m, 0);
-	if (rc != 0)
-		return bus_errno(rc);
-	/* the top bit ends nng's list of hops */
-	rc = nng_msg_header_append_u32(m, 0x80000000u | (l->next_header++ & 0x7fffffffu));
-	if (rc == 0)
-		rc = nng_msg_append(m, message.p, message.n);
-	if (rc != 0) {
-		nng_msg_free(m);
-		return bus_errno(rc);
-	}
-	return bus_errno(bus_send_message(l->socket, m));
+	/* the loss is taken down by bus_link_recv(), which the pipe's end leads to */
+	return rc == -EPIPE ? -ENOTCONN : rc;
 }
 
-nng_msg *
-bus_link_recv(struct bus_link *l)
+bool
+bus_link_recv(struct bus_link *l, struct slice *ret)
 {
-	nng_msg *m;
+	int rc = l->pipe != NULL ? bus_pipe_recv(l->pipe, ret) : -EAGAIN;
 
-	return nng_recvmsg(l->socket, &m, NNG_FLAG_NONBLOCK) == 0 ? m : NULL;
+	if (rc == 0) {
+		l->pause_ms = BUS_DIAL_MIN_MS;
+		return true;
+	}
+	if (rc != -EAGAIN)
+		lose(l);
+	return false;
 }

@@ -2,52 +2,72 @@
 #include "common/bus_server.h"
 
 #include "common/bus_nng.h"
+#include "common/bus_pipe.h"
 #include "common/log.h"
 
 #include <errno.h>
-#include <nng/protocol/reqrep0/rep.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
-#define BATCH_BYTES    (256u << 10) /* a message of answers is sent when it passes this */
-#define QUEUE_MESSAGES 1024         /* nng's queues, in messages */
-#define A_ROUND        64           /* messages read before answers leave */
+#define BATCH_BYTES (256u << 10) /* a message of answers is sent when it passes this */
+#define A_ROUND     64           /* messages of a connection read before others get their turn */
+#define AGAIN_MS    100          /* after a failure to accept */
+
+/* A front daemon's connection; its id tells its place and tells it from those there before. */
+struct connection {
+	struct bus_server *server;
+	struct bus_pipe *pipe; /* NULL: none */
+	uint64_t id;
+	struct loop_timer more; /* it has not had its turn */
+};
+
+/* What listens at one URL. */
+struct listener {
+	struct bus_server *server;
+	nng_stream_listener *listener;
+	nng_aio *aio;
+	struct loop_fd lf;
+	atomic_bool accepted; /* nng's thread is through with aio */
+	struct loop_timer again;
+};
 
 struct bus_server {
 	struct loop *loop;
 	struct bus_server_conf conf;
-	nng_socket socket;
-	bool open;
-	struct loop_fd recv_lf;
+	struct listener *listeners;
+	size_t nlisteners;
+	struct connection connections[BUS_CONNECTIONS];
+	uint64_t generation;
 	struct loop_hook hook;
 
-	/* the answers of this round so far, all for `to` */
+	/* the answers of this round so far, all for the connection `to` */
 	uint8_t *buf;
 	struct msg_writer batch;
-	struct bus_reply to;
+	uint64_t to;
 
 	uint8_t small[64]; /* for messages without records, and acknowledgements */
 	struct bus_server_stats stats;
 };
 
-static void
-reply_send(struct bus_server *s, const struct bus_reply *to, struct slice message)
+static struct connection *
+connection_of(struct bus_server *s, uint64_t id)
 {
-	nng_msg *m;
-	int rc;
+	struct connection *c = &s->connections[id % BUS_CONNECTIONS];
 
-	rc = nng_msg_alloc(&m, 0);
-	if (rc != 0)
-		return;
-	rc = nng_msg_header_append(m, to->header, to->header_n);
-	if (rc == 0)
-		rc = nng_msg_append(m, message.p, message.n);
-	if (rc == 0)
-		rc = bus_send_message(s->socket, m);
-	else
-		nng_msg_free(m);
-	if (rc != 0) /* the asker's deadline covers this */
-		log_peer_warn("bus: an answer could not be sent: %s", nng_strerror(rc));
+	return c->pipe != NULL && c->id == id ? c : NULL;
+}
+
+static void
+reply_send(struct bus_server *s, uint64_t to, struct slice message)
+{
+	struct connection *c = connection_of(s, to);
+
+	/* the asker's deadline covers a loss, and its end is told by reading */
+	if (c != NULL && bus_pipe_send(c->pipe, message) == -EAGAIN)
+		log_peer_warn("bus: a front daemon does not read; its answers are dropped");
 }
 
 static void
@@ -56,7 +76,7 @@ flush(void *arg)
 	struct bus_server *s = arg;
 
 	if (s->batch.records > 0)
-		reply_send(s, &s->to, msg_end(&s->batch));
+		reply_send(s, s->to, msg_end(&s->batch));
 	msg_begin(&s->batch, s->buf, MSG_MAX_BYTES, MSG_ANSWERS, 0);
 }
 
@@ -64,11 +84,9 @@ void
 bus_answer(struct bus_server *s, const struct bus_reply *to, struct boot_answer *a)
 {
 	a->id = to->id;
-	if (s->batch.records > 0 && (s->to.header_n != to->header_n ||
-					memcmp(s->to.header, to->header, to->header_n) != 0 ||
-					s->batch.w.used > BATCH_BYTES))
+	if (s->batch.records > 0 && (s->to != to->connection || s->batch.w.used > BATCH_BYTES))
 		flush(s);
-	s->to = *to;
+	s->to = to->connection;
 	if (msg_put_answer(&s->batch, a) < 0) {
 		flush(s);
 		if (msg_put_answer(&s->batch, a) < 0) {
@@ -89,7 +107,7 @@ bus_answer(struct bus_server *s, const struct bus_reply *to, struct boot_answer 
 }
 
 static void
-take_events(struct bus_server *s, struct msg_reader *r, const struct bus_reply *to)
+take_events(struct bus_server *s, struct msg_reader *r, uint64_t from)
 {
 	struct msg_ack ack = { 0 };
 	struct boot_event e;
@@ -110,21 +128,21 @@ take_events(struct bus_server *s, struct msg_reader *r, const struct bus_reply *
 		return;
 	msg_begin(&w, s->small, sizeof(s->small), MSG_ACK, 0);
 	(void)msg_put_ack(&w, &ack); /* fits */
-	reply_send(s, to, msg_end(&w));
+	reply_send(s, from, msg_end(&w));
 }
 
 static void
-on_message(struct bus_server *s, const struct bus_reply *way, const void *body, size_t n)
+on_message(struct bus_server *s, uint64_t from, struct slice message)
 {
 	struct daemon_status status;
 	struct boot_request request;
-	struct bus_reply to = *way;
+	struct bus_reply to = { .connection = from };
 	struct msg_reader r;
 	struct msg_writer w;
 	int rc;
 
 	s->stats.messages++;
-	rc = msg_open(&r, body, n);
+	rc = msg_open(&r, message.p, message.n);
 	if (rc < 0) {
 		s->stats.malformed += rc == -EBADMSG;
 		s->stats.versions += rc == -EPROTO;
@@ -136,7 +154,7 @@ on_message(struct bus_server *s, const struct bus_reply *way, const void *body, 
 	switch (r.header.kind) {
 	case MSG_PING:
 		msg_begin(&w, s->small, sizeof(s->small), MSG_PONG, 0);
-		reply_send(s, &to, msg_end(&w));
+		reply_send(s, from, msg_end(&w));
 		break;
 	case MSG_REQUESTS:
 		while ((rc = msg_get_request(&r, &request)) != -ENOENT) {
@@ -149,7 +167,7 @@ on_message(struct bus_server *s, const struct bus_reply *way, const void *body, 
 			s->conf.ops->request(s->conf.arg, &to, &request);
 		}
 		break;
-	case MSG_EVENTS: take_events(s, &r, &to); break;
+	case MSG_EVENTS: take_events(s, &r, from); break;
 	case MSG_STATUS:
 		while ((rc = msg_get_status(&r, &status)) != -ENOENT) {
 			if (rc == 0)
@@ -162,74 +180,201 @@ on_message(struct bus_server *s, const struct bus_reply *way, const void *body, 
 	}
 }
 
+/* --- connections ----------------------------------------------------------------------------- */
+
 static void
-on_readable(void *arg, uint32_t events)
+drop(struct connection *c)
 {
-	struct bus_server *s = arg;
-	nng_msg *m;
+	bus_pipe_free(c->pipe);
+	c->pipe = NULL;
+	loop_timer_clear(c->server->loop, &c->more);
+	c->server->stats.connections--;
+}
+
+static void
+on_pipe(void *arg)
+{
+	struct connection *c = arg;
+	struct slice message;
+
+	/* a bounded round: others, timers and signals get their turn */
+	for (int i = 0; i < A_ROUND; i++) {
+		int rc = bus_pipe_recv(c->pipe, &message);
+
+		if (rc == -EAGAIN)
+			return;
+		if (rc < 0) {
+			if (rc == -EBADMSG)
+				c->server->stats.malformed++;
+			drop(c);
+			return;
+		}
+		on_message(c->server, c->id, message);
+	}
+	if (loop_timer_set(c->server->loop, &c->more, 0) < 0)
+		drop(c); /* out of memory; it dials again */
+}
+
+static void
+take_connection(struct bus_server *s, nng_stream *stream)
+{
+	struct connection *c = NULL;
+
+	for (size_t i = 0; i < BUS_CONNECTIONS && c == NULL; i++) {
+		if (s->connections[i].pipe == NULL)
+			c = &s->connections[i];
+	}
+	if (c == NULL) {
+		s->stats.refused++;
+		log_peer_warn("bus: refused a connection: there are %d already", BUS_CONNECTIONS);
+		nng_stream_free(stream);
+		return;
+	}
+	*c = (struct connection){
+		.server = s,
+		.id = ++s->generation * BUS_CONNECTIONS + (uint64_t)(c - s->connections),
+	};
+	loop_timer_init(&c->more, on_pipe, c);
+	if (bus_pipe_new(s->loop, stream, on_pipe, c, &c->pipe) < 0)
+		log_peer_warn("bus: refused a connection: out of memory or descriptors");
+	else
+		s->stats.connections++;
+}
+
+/* --- listening ------------------------------------------------------------------------------- */
+
+/* On a thread of nng. */
+static void
+on_accepted(void *arg)
+{
+	struct listener *l = arg;
+	uint64_t one = 1;
+
+	atomic_store_explicit(&l->accepted, true, memory_order_release);
+	/* fails only when the counter is full, and then the loop wakes anyhow */
+	if (write(l->lf.fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+static void
+accept_next(void *arg)
+{
+	struct listener *l = arg;
+
+	atomic_store_explicit(&l->accepted, false, memory_order_relaxed);
+	nng_stream_listener_accept(l->listener, l->aio);
+}
+
+static void
+on_accepted_loop(void *arg, uint32_t events)
+{
+	struct listener *l = arg;
 
 	(void)events;
-	/* the descriptor stays readable while messages wait: a bounded round keeps timers alive */
-	for (int i = 0; i < A_ROUND && nng_recvmsg(s->socket, &m, NNG_FLAG_NONBLOCK) == 0; i++) {
-		struct bus_reply way = { .header_n = (uint8_t)nng_msg_header_len(m) };
-
-		if (nng_msg_header_len(m) <= sizeof(way.header)) {
-			memcpy(way.header, nng_msg_header(m), way.header_n);
-			on_message(s, &way, nng_msg_body(m), nng_msg_len(m));
-		}
-		nng_msg_free(m);
+	if (!atomic_load_explicit(&l->accepted, memory_order_acquire) ||
+	    loop_timer_is_set(&l->again))
+		return;
+	if (nng_aio_result(l->aio) != 0) { /* out of descriptors, say */
+		log_peer_warn("bus: accepting: %s", nng_strerror(nng_aio_result(l->aio)));
+		if (loop_timer_set(l->server->loop, &l->again, AGAIN_MS) == 0)
+			return;
+	} else {
+		take_connection(l->server, nng_aio_get_output(l->aio, 0));
 	}
+	accept_next(l);
+}
+
+static int
+set_options(struct bus_server *s, struct listener *l, const char *url)
+{
+	nng_tls_config *tls;
+	int rc;
+
+	if (strncmp(url, "ipc://", 6) == 0)
+		return bus_errno(
+		    nng_stream_listener_set_int(l->listener, NNG_OPT_IPC_PERMISSIONS, 0660));
+	if (!bus_url_is_tls(url))
+		return 0;
+	rc = bus_tls_new(NULL, s->conf.tls_ca, s->conf.tls_certificate, &tls);
+	if (rc < 0)
+		return rc;
+	rc = bus_errno(nng_stream_listener_set_ptr(l->listener, NNG_OPT_TLS_CONFIG, tls));
+	nng_tls_config_free(tls); /* the listener holds it now */
+	return rc;
 }
 
 static int
 add_listener(struct bus_server *s, const char *url)
 {
-	nng_tls_config *tls = NULL;
-	nng_listener l;
-	int rc;
+	struct listener *l = &s->listeners[s->nlisteners++];
+	int fd, rc;
 
-	rc = nng_listener_create(&l, s->socket, url);
-	if (rc == 0 && strncmp(url, "ipc://", 6) == 0)
-		rc = nng_listener_set_int(l, NNG_OPT_IPC_PERMISSIONS, 0660);
-	if (rc == 0 && bus_url_is_tls(url)) {
-		rc = bus_tls_new(NULL, s->conf.tls_ca, s->conf.tls_certificate, &tls);
+	l->server = s;
+	l->lf.fd = -1;
+	loop_timer_init(&l->again, accept_next, l);
+	rc = nng_stream_listener_alloc(&l->listener, url);
+	if (rc == 0) {
+		rc = set_options(s, l, url);
 		if (rc < 0)
 			return rc;
-		rc = nng_listener_set_ptr(l, NNG_OPT_TLS_CONFIG, tls);
-		nng_tls_config_free(tls); /* the listener holds it now */
+		rc = nng_stream_listener_listen(l->listener);
 	}
 	if (rc == 0)
-		rc = nng_listener_start(l, 0);
-	if (rc != 0)
+		rc = nng_aio_alloc(&l->aio, on_accepted, l);
+	if (rc != 0) {
 		log_errx("listen: \"%s\": %s", url, nng_strerror(rc));
-	return bus_errno(rc);
+		return bus_errno(rc);
+	}
+	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	rc = loop_add(s->loop, &l->lf, fd, EPOLLIN | EPOLLET, on_accepted_loop, l);
+	if (rc < 0) {
+		close(fd);
+		l->lf.fd = -1;
+		return rc;
+	}
+	accept_next(l);
+	return 0;
 }
+
+static void
+close_listener(struct bus_server *s, struct listener *l)
+{
+	loop_timer_clear(s->loop, &l->again);
+	if (l->listener != NULL)
+		nng_stream_listener_close(l->listener);
+	if (l->aio != NULL) {
+		nng_aio_stop(l->aio); /* waits for the callback */
+		if (atomic_load(&l->accepted) && nng_aio_result(l->aio) == 0)
+			nng_stream_free(nng_aio_get_output(l->aio, 0));
+		nng_aio_free(l->aio);
+	}
+	nng_stream_listener_free(l->listener);
+	if (l->lf.fd >= 0) {
+		loop_del(s->loop, &l->lf);
+		close(l->lf.fd);
+	}
+}
+
+/* --- life ------------------------------------------------------------------------------------ */
 
 int
 bus_server_open(struct loop *loop, const struct bus_server_conf *conf, struct bus_server **ret)
 {
 	struct bus_server *s = calloc(1, sizeof(*s));
-	int fd = -1, rc;
+	int rc = 0;
 
 	if (s == NULL)
 		return -ENOMEM;
 	s->loop = loop;
 	s->conf = *conf;
 	s->buf = malloc(MSG_MAX_BYTES);
-	rc = s->buf != NULL ? nng_rep0_open_raw(&s->socket) : NNG_ENOMEM;
-	if (rc == 0) {
-		s->open = true;
+	s->listeners = calloc(conf->nurls, sizeof(*s->listeners));
+	if (s->buf == NULL || s->listeners == NULL)
+		rc = -ENOMEM;
+	else
 		flush(s); /* nothing to send yet: begins the first batch */
-	}
-	if (rc == 0)
-		rc = nng_socket_set_int(s->socket, NNG_OPT_RECVBUF, QUEUE_MESSAGES);
-	if (rc == 0)
-		rc = nng_socket_set_int(s->socket, NNG_OPT_SENDBUF, QUEUE_MESSAGES);
-	if (rc == 0)
-		rc = nng_socket_set_size(s->socket, NNG_OPT_RECVMAXSZ, MSG_MAX_BYTES);
-	if (rc == 0)
-		rc = nng_socket_get_int(s->socket, NNG_OPT_RECVFD, &fd);
-	rc = bus_errno(rc);
 	for (size_t i = 0; rc == 0 && i < conf->nurls; i++) {
 		if (bus_url_is_open(conf->urls[i]))
 			log_warnx("listen: \"%s\": tcp has neither secrecy nor authentication; "
@@ -237,13 +382,11 @@ bus_server_open(struct loop *loop, const struct bus_server_conf *conf, struct bu
 			    conf->urls[i]);
 		rc = add_listener(s, conf->urls[i]);
 	}
-	if (rc == 0)
-		rc = loop_add(loop, &s->recv_lf, fd, EPOLLIN, on_readable, s);
+	loop_hook_add(loop, &s->hook, flush, s);
 	if (rc < 0) {
 		bus_server_close(s);
 		return rc;
 	}
-	loop_hook_add(loop, &s->hook, flush, s);
 	*ret = s;
 	return 0;
 }
@@ -254,12 +397,15 @@ bus_server_close(struct bus_server *s)
 	if (s == NULL)
 		return;
 	loop_hook_del(s->loop, &s->hook);
-	loop_del(s->loop, &s->recv_lf);
-	if (s->open) {
-		if (s->batch.records > 0)
-			flush(s);
-		bus_close_socket(s->socket);
+	if (s->batch.records > 0)
+		flush(s);
+	for (size_t i = 0; i < s->nlisteners; i++)
+		close_listener(s, &s->listeners[i]);
+	for (size_t i = 0; i < BUS_CONNECTIONS; i++) {
+		if (s->connections[i].pipe != NULL)
+			drop(&s->connections[i]);
 	}
+	free(s->listeners);
 	free(s->buf);
 	free(s);
 }

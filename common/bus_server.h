@@ -13,9 +13,11 @@ struct bus_server;
 /* Where an answer goes.  May be kept and used later. */
 struct bus_reply {
 	uint64_t id;
-	uint8_t header_n;
-	uint8_t header[32]; /* nng's way back */
+	uint64_t connection; /* by which it came; an answer for one that has ended is dropped */
 };
+
+/* Connections at the same time; further ones are refused. */
+#define BUS_CONNECTIONS 1024
 
 struct bus_server_stats {
 	uint64_t messages;
@@ -23,7 +25,9 @@ struct bus_server_stats {
 	uint64_t answers;
 	uint64_t events;
 	uint64_t malformed;
-	uint64_t versions; /* messages of another version, dropped */
+	uint64_t versions;    /* messages of another version, dropped */
+	uint64_t connections; /* open now */
+	uint64_t refused;     /* connections beyond BUS_CONNECTIONS */
 };
 
 struct bus_server_ops {

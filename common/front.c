@@ -12,8 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STOP_CHECK_MS   20
-#define BROKEN_CHECK_MS 250
+#define STOP_CHECK_MS 20
 
 /* log_level_names, ended as CONFIG_ENUM wants it */
 static const char *const levels[] = { "error", "warning", "info", "debug", NULL };
@@ -219,33 +218,6 @@ on_signal(void *arg, int signo)
 }
 
 static void
-on_broken_check(void *arg)
-{
-	struct front *f = arg;
-
-	if (f->stop_at_ms != 0)
-		return;
-	if (f->ops->idle(f->arg) && bus_is_drained(f->bus))
-		stop(f);
-	else
-		(void)loop_timer_set(f->loop, &f->broken_timer, BROKEN_CHECK_MS);
-}
-
-/* The bus is past help: as after SIGTERM, but the service manager is to start this daemon anew. */
-static void
-on_broken(void *arg, bool at_once)
-{
-	struct front *f = arg;
-
-	f->broken = true;
-	log_warnx("ending %s, to be started again", at_once ? "now" : "when nothing is in hand");
-	if (!at_once)
-		on_broken_check(f);
-	else if (f->stop_at_ms == 0)
-		stop(f);
-}
-
-static void
 announce(void *arg, struct daemon_status *status)
 {
 	struct front *f = arg;
@@ -288,7 +260,6 @@ front_open(struct front *f)
 	apply_log_level(f);
 	f->started_ms = wall_clock_ms();
 	loop_timer_init(&f->stop_timer, on_stop_check, f);
-	loop_timer_init(&f->broken_timer, on_broken_check, f);
 	f->instance = config_instance(f->opts->config_path, conf_of(f)->subnet);
 	if (f->instance == NULL)
 		return -ENOMEM;
@@ -331,8 +302,6 @@ front_connect(struct front *f, uint32_t max_pending, bus_answer_fn *answer)
 		.answer_arg = f->arg,
 		.status = announce,
 		.status_arg = f,
-		.broken = on_broken,
-		.broken_arg = f,
 	};
 
 	return bus_client_open(f->loop, &bus, &f->bus);
@@ -347,7 +316,7 @@ front_run(struct front *f)
 	rc = loop_run(f->loop);
 	if (rc < 0)
 		log_errx("event loop: %s", strerror(-rc));
-	return rc == 0 && f->broken ? -EIO : rc;
+	return rc;
 }
 
 void

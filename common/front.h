@@ -65,8 +65,7 @@ struct front {
 	char *instance;
 	uint64_t started_ms;
 	uint64_t stop_at_ms;
-	bool broken; /* the bus needs a new process */
-	struct loop_timer stop_timer, broken_timer;
+	struct loop_timer stop_timer;
 	char counters_text[8192];
 };
 
@@ -79,7 +78,7 @@ int front_open(struct front *f);
 void front_drop(const struct front *f);
 /* After that: connects to handlerd.  `answer` is called with f->arg.  As above. */
 int front_connect(struct front *f, uint32_t max_pending, bus_answer_fn *answer);
-/* Says that all is ready and serves until SIGTERM.  0, or a negative errno; -EIO: start it anew. */
+/* Says that all is ready and serves until SIGTERM.  0, or a negative errno. */
 int front_run(struct front *f);
 void front_close(struct front *f);
 

@@ -1,25 +1,20 @@
 /*
- * Tests of common/bus_link.c, and of how common/bus_client.c gives links up: a handlerd in a
- * process of its own (this program again, called with "serve") is killed and started while nng's
- * reaper thread hangs in this process.  What hangs it is a callback of ours that waits: it stands
- * for the fault of nng 1.5 that bus_link.h tells of, which strikes once in some hundred kills under
- * load.
+ * Tests of common/bus_link.c and common/bus_pipe.c against a handlerd in a process of its own (this
+ * program again, called with "serve"), which is killed and started, and spoken to by strangers.
  */
 #include "common/bus_link.h"
 
-#include "common/bus_client.h"
-#include "common/bus_nng.h"
 #include "common/bus_server.h"
 #include "common/log.h"
 #include "tests/test.h"
 
-#include <nng/protocol/pair0/pair.h>
-#include <poll.h>
-#include <semaphore.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,116 +83,10 @@ end(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
-/* --- a reaper that hangs ------------------------------------------------------------------ */
-
-static sem_t hanging, go_on;
-static nng_socket left, right;
-
-static void
-hang(nng_pipe pipe, nng_pipe_ev ev, void *arg)
-{
-	(void)pipe;
-	(void)ev;
-	(void)arg;
-	sem_post(&hanging);
-	while (sem_wait(&go_on) < 0)
-		;
-}
-
-/* From its return until reaper_go() nng takes no connection down in this process. */
-static void
-reaper_hang(void)
-{
-	CHECK_INT(sem_init(&hanging, 0, 0) | sem_init(&go_on, 0, 0), 0);
-	CHECK_INT(nng_pair0_open(&left), 0);
-	CHECK_INT(nng_pair0_open(&right), 0);
-	CHECK_INT(nng_pipe_notify(left, NNG_PIPE_EV_REM_POST, hang, NULL), 0);
-	CHECK_INT(nng_listen(left, "inproc://hang", NULL, 0), 0);
-	CHECK_INT(nng_dial(right, "inproc://hang", NULL, 0), 0);
-	/* a message, so that both sides are past the beginning */
-	CHECK_INT(nng_send(right, &(char){ 'x' }, 1, 0), 0);
-	CHECK_INT(nng_recv(left, &(char){ 0 }, &(size_t){ 1 }, 0), 0);
-	bus_close_socket(right); /* says after a second that nng hangs */
-	while (sem_wait(&hanging) < 0)
-		;
-}
-
-static void
-reaper_go(void)
-{
-	sem_post(&go_on);
-	nng_close(left);
-}
-
 /* --- links ----------------------------------------------------------------------------------- */
 
-/* Waits until the link is connected, or is not; false after 5 s. */
-static bool
-becomes(struct bus_link *l, bool connected)
-{
-	struct pollfd p = { .fd = bus_link_wake_fd(l), .events = POLLIN };
-
-	for (int i = 0; i < 50; i++) {
-		if (bus_link_state(l).connected == connected)
-			return true;
-		(void)poll(&p, 1, 100);
-	}
-	return false;
-}
-
-static void
-test_link(void)
-{
-	const struct bus_link_conf conf = { .url = url };
-	struct bus_closing *closing;
-	struct bus_link *l;
-	pid_t pid;
-
-	test_case("a link waits for a handlerd that is not there yet");
-	CHECK_INT(bus_link_open(&conf, &l), 0);
-	CHECK(!bus_link_state(l).connected);
-	pid = spawn();
-	CHECK(becomes(l, true));
-	CHECK_INT(bus_link_state(l).losses, 0);
-
-	test_case("the end of a handlerd is told, and so is the next one");
-	end(pid);
-	CHECK(becomes(l, false));
-	CHECK(bus_link_state(l).losses > 0);
-	pid = spawn();
-	CHECK(becomes(l, true));
-
-	test_case("a link that is given up is closed without waiting for it");
-	bus_link_close(l, &closing);
-	CHECK(closing != NULL);
-	bus_close_wait(closing);
-	CHECK(bus_close_is_done(closing));
-	CHECK(bus_close_is_done(closing));
-	bus_close_end(closing);
-	end(pid);
-}
-
-/* --- the client --------------------------------------------------------------------------- */
-
-static struct bus_client *client;
-static struct loop_timer tick, limit;
-static int answered, hints, broken;
-
-static void
-on_answer(void *arg, void *cookie, const struct boot_answer *a)
-{
-	(void)arg;
-	(void)cookie;
-	answered += a != NULL;
-}
-
-static void
-on_broken(void *arg, bool at_once)
-{
-	(void)arg;
-	hints += !at_once;
-	broken += at_once;
-}
+static struct loop_timer limit;
+static int calls;
 
 static void
 on_limit(void *arg)
@@ -206,90 +95,145 @@ on_limit(void *arg)
 	loop_stop(loop);
 }
 
-/* Asks now and then until there is an answer. */
 static void
-on_tick(void *arg)
+on_link(void *arg)
 {
-	struct boot_request r = { .stage = STAGE_FILE, .file = slice_str("x") };
-
 	(void)arg;
-	(void)bus_ask(client, &r, NULL);
-	if (answered > 0 || broken > 0)
-		loop_stop(loop);
-	else
-		(void)loop_timer_set(loop, &tick, 50);
+	calls++;
+	loop_stop(loop);
 }
 
-/* Runs until a request is answered or the client says that it is broken; false after `ms`. */
+/* Runs until the link is (not) connected; false after 5 s. */
 static bool
-run(uint64_t ms)
+becomes(struct bus_link *l, bool connected)
 {
-	answered = 0;
-	loop_timer_init(&tick, on_tick, NULL);
-	loop_timer_init(&limit, on_limit, NULL);
-	(void)loop_timer_set(loop, &tick, 50);
-	(void)loop_timer_set(loop, &limit, ms);
-	CHECK_INT(loop_run(loop), 0);
-	loop_timer_clear(loop, &tick);
-	loop_timer_clear(loop, &limit);
-	return answered > 0 || broken > 0;
+	struct slice message;
+
+	for (int i = 0; i < 50; i++) {
+		(void)bus_link_recv(l, &message);
+		if (bus_link_is_connected(l) == connected)
+			return true;
+		loop_timer_init(&limit, on_limit, NULL);
+		(void)loop_timer_set(loop, &limit, 100);
+		CHECK_INT(loop_run(loop), 0);
+		loop_timer_clear(loop, &limit);
+	}
+	return false;
+}
+
+static bool
+pings(struct bus_link *l)
+{
+	struct msg_writer w;
+	struct slice message;
+	uint8_t buf[32];
+
+	msg_begin(&w, buf, sizeof(buf), MSG_PING, 1);
+	CHECK_INT(bus_link_send(l, msg_end(&w)), 0);
+	for (int i = 0; i < 50; i++) {
+		if (bus_link_recv(l, &message))
+			return message.n >= 4 && message.p[3] == MSG_PONG;
+		loop_timer_init(&limit, on_limit, NULL);
+		(void)loop_timer_set(loop, &limit, 100);
+		CHECK_INT(loop_run(loop), 0);
+		loop_timer_clear(loop, &limit);
+	}
+	return false;
 }
 
 static void
-test_client(void)
+test_link(void)
 {
-	const char *urls[] = { url };
-	const struct bus_client_conf conf = {
-		.urls = urls,
-		.nurls = 1,
-		.deadline_ms = 1000,
-		.max_pending = 1000,
-		.answer = on_answer,
-		.broken = on_broken,
-		.renew_ms = 1,
-	};
-	struct bus_client_stats stats, before;
-	pid_t pid = spawn();
+	const struct bus_link_conf conf = { .url = url, .fn = on_link };
+	struct bus_link *l;
+	pid_t pid;
 
+	test_case("a link waits for a handlerd that is not there yet");
 	CHECK_INT(loop_new(&loop), 0);
-	CHECK_INT(bus_client_open(loop, &conf, &client), 0);
-	CHECK(run(10000));
-	/* a slow start may have cost a link or two, which nng could still close */
-	bus_client_stats(client, &before);
+	CHECK_INT(bus_link_open(loop, &conf, &l), 0);
+	CHECK(!bus_link_is_connected(l));
+	CHECK_INT(bus_link_send(l, slice_str("x")), -ENOTCONN);
+	pid = spawn();
+	CHECK(becomes(l, true));
+	CHECK_INT(bus_link_losses(l), 0);
+	CHECK(calls > 0);
+	CHECK(pings(l));
 
-	test_case("a handlerd killed and started again is found though nng's reaper hangs");
-	reaper_hang();
-	for (int i = 0; i < 2; i++) {
-		end(pid);
-		pid = spawn();
-		CHECK(run(20000));
-		CHECK(answered > 0);
-	}
-	bus_client_stats(client, &stats);
-	CHECK(stats.renewed >= 2);
-	CHECK_INT(broken, 0);
-
-	test_case("that it hangs is told once, so that the daemon ends when nothing is in hand");
-	loop_timer_init(&limit, on_limit, NULL);
-	(void)loop_timer_set(loop, &limit, BUS_CLOSE_MS + 2 * BUS_PING_MS);
-	CHECK_INT(loop_run(loop), 0);
-	CHECK_INT(hints, 1);
-
-	test_case("when too many sockets hang, it is told once that the daemon should end now");
+	test_case("the end of a handlerd is told, and so is the next one");
 	end(pid);
-	CHECK(run(60000));
-	CHECK_INT(broken, 1);
-	CHECK_INT(hints, 1);
-	bus_client_stats(client, &stats);
-	CHECK(stats.renewed >= BUS_GIVEN_UP);
-	CHECK(stats.renewed - before.renewed <= BUS_GIVEN_UP);
-	broken = 0;
-	CHECK(!run(1000));
+	CHECK(becomes(l, false));
+	CHECK_INT(bus_link_losses(l), 1);
+	pid = spawn();
+	CHECK(becomes(l, true));
+	CHECK(pings(l));
 
-	test_case("a client is closed though nng hangs");
-	bus_client_close(client);
-	reaper_go();
+	test_case("a link that is renewed has lost its connection and gets another");
+	bus_link_renew(l);
+	CHECK(!bus_link_is_connected(l));
+	CHECK_INT(bus_link_losses(l), 2);
+	CHECK(becomes(l, true));
+	CHECK(pings(l));
+
+	test_case("one that is closed while it dials, and one while it is connected");
+	end(pid);
+	CHECK(becomes(l, false));
+	bus_link_close(l);
+	CHECK_INT(bus_link_open(loop, &conf, &l), 0);
+	bus_link_close(l);
+	pid = spawn();
+	CHECK_INT(bus_link_open(loop, &conf, &l), 0);
+	CHECK(becomes(l, true));
+	bus_link_close(l);
+	end(pid);
 	loop_free(loop);
+}
+
+/* --- what is no message ------------------------------------------------------------------------
+ */
+
+/* A plain connection to the handlerd, which must close it or answer within 5 s: bytes read. */
+static ssize_t
+speak(const void *bytes, size_t n, uint8_t *answer, size_t size)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct timeval patience = { .tv_sec = 5 };
+	ssize_t got = -1;
+
+	(void)snprintf(to.sun_path, sizeof(to.sun_path), "%s/handlerd", dir);
+	CHECK_INT(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+	for (int i = 0; i < 50; i++) {
+		if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0)
+			break;
+		usleep(100000);
+	}
+	CHECK_INT(write(fd, bytes, n), (long long)n);
+	got = read(fd, answer, size);
+	close(fd);
+	return got;
+}
+
+static void
+test_strangers(void)
+{
+	static const uint8_t too_long[] = { 0xff, 0, 0, 0, 'x' }, old_nng[] = "\0SP\0\0\x30\0";
+	uint8_t ping[64], answer[64];
+	struct msg_writer w;
+	pid_t pid = spawn();
+	struct slice m;
+
+	test_case("a length beyond any message ends the connection");
+	CHECK_INT(speak(too_long, sizeof(too_long), answer, sizeof(answer)), 0);
+	test_case("so does the greeting of another protocol");
+	CHECK_INT(speak(old_nng, sizeof(old_nng), answer, sizeof(answer)), 0);
+	test_case("nonsense of a right length is counted, and what follows it is answered");
+	memcpy(ping, "\0\0\0\4junk\0\0\0", 11);
+	msg_begin(&w, ping + 12, sizeof(ping) - 12, MSG_PING, 1);
+	m = msg_end(&w);
+	ping[11] = (uint8_t)m.n;
+	CHECK(speak(ping, 12 + m.n, answer, sizeof(answer)) > 7);
+	CHECK_INT(answer[7], MSG_PONG);
+	end(pid);
 }
 
 int
@@ -304,7 +248,7 @@ main(int argc, char *argv[])
 	log_init("test_bus_link", true);
 	log_set_level(LOG_LEVEL_ERROR);
 	test_link();
-	test_client();
+	test_strangers();
 	(void)snprintf(command, sizeof(command), "rm -rf '%s'", dir);
 	CHECK_INT(system(command), 0);
 	return test_end();

@@ -107,25 +107,6 @@ def test_silence_without_handlerd():
         check(replies, "an offer again, without a restart of dhcpproxyd")
 
 
-def test_ends_when_nng_hangs():
-    """A daemon in which nng hangs ends by itself, to be started again, when nothing is in hand."""
-    with Lab("nnghang") as lab:
-        _, _, client, site = network(lab)
-        ready(site)
-        ask = {"options": hexed(dhcp.firmware(7))}
-        site.kill("dhcpproxyd")
-        os.environ["BOOTFERRY_WRAP"] = f"env LD_PRELOAD={BUILD}/tests/suite/nng_hang.so"
-        site.start("dhcpproxyd")
-        del os.environ["BOOTFERRY_WRAP"]
-        check(lab.client(client, "ask", seconds=3, **ask), "an offer")
-        site.kill("handlerd")
-        status = site.daemons["dhcpproxyd"].wait(timeout=30)
-        log = read(site.log("dhcpproxyd"))
-        check(status == 1, f"the service manager sees a failure, not {status}")
-        check("nng closes no connection any more" in log and "to be started again" in log,
-              f"the log says why: {log[-1000:]}")
-
-
 def test_next_handlerd_within_a_second():
     """When the handlerd in use is killed, the next in the list answers within one second."""
     with Lab("failover") as lab:

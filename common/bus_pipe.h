@@ -1,0 +1,43 @@
+/*
+ * One connection of the bus: whole messages over a byte stream of nng (ipc, tcp, tls+tcp), each
+ * behind its length in four octets.  Belongs to the thread of its loop.
+ *
+ * nng's messaging sockets would do that too, at the price of four wake-ups of its threads for each
+ * message and direction; a stream costs two.  It also spares us the one thread that takes their
+ * connections down, which nng 1.5 can hang.
+ *
+ * Reading begins again only when all that came was taken: while this process works, what the other
+ * side sends gathers in the kernel and is read at once.
+ */
+#ifndef COMMON_BUS_PIPE_H
+#define COMMON_BUS_PIPE_H
+
+#include "common/loop.h"
+#include "common/wire.h"
+
+#include <nng/nng.h>
+
+struct bus_pipe;
+
+/* Something came, or the connection ended: bus_pipe_recv() tells.  May free the pipe. */
+typedef void bus_pipe_fn(void *arg);
+
+/* Takes over `stream`, also when it fails.  0, or a negative errno. */
+int bus_pipe_new(
+    struct loop *loop, nng_stream *stream, bus_pipe_fn *fn, void *arg, struct bus_pipe **ret);
+/* Ends the connection.  What was not sent is lost.  NULL is allowed. */
+void bus_pipe_free(struct bus_pipe *p);
+
+/*
+ * Sends a message of at most MSG_MAX_BYTES.  0, -EAGAIN when too much waits to be sent, or -EPIPE
+ * when the connection has ended.
+ */
+int bus_pipe_send(struct bus_pipe *p, struct slice message);
+
+/*
+ * The next message, valid until the next call.  0, -EAGAIN when there is none now, -EPIPE when the
+ * connection has ended, -EBADMSG when what came has not the form of messages: no use to go on.
+ */
+int bus_pipe_recv(struct bus_pipe *p, struct slice *ret);
+
+#endif
