@@ -38,12 +38,14 @@ enum dhcp_opt {
 	DHCP_OPT_OVERLOAD = 52,
 	DHCP_OPT_TYPE = 53,
 	DHCP_OPT_SERVER_ID = 54,
+	DHCP_OPT_PARAM_LIST = 55, /* RFC 2132 section 9.8 */
 	DHCP_OPT_MAX_SIZE = 57,
 	DHCP_OPT_CLASS = 60,
 	DHCP_OPT_BOOT_FILE = 67,
 	DHCP_OPT_USER_CLASS = 77,
 	DHCP_OPT_RELAY_INFO = 82, /* RFC 3046 */
 	DHCP_OPT_ARCH = 93,       /* RFC 4578 section 2.1 */
+	DHCP_OPT_NDI = 94,        /* RFC 4578 section 2.2 */
 	DHCP_OPT_UUID = 97,       /* RFC 4578 section 2.3 */
 	DHCP_OPT_ETHERBOOT = 175, /* iPXE's encapsulated options */
 	DHCP_OPT_END = 255,

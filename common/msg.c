@@ -49,6 +49,8 @@ static const struct field request_fields[] = {
 	REQ(31, FIELD_SLICE, 1u << 20, params),
 	REQ(32, FIELD_U32, 0, wait_ms),
 	REQ(33, FIELD_SLICE, BOOT_TOKEN_MAX, token),
+	REQ(34, FIELD_SLICE, 255, param_list),
+	REQ(35, FIELD_U32, 0, ndi),
 };
 
 #define ANS(tag, form, max, member)                                                                \
@@ -306,7 +308,8 @@ NAME_FN(boot_action_name, enum boot_action, ACTIONS,
     [ACTION_DATA] = "data", [ACTION_ERROR] = "error")
 NAME_FN(offer_style_name, enum offer_style, OFFER_STYLES,
     [OFFER_BINL] = "binl", [OFFER_PXE10] = "pxe10", [OFFER_PXE10_PROMPT] = "pxe10-prompt",
-    [OFFER_IPXE] = "ipxe", [OFFER_HTTP] = "http", [OFFER_LOCAL] = "local")
+    [OFFER_IPXE] = "ipxe", [OFFER_HTTP] = "http", [OFFER_LOCAL] = "local",
+    [OFFER_MENU] = "menu")
 NAME_FN(boot_reason_name, enum boot_reason, REASONS,
     [REASON_UNSPECIFIED] = "unspecified", [REASON_LOADER] = "loader",
     [REASON_LOADER_HTTPS] = "loader-https",

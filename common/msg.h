@@ -79,6 +79,7 @@ enum offer_style {
 	OFFER_IPXE,         /* a script URL for iPXE */
 	OFFER_HTTP,         /* UEFI HTTP Boot: option 60 = HTTPClient, a URL */
 	OFFER_LOCAL,        /* what makes this firmware go on to its next boot option at once */
+	OFFER_MENU,         /* a boot menu of one item, taken at once, whose server we are */
 	OFFER_STYLES,
 };
 
@@ -206,6 +207,19 @@ struct boot_request {
 	struct slice version;   /* iPXE's, or the User-Agent */
 	struct slice params;    /* the whole form, URL-encoded */
 	struct slice token;     /* that the client shows; a secret, never logged */
+	/* for telling one firmware from another */
+	struct slice param_list; /* option 55 */
+	uint32_t ndi; /* option 94: type << 16 | major << 8 | minor, and NDI_UUID of option 97 */
+};
+
+/* The form of option 97, above what boot_request's `ndi` says of option 94. */
+#define NDI_UUID(form)   ((uint32_t)(form) << 24)
+#define NDI_UUID_OF(ndi) ((enum ndi_uuid)((ndi) >> 24 & 3))
+#define NDI_VERSION(ndi) ((ndi)&0xffffffu)
+enum ndi_uuid {
+	NDI_UUID_ABSENT,
+	NDI_UUID_GIVEN, /* type 0 and 16 octets, as RFC 4578 wants it */
+	NDI_UUID_ODD,   /* of another type or length */
 };
 
 /* More than any token has; what is longer is cut, and so is none. */

@@ -11,6 +11,7 @@
 /* Sub-options of option 43 (PXE 2.1 table 2-1). */
 enum pxe_opt {
 	PXE_OPT_DISCOVERY_CONTROL = 6,
+	PXE_OPT_BOOT_SERVERS = 8,
 	PXE_OPT_BOOT_MENU = 9,
 	PXE_OPT_MENU_PROMPT = 10,
 	PXE_OPT_BOOT_ITEM = 71,
@@ -20,6 +21,11 @@ enum pxe_opt {
 #define PXE_DISCOVERY_BYPASS 0x08
 /* Neither broadcast nor multicast discovery. */
 #define PXE_DISCOVERY_NONE 0x03
+
+/* Types of boot servers: that of a menu's item "boot locally", and the first of those that vendors
+ * may give out as they like. */
+#define PXE_TYPE_LOCAL  0
+#define PXE_TYPE_VENDOR 0x8000
 
 /* Sub-options of option 175. */
 enum ipxe_opt {

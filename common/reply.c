@@ -94,6 +94,20 @@ ask_from_packet(const struct dhcp_packet *p, bool boot_port, const uint8_t serve
 	return a.kind;
 }
 
+/* Options 94 and 97 as far as they tell one firmware from another; see boot_request. */
+static uint32_t
+ndi_of(const struct dhcp_packet *p)
+{
+	struct slice ndi = p->opt[DHCP_OPT_NDI], uuid = p->opt[DHCP_OPT_UUID];
+	uint32_t v = 0;
+
+	if (ndi.n == 3)
+		v = (uint32_t)ndi.p[0] << 16 | (uint32_t)ndi.p[1] << 8 | ndi.p[2];
+	if (p->has[DHCP_OPT_UUID])
+		v |= NDI_UUID(uuid.n == 17 && uuid.p[0] == 0 ? NDI_UUID_GIVEN : NDI_UUID_ODD);
+	return v;
+}
+
 void
 ask_to_request(const struct dhcp_ask *ask, const struct dhcp_packet *p, const char *subnet,
     const char *interface, struct boot_request *ret)
@@ -122,21 +136,24 @@ ask_to_request(const struct dhcp_ask *ask, const struct dhcp_packet *p, const ch
 		.user_class = p->opt[DHCP_OPT_USER_CLASS],
 		.relay_info = p->opt[DHCP_OPT_RELAY_INFO],
 		.file = p->file,
+		.param_list = p->opt[DHCP_OPT_PARAM_LIST],
+		.ndi = ndi_of(p),
 	};
 	ret->mac.len = p->hlen;
 	memcpy(ret->mac.b, p->chaddr, p->hlen);
 }
 
 /*
- * A boot menu whose only item, taken at once, is to boot locally (PXE 2.1 section 2.2.3, type 0):
- * firmware leaves PXE then, with nothing to ask anywhere.  The texts are only seen by a person when
- * a ROM shows menus whatever the time limit.
+ * A boot menu of one item, taken at once, for firmware that wants one (PXE 2.1 section 2.2.3).  Of
+ * type PXE_TYPE_LOCAL it makes firmware leave PXE, with nothing to ask anywhere; else firmware asks
+ * `server`, on port 4011, for that item.  The texts are only seen by a person when a ROM shows
+ * menus whatever the time limit.
  */
 static void
-put_local_menu(struct wbuf *w)
+put_menu(struct wbuf *w, uint16_t type, const char *text, const uint8_t *server)
 {
-	static const char text[] = "Local boot";
-	uint8_t buf[64];
+	size_t n = strlen(text);
+	uint8_t buf[128];
 	struct wbuf sub;
 
 	wbuf_init(&sub, buf, sizeof(buf));
@@ -144,15 +161,23 @@ put_local_menu(struct wbuf *w)
 	wbuf_u8(&sub, 1);
 	wbuf_u8(&sub, PXE_DISCOVERY_NONE);
 	wbuf_u8(&sub, PXE_OPT_MENU_PROMPT);
-	wbuf_u8(&sub, 1 + sizeof(text) - 1);
+	wbuf_u8(&sub, (uint8_t)(1 + n));
 	wbuf_u8(&sub, 0); /* seconds */
-	wbuf_bytes(&sub, text, sizeof(text) - 1);
+	wbuf_bytes(&sub, text, n);
+	if (server != NULL) {
+		wbuf_u8(&sub, PXE_OPT_BOOT_SERVERS);
+		wbuf_u8(&sub, 7);
+		wbuf_u16(&sub, type);
+		wbuf_u8(&sub, 1); /* addresses */
+		wbuf_bytes(&sub, server, 4);
+	}
 	wbuf_u8(&sub, PXE_OPT_BOOT_MENU);
-	wbuf_u8(&sub, 3 + sizeof(text) - 1);
-	wbuf_u16(&sub, 0); /* type */
-	wbuf_u8(&sub, sizeof(text) - 1);
-	wbuf_bytes(&sub, text, sizeof(text) - 1);
+	wbuf_u8(&sub, (uint8_t)(3 + n));
+	wbuf_u16(&sub, type);
+	wbuf_u8(&sub, (uint8_t)n);
+	wbuf_bytes(&sub, text, n);
 	wbuf_u8(&sub, DHCP_OPT_END);
+	w->bad |= sub.bad;
 	dhcp_put_option(w, DHCP_OPT_VENDOR, wbuf_view(&sub));
 }
 
@@ -171,11 +196,13 @@ put_vendor(struct wbuf *w, const struct dhcp_ask *ask, enum offer_style style)
 		DHCP_OPT_END };
 
 	if (style == OFFER_LOCAL)
-		put_local_menu(w);
+		put_menu(w, PXE_TYPE_LOCAL, "Local boot", NULL);
 	else if (ask->client.has_boot_item)
 		dhcp_put_option(w, DHCP_OPT_VENDOR, (struct slice){ picked, sizeof(picked) });
 	else if (ask->kind == ASK_BOOTSERVER)
 		return; /* the file of an ACK is loaded without further words */
+	else if (style == OFFER_MENU)
+		put_menu(w, PXE_TYPE_VENDOR, "Network boot", ask->server);
 	else if (style == OFFER_PXE10 || style == OFFER_IPXE)
 		dhcp_put_option(w, DHCP_OPT_VENDOR, (struct slice){ bypass, sizeof(bypass) });
 	else if (style == OFFER_PXE10_PROMPT)

@@ -143,10 +143,10 @@ style_of(const struct deciding *d, const struct rule_conf *rule)
 {
 	/* the names of a rule's styles have one before them for "by firmware" */
 	if (rule != NULL && rule->style > 0)
-		return (enum offer_style)(rule->style - 1);
-	return (enum offer_style)(arch_find(d->r->arch)->kind == ARCH_KIND_BIOS
-				      ? d->policy->conf.offer_bios
-				      : d->policy->conf.offer_uefi);
+		return policy_style(rule->style - 1);
+	return policy_style(arch_find(d->r->arch)->kind == ARCH_KIND_BIOS
+				? d->policy->conf.offer_bios
+				: d->policy->conf.offer_uefi);
 }
 
 static void

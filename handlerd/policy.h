@@ -81,7 +81,7 @@ struct policy_conf {
 	int mode;                   /* enum mode */
 	int unknown;                /* enum unknown_policy */
 	int once_ends;              /* enum once_end */
-	int offer_uefi, offer_bios; /* enum offer_style */
+	int offer_uefi, offer_bios; /* of policy_style() */
 	char *menu_title;
 	char *menu_default;
 	int64_t menu_timeout_ms;
@@ -145,6 +145,8 @@ struct group_claim {
 size_t policy_groups(
     const struct policy *p, const struct group_claim *claim, struct slice *ret, size_t size);
 
+/* The style of that place among the names in the configuration. */
+enum offer_style policy_style(int v);
 const char *mode_name(enum mode v);
 const char *unknown_policy_name(enum unknown_policy v);
 const char *fallback_name(enum fallback v);

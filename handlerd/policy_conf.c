@@ -6,8 +6,18 @@ static const char *const modes[] = { "script", "referral", NULL };
 static const char *const unknowns[] = { "serve", "approval", "ignore", NULL };
 static const char *const once_ends[] = { "done", "started", NULL };
 static const char *const fallbacks[] = { "local", "deny", "wait", NULL };
-static const char *const uefi_styles[] = { "binl", "pxe10", NULL };
-static const char *const bios_styles[] = { "binl", "pxe10", "pxe10-prompt", NULL };
+/* one after the other the names of policy_style()'s styles */
+static const char *const styles[] = { "binl", "pxe10", "pxe10-prompt", "menu", NULL };
+
+enum offer_style
+policy_style(int v)
+{
+	static const enum offer_style by_place[] = { OFFER_BINL, OFFER_PXE10, OFFER_PXE10_PROMPT,
+		OFFER_MENU };
+
+	_Static_assert(NITEMS(by_place) == NITEMS(styles) - 1, "a style for each name");
+	return by_place[v];
+}
 
 #define AT(member) .off = offsetof(struct policy_conf, member)
 
@@ -121,15 +131,17 @@ static const struct config_key offer_keys[] = {
 	    .type = CONFIG_ENUM,
 	    AT(offer_uefi),
 	    .def = "\"binl\"",
-	    .names = uefi_styles,
-	    .help = "offer to UEFI PXE firmware: `binl` lets it ask port 4011, `pxe10` saves that "
-		    "step" },
+	    .names = styles,
+	    .help =
+		"first offer to UEFI PXE firmware: `binl` lets it ask port 4011, `pxe10` saves "
+		"that step, `pxe10-prompt` has a prompt for ROMs that insist on one, `menu` is a "
+		"menu of one item, which port 4011 is then asked for" },
 	{ .name = "bios",
 	    .type = CONFIG_ENUM,
 	    AT(offer_bios),
 	    .def = "\"pxe10-prompt\"",
-	    .names = bios_styles,
-	    .help = "offer to BIOS PXE ROMs" },
+	    .names = styles,
+	    .help = "first offer to BIOS PXE ROMs" },
 	{ 0 },
 };
 

@@ -5,8 +5,8 @@
 static const char *const actions[] = { "serve", "ignore", "refuse", "loader", "entry", "menu",
 	"script", "webservice", "approval", "refer", "quarantine", NULL };
 
-/* in the order of enum offer_style, with one before them for "by firmware" */
-static const char *const styles[] = { "", "binl", "pxe10", "pxe10-prompt", NULL };
+/* those of policy_style(), with one before them for "by firmware" */
+static const char *const styles[] = { "", "binl", "pxe10", "pxe10-prompt", "menu", NULL };
 
 #define WHEN(field, key, words)                                                                    \
 	{                                                                                          \
@@ -100,7 +100,7 @@ const struct config_key rule_keys[] = {
 	    AT(style),
 	    .def = "\"\"",
 	    .names = styles,
-	    .help = "how the loader is offered; empty: as `offers` says" },
+	    .help = "how the loader is offered, whatever was learned; empty: as `offers` says" },
 	{ .name = "prompt", .type = CONFIG_BLOCK, .sub = prompt_keys, AT(prompt) },
 	{ .name = "standing",
 	    .type = CONFIG_STRING,

@@ -47,6 +47,8 @@ full_request(void)
 		.version = slice_str("2.0.0"),
 		.params = slice_str("mac=52%3A54&x=1"),
 		.token = slice_str("AQACAAAAAAAAAAc"),
+		.param_list = { (const uint8_t *)"\1\103", 2 },
+		.ndi = NDI_UUID(NDI_UUID_GIVEN) | 0x010310,
 	};
 	return r;
 }
@@ -87,6 +89,8 @@ check_request(const struct boot_request *got, const struct boot_request *want)
 	CHECK_BYTES(got->version, want->version);
 	CHECK_BYTES(got->params, want->params);
 	CHECK_BYTES(got->token, want->token);
+	CHECK_BYTES(got->param_list, want->param_list);
+	CHECK_INT(got->ndi, want->ndi);
 }
 
 static void

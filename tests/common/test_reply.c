@@ -1,6 +1,7 @@
 /* Tests of common/reply.c: the bytes that go out, by the rules that real clients enforce. */
 #include "common/reply.h"
 
+#include "common/hex.h"
 #include "tests/common/packets.h"
 #include "tests/test.h"
 
@@ -130,6 +131,15 @@ test_offers(void)
 		{ "ACK on 4011", EDK2_BOOTSERVER, true, OFFER_BINL, "PXEClient", "", DHCP_ACK },
 		{ "ACK on 4011 whatever the style", EDK2_BOOTSERVER, true, OFFER_PXE10_PROMPT,
 		    "PXEClient", "", DHCP_ACK },
+		{ "menu offer: one item at once, whose server we are", EDK2_DISCOVER, false,
+		    OFFER_MENU, "PXEClient",
+		    "060103 0a0d00 4e6574776f726b20626f6f74 0807 8000 01 0a4d0002"
+		    "090f 8000 0c 4e6574776f726b20626f6f74 ff",
+		    DHCP_OFFER },
+		{ "ACK on 4011 after a menu, to firmware that names no item", EDK2_BOOTSERVER, true,
+		    OFFER_MENU, "PXEClient", "", DHCP_ACK },
+		{ "ACK that gives back the boot item of a menu offer", ROM_MENU_REQUEST, true,
+		    OFFER_MENU, "PXEClient", "4704 80000000 ff", DHCP_ACK },
 		{ "ACK that gives back the boot item", ROM_MENU_REQUEST, true, OFFER_PXE10,
 		    "PXEClient", "4704 80000000 ff", DHCP_ACK },
 	};
@@ -309,6 +319,38 @@ test_relay(void)
 	CHECK(slice_begins(q.vendor_class, "PXEClient:Arch:00007"));
 }
 
+static void
+test_fingerprint(void)
+{
+	static const struct {
+		const char *what, *options, *list;
+		uint32_t ndi;
+	} cases[] = {
+		{ "edk2 with a UUID", "350101 37030143 61" OPT_UUID "5e03010310 " CLASS_X64 "ff",
+		    "014361", NDI_UUID(NDI_UUID_GIVEN) | 0x010310 },
+		{ "nothing", "350101 " CLASS_X64 "ff", "", 0 },
+		{ "a UUID of another type", "350101 61020301" CLASS_X64 "ff", "",
+		    NDI_UUID(NDI_UUID_ODD) },
+		{ "option 94 of another length", "350101 5e020103 " CLASS_X64 "ff", "", 0 },
+	};
+
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		uint8_t bytes[1500];
+		char hex[2 * 255 + 1];
+		size_t n = packet_build(cases[i].options, bytes, sizeof(bytes));
+		struct boot_request q;
+		struct dhcp_packet p;
+		struct dhcp_ask ask;
+
+		test_case("fingerprint: %s", cases[i].what);
+		CHECK_INT(dhcp_parse((struct slice){ bytes, n }, &p), 0);
+		CHECK_INT(ask_from_packet(&p, false, ours, &ask), ASK_DISCOVER);
+		ask_to_request(&ask, &p, "lab", "eth0", &q);
+		CHECK_STR(hex_format(q.param_list, hex), cases[i].list);
+		CHECK_INT(q.ndi, cases[i].ndi);
+	}
+}
+
 int
 main(void)
 {
@@ -317,5 +359,6 @@ main(void)
 	test_local();
 	test_details();
 	test_relay();
+	test_fingerprint();
 	return test_end();
 }
