@@ -7,7 +7,7 @@
 #ifndef HANDLERD_INDEX_H
 #define HANDLERD_INDEX_H
 
-#include "common/wire.h"
+#include "common/hash.h"
 
 #define INDEX_NONE UINT32_MAX
 
@@ -20,9 +20,6 @@ struct index {
 	struct index_entry *v;
 	size_t n, size;
 };
-
-/* SipHash-1-3, of which 32 bits are kept: without the key nobody can choose where things go. */
-uint32_t hash_keyed(const uint64_t key[static 2], struct slice s);
 
 /* An index begins as zeros. */
 void index_fini(struct index *x);
