@@ -92,6 +92,10 @@ static const struct field event_fields[] = {
 	EVT(13, FIELD_SLICE, 64, subnet),
 	EVT(14, FIELD_SLICE, 4096, file),
 	EVT(15, FIELD_SLICE, 1024, text),
+	EVT(16, FIELD_SLICE, 16, interface),
+	EVT(17, FIELD_ENUM_SOFT, RIVAL_CLIENTS, rival_client),
+	EVT(18, FIELD_U32, 0, rival_sends),
+	EVT(19, FIELD_IP, 0, rival_next),
 };
 
 static const struct field ack_fields[] = {
@@ -336,7 +340,8 @@ NAME_FN(event_kind_name, enum event_kind, EVENT_KINDS,
     [EVENT_NONE] = "none", [EVENT_OFFER] = "offer", [EVENT_LEASE] = "lease",
     [EVENT_TRANSFER_BEGAN] = "transfer-began", [EVENT_TRANSFER_FINISHED] = "transfer-finished",
     [EVENT_TRANSFER_FAILED] = "transfer-failed", [EVENT_SIZE_PROBE] = "size-probe",
-    [EVENT_SCRIPT] = "script", [EVENT_TLS_FAILED] = "tls-failed", [EVENT_LOST] = "lost")
+    [EVENT_SCRIPT] = "script", [EVENT_TLS_FAILED] = "tls-failed", [EVENT_LOST] = "lost",
+    [EVENT_RIVAL] = "rival")
 NAME_FN(daemon_kind_name, enum daemon_kind, DAEMONS,
     [DAEMON_NONE] = "none", [DAEMON_DHCPPROXYD] = "dhcpproxyd", [DAEMON_TFTPD] = "tftpd",
     [DAEMON_HTTPSBOOTD] = "httpsbootd", [DAEMON_HANDLERD] = "handlerd")

@@ -151,7 +151,18 @@ enum event_kind {
 	EVENT_SCRIPT,            /* an iPXE script was delivered */
 	EVENT_TLS_FAILED,        /* a client ended the TLS handshake; `text` says how */
 	EVENT_LOST,              /* `bytes` events were dropped here, the queue was full */
+	EVENT_RIVAL,             /* another server answers clients: common/rival.h */
 	EVENT_KINDS,
+};
+
+/* Whom another server's offer is for. */
+enum rival_client {
+	RIVAL_ANY, /* not known, or no boot client */
+	RIVAL_BIOS,
+	RIVAL_UEFI,
+	RIVAL_HTTP, /* UEFI HTTP Boot */
+	RIVAL_IPXE,
+	RIVAL_CLIENTS,
 };
 
 enum daemon_kind {
@@ -262,6 +273,11 @@ struct boot_event {
 	struct slice subnet;
 	struct slice file;
 	struct slice text;
+	/* EVENT_RIVAL: `bytes` offers were seen of the server at `address` and `mac` */
+	struct slice interface;
+	enum rival_client rival_client;
+	uint32_t rival_sends; /* RIVAL_SENDS_... and RIVAL_IS_... */
+	struct ipaddr rival_next;
 };
 
 struct msg_ack {

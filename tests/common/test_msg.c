@@ -178,6 +178,10 @@ test_other_records(void)
 		.subnet = slice_str("lab"),
 		.file = slice_str("boot/x64/snponly.efi"),
 		.text = slice_str("-"),
+		.interface = slice_str("eth0.20"),
+		.rival_client = RIVAL_IPXE,
+		.rival_sends = 0x01000003,
+		.rival_next = { 4, { 10, 0, 0, 8 } },
 	};
 	struct daemon_status status = {
 		.daemon = DAEMON_HTTPSBOOTD,
@@ -226,6 +230,9 @@ test_other_records(void)
 	CHECK(e.boot == 12345 && mac_eq(&e.mac, &event.mac) && ip_eq(&e.address, &event.address));
 	CHECK(e.bytes == event.bytes && e.duration_ms == 1500 && e.blksize == 1468);
 	CHECK(e.windowsize == 4 && e.retransmits == 2);
+	CHECK(e.rival_client == RIVAL_IPXE && e.rival_sends == 0x01000003);
+	CHECK(ip_eq(&e.rival_next, &event.rival_next));
+	CHECK_BYTES(e.interface, event.interface);
 	CHECK_BYTES(e.subnet, event.subnet);
 	CHECK_BYTES(e.file, event.file);
 	CHECK_BYTES(e.text, event.text);
