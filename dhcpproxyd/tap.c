@@ -17,8 +17,11 @@
 
 #define A_ROUND       8 /* batches read before others get their turn */
 #define CONTROL_BYTES CMSG_SPACE(sizeof(struct tpacket_auxdata))
-#define FILTER_MAX    (24 + TAP_PORTS)
-#define ETHERNET      14 /* bytes of its header */
+#define FILTER_MAX    (40 + TAP_PORTS)
+#define OP_AT         8 /* from the UDP header: BOOTP's op and yiaddr */
+#define YIADDR_AT     24
+#define SKIP          0x80u /* marks a jump that is final */
+#define ETHERNET      14    /* bytes of its header */
 
 struct tap {
 	struct loop *loop;
@@ -59,6 +62,23 @@ need(struct filter *f, unsigned test, uint32_t k, bool is)
 		.k = k };
 }
 
+/* With the length of the IP header in X: goes on with what tap_conf.replies asks for. */
+static void
+need_reply(struct filter *f)
+{
+	const uint32_t net = (uint32_t)SKF_NET_OFF, ancillary = (uint32_t)SKF_AD_OFF;
+
+	put(f, BPF_LD | BPF_B | BPF_IND, net + OP_AT);
+	need(f, BPF_JEQ, 2, true);
+	put(f, BPF_LD | BPF_B | BPF_ABS, ancillary + SKF_AD_PKTTYPE);
+	/* what others sent jumps over the look at yiaddr: no jump of need(), whose 1 is the end */
+	f->code[f->n++] = (struct sock_filter){
+		.code = BPF_JMP | BPF_JEQ | BPF_K, .jf = SKIP | 2, .k = PACKET_OUTGOING
+	};
+	put(f, BPF_LD | BPF_W | BPF_IND, net + YIADDR_AT);
+	need(f, BPF_JEQ, 0, false);
+}
+
 /*
  * Loads relative to SKF_NET_OFF find the IP header behind link headers of any length, and those
  * relative to SKF_AD_OFF what the kernel knows of the packet.
@@ -91,6 +111,8 @@ make_filter(struct filter *f, const struct tap_conf *conf)
 	put(f, BPF_ALU | BPF_AND | BPF_K, 15);
 	put(f, BPF_ALU | BPF_LSH | BPF_K, 2);
 	put(f, BPF_MISC | BPF_TAX, 0);
+	if (conf->replies)
+		need_reply(f);
 	put(f, BPF_LD | BPF_H | BPF_IND, net + 2); /* destination port */
 	ports_at = f->n;
 	while (nports < TAP_PORTS && conf->ports[nports] != 0)
@@ -105,6 +127,10 @@ make_filter(struct filter *f, const struct tap_conf *conf)
 	for (unsigned short i = 0; i < ports_at; i++) {
 		if (BPF_CLASS(f->code[i].code) != BPF_JMP)
 			continue;
+		if ((f->code[i].jf & SKIP) != 0) {
+			f->code[i].jf &= (uint8_t)~SKIP;
+			continue;
+		}
 		f->code[i].jt = f->code[i].jt != 0 ? (uint8_t)(drop_at - i - 1) : 0;
 		f->code[i].jf = f->code[i].jf != 0 ? (uint8_t)(drop_at - i - 1) : 0;
 	}
@@ -262,6 +288,16 @@ tap_open(struct loop *loop, const struct tap_conf *conf, struct tap **ret)
 	}
 	*ret = t;
 	return 0;
+}
+
+int
+tap_set_outgoing(struct tap *t, bool on)
+{
+	int ignore = !on;
+
+	return setsockopt(t->lf.fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &ignore, sizeof(ignore)) < 0
+	           ? -errno
+	           : 0;
 }
 
 void

@@ -39,6 +39,11 @@ struct tap_conf {
 	 * A datagram to a sub-interface is then seen on the interface below it, too.
 	 */
 	bool outgoing;
+	/*
+	 * Nothing but what BOOTP servers say, and of what this host says itself only packets that
+	 * give an address (yiaddr): the offers of a proxy of ours never leave the kernel.
+	 */
+	bool replies;
 	int buffer; /* bytes that the kernel may queue; 0: its default */
 	tap_packet_fn *fn;
 	void *arg;
@@ -58,6 +63,11 @@ struct tap;
 int tap_open(struct loop *loop, const struct tap_conf *conf, struct tap **ret);
 /* NULL is allowed.  Not to be called from fn. */
 void tap_close(struct tap *t);
+/*
+ * Of one opened with tap_conf.outgoing: whether what this host sends is looked at.  While it is
+ * not, sending costs nothing more.  0, or a negative errno.
+ */
+int tap_set_outgoing(struct tap *t, bool on);
 /* Stops reading. */
 void tap_stop(struct tap *t);
 void tap_get_stats(struct tap *t, struct tap_stats *ret);
