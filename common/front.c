@@ -4,6 +4,7 @@
 #include "common/bus_url.h"
 #include "common/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -233,6 +234,21 @@ announce(void *arg, struct daemon_status *status)
 	f->ops->announce(f->arg, status);
 }
 
+/* Those that all have, then the daemon's own. */
+static void
+list_methods(struct front *f)
+{
+	size_t n = 0;
+
+	for (const struct rpc_method *m = methods; m->name != NULL; m++)
+		f->all_methods[n++] = *m;
+	for (const struct rpc_method *m = f->methods; m != NULL && m->name != NULL; m++) {
+		assert(n + 1 < NITEMS(f->all_methods));
+		f->all_methods[n++] = *m;
+	}
+	f->all_methods[n] = (struct rpc_method){ 0 };
+}
+
 static int
 open_control(struct front *f)
 {
@@ -246,7 +262,8 @@ open_control(struct front *f)
 		    daemon_kind_name(f->daemon), f->instance);
 		path = buf;
 	}
-	rc = rpc_open(f->loop, path, methods, f, &f->rpc);
+	list_methods(f);
+	rc = rpc_open(f->loop, path, f->all_methods, f, &f->rpc);
 	if (rc < 0)
 		log_errx("control: \"%s\": %s", path, strerror(-rc));
 	return rc;

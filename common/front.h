@@ -17,6 +17,8 @@
  */
 #define FRONT_STOP_MS 3500
 
+#define FRONT_METHODS 16 /* of the control socket, with those that all have */
+
 #define SUBNET_MAX    63 /* characters of an instance's name */
 
 /* The first member of every front daemon's configuration. */
@@ -58,6 +60,7 @@ struct front {
 	void *arg;
 	const struct counter *counters;
 	const void *counter_base;
+	const struct rpc_method *methods; /* of this daemon alone, called with the front; or NULL */
 
 	struct loop *loop;
 	struct bus_client *bus;
@@ -67,6 +70,7 @@ struct front {
 	uint64_t stop_at_ms;
 	struct loop_timer stop_timer;
 	char counters_text[8192];
+	struct rpc_method all_methods[FRONT_METHODS];
 };
 
 /*
