@@ -41,12 +41,12 @@ LIBS := $(NNG_LIBS) $(PKG_LIBS) -lpthread
 
 common_PURE := wire ident arch fields msg config path counters bus_url loader image origins form \
 	verdict hook bus_events params relay_info dhcp pxe reply hex json_text \
-	hash
+	hash rival rival_table
 common_EDGE  := log loop bus_nng bus_pipe bus_client bus_server priv start rpc sockaddr content digest \
 	front sandbox child bus_link http
 
-dhcpproxyd_PURE := frame
-dhcpproxyd_EDGE := conf listen tap dhcpproxyd
+dhcpproxyd_PURE := frame rate seen servers
+dhcpproxyd_EDGE := conf listen tap hold drops limits watch dhcpproxyd
 
 tftpd_PURE := tftp opt transfer
 tftpd_EDGE := conf served listen tftpd
@@ -59,7 +59,7 @@ handlerd_PURE := boots services decide script record identity index texts machin
 handlerd_EDGE := conf journal sql store store_query store_schema store_machines inventory \
 	catalogue watch control control_machines handlerd spawner worker workers keyring probe \
 	webservice_conf ws_client ws_reports webservice notes gather sources inquire reload \
-	recall report control_decide
+	recall report control_decide rivalry
 
 httpsbootd_PURE := route range
 httpsbootd_EDGE := conf tls_settings tls exchange serve httpsbootd
@@ -70,7 +70,7 @@ DAEMONS := dhcpproxyd tftpd httpsbootd handlerd
 
 ferryctl_PURE :=
 ferryctl_EDGE := client table show machines publish images fetch loaders ca script capture \
-	decide explain
+	decide explain rivals
 
 PROGRAMS := $(DAEMONS) ferryctl
 

@@ -1,5 +1,7 @@
 /* The configuration keys of dhcpproxyd. */
 #include "dhcpproxyd/dhcpproxyd.h"
+#include "dhcpproxyd/rate.h"
+#include "dhcpproxyd/servers.h"
 
 #define AT(member) .off = offsetof(struct dhcpproxyd_conf, member)
 
@@ -62,13 +64,100 @@ static const struct config_key keys[] = {
 	    .max = 65536,
 	    .flags = CONFIG_RESTART,
 	    .help = "requests waiting for handlerd; more are dropped, and the clients ask again" },
+	{ .name = "client_rate",
+	    .type = CONFIG_INT,
+	    AT(client_rate),
+	    .def = "50",
+	    .max = RATE_MAX,
+	    .unit = "a second",
+	    .help = "requests that one client (hardware address) may send on average; what is "
+		    "more is dropped before handlerd sees it; 0: no limit" },
+	{ .name = "client_burst",
+	    .type = CONFIG_INT,
+	    AT(client_burst),
+	    .def = "100",
+	    .min = 1,
+	    .max = RATE_MAX,
+	    .help = "requests that one client may send at once, after a pause" },
+	{ .name = "max_clients",
+	    .type = CONFIG_INT,
+	    AT(max_clients),
+	    .def = "65536",
+	    .min = 64,
+	    .max = 16777216,
+	    .flags = CONFIG_RESTART,
+	    .help = "clients whose rates are known at once, 16 bytes each; those silent longest "
+		    "make room" },
+	{ .name = "total_rate",
+	    .type = CONFIG_INT,
+	    AT(total_rate),
+	    .def = "0",
+	    .max = RATE_MAX,
+	    .unit = "a second",
+	    .help = "the same for all clients together; 0: no limit" },
+	{ .name = "total_burst",
+	    .type = CONFIG_INT,
+	    AT(total_burst),
+	    .def = "100000",
+	    .min = 1,
+	    .max = RATE_MAX,
+	    .help = "requests of all clients together at once, after a pause" },
+	{ .name = "watch_servers",
+	    .type = CONFIG_BOOL,
+	    AT(watch_servers),
+	    .def = "true",
+	    .flags = CONFIG_RESTART,
+	    .help = "see what other DHCP and PXE servers send to clients, and tell of what keeps "
+		    "clients from here; needs CAP_NET_RAW" },
+	{ .name = "expected_servers",
+	    .type = CONFIG_STRINGS,
+	    AT(expected_servers),
+	    .def = "[]",
+	    .max = SERVERS_MAX,
+	    .help = "other servers that are known to be there, by address or MAC: they are noted "
+		    "without alarm" },
+	{ .name = "siblings",
+	    .type = CONFIG_STRINGS,
+	    AT(siblings),
+	    .def = "[]",
+	    .max = SERVERS_MAX,
+	    .help = "other Bootferrys on this network, by address or MAC: they are no rivals" },
+	{ .name = "yield_to",
+	    .type = CONFIG_STRINGS,
+	    AT(yield_to),
+	    .def = "[]",
+	    .max = SERVERS_MAX,
+	    .help = "PXE servers, by address or MAC, that have the first word: a client gets an "
+		    "offer only if none of them has made it one within `yield_ms`; they must be "
+		    "on the same network" },
+	{ .name = "yield_ms",
+	    .type = CONFIG_INT,
+	    AT(yield_ms),
+	    .def = "700",
+	    .min = 50,
+	    .max = 2000,
+	    .unit = "ms",
+	    .help = "how long an offer waits for one of `yield_to`; for iPXE at most 900, as it "
+		    "waits no longer" },
 	{ .name = "front", .type = CONFIG_INCLUDE, .sub = front_keys },
 	{ 0 },
 };
+
+static void
+check(const void *conf, config_error_fn *error, void *arg)
+{
+	const struct dhcpproxyd_conf *c = conf;
+	struct servers ignored;
+
+	front_check(conf, error, arg);
+	(void)servers_parse(&c->expected_servers, "expected_servers", error, arg, &ignored);
+	(void)servers_parse(&c->siblings, "siblings", error, arg, &ignored);
+	(void)servers_parse(&c->yield_to, "yield_to", error, arg, &ignored);
+}
 
 const struct config_table dhcpproxyd_config = {
 	.daemon = "dhcpproxyd",
 	.keys = keys,
 	.size = sizeof(struct dhcpproxyd_conf),
-	.check = front_check,
+	.check = check,
 };

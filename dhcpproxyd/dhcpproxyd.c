@@ -4,7 +4,11 @@
 #include "common/arch.h"
 #include "common/log.h"
 #include "common/reply.h"
+#include "dhcpproxyd/drops.h"
+#include "dhcpproxyd/hold.h"
+#include "dhcpproxyd/limits.h"
 #include "dhcpproxyd/listen.h"
+#include "dhcpproxyd/watch.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -21,18 +25,7 @@ struct pending {
 	struct sockaddr_in from;
 	int ifindex;
 	uint8_t local[4];
-};
-
-/* A reply that waits for reply_delay_ms to pass. */
-struct delayed {
-	struct dhcpproxyd *d;
-	struct loop_timer timer;
-	struct sockaddr_in to;
-	int ifindex;
-	uint8_t local[4];
-	bool boot_port;
-	size_t n;
-	uint8_t bytes[DHCP_REPLY_MAX];
+	uint32_t asker; /* of watch_discover() */
 };
 
 struct stats {
@@ -41,8 +34,12 @@ struct stats {
 	uint64_t leases;     /* requests to DHCP servers, noted */
 	uint64_t ignored;    /* not from boot clients, or not for us */
 	uint64_t malformed;
-	uint64_t no_address; /* came to an interface without an address */
-	uint64_t refused;    /* too many pending */
+	uint64_t no_address;              /* came to an interface without an address */
+	uint64_t refused;                 /* too many pending */
+	uint64_t client_rate, total_rate; /* over these limits */
+	uint64_t hold_full;               /* too many replies wait */
+	uint64_t yielded, stepped_in;     /* to the server of yield_to, and for it */
+	struct watch_stats watch;
 	uint64_t offers;
 	uint64_t acks;
 	uint64_t silent;     /* handlerd said so */
@@ -65,6 +62,18 @@ static const struct counter counters[] = {
 	STAT(too_long, "packets too long for DHCP"),
 	STAT(no_address, "packets on an interface without an address"),
 	STAT(refused, "requests dropped because too many were pending"),
+	STAT(client_rate, "requests dropped because their client asks too often"),
+	STAT(total_rate, "requests dropped because too many clients ask"),
+	STAT(hold_full, "replies dropped because too many were waiting for their time"),
+	STAT(yielded, "offers left to a server of yield_to"),
+	STAT(stepped_in, "offers made because no server of yield_to did"),
+	{ "server_packets", offsetof(struct stats, watch.packets), "packets of other servers" },
+	{ "rival_offers", offsetof(struct stats, watch.rivals),
+	    "offers of others with something for boot clients" },
+	{ "servers_skipped", offsetof(struct stats, watch.skipped),
+	    "packets of other servers that were not looked at, too many came" },
+	{ "servers_forgotten", offsetof(struct stats, watch.forgotten),
+	    "other servers that made room for more" },
 	STAT(offers, "offers"),
 	STAT(acks, "boot server answers"),
 	STAT(silent, "requests that handlerd left to others"),
@@ -75,15 +84,31 @@ static const struct counter counters[] = {
 	{ 0 },
 };
 
+/* What of these is in the log's line of drops. */
+static const struct counter drop_reasons[] = {
+	STAT(malformed, "malformed"),
+	STAT(too_long, "too long"),
+	STAT(refused, "while too many were pending"),
+	STAT(client_rate, "over client_rate"),
+	STAT(total_rate, "over total_rate"),
+	STAT(hold_full, "while too many replies were waiting"),
+	{ "servers_skipped", offsetof(struct stats, watch.skipped),
+	    "of other servers, not looked at" },
+	{ 0 },
+};
+
 struct dhcpproxyd {
 	struct dhcpproxyd_conf *conf;
 	struct front front;
 	struct listen_socket *dhcp, *boot;
 	struct pending *pool, *free_pending;
 	size_t npending;
-	size_t ndelayed;
 	bool stopping;
 	struct stats stats;
+	struct limits limits;
+	struct drops drops;
+	struct holds *holds;
+	struct watch *watch;
 
 	/* the name of the interface used last, so that it is not looked up for each packet */
 	int if_index;
@@ -125,23 +150,49 @@ note_lease(struct dhcpproxyd *d, const struct dhcp_packet *p)
 	bus_event(d->front.bus, &e);
 }
 
+/* How long the reply to this request waits. */
+static uint32_t
+reply_delay(const struct dhcpproxyd *d, const struct dhcp_ask *ask)
+{
+	uint32_t yield_ms, delay_ms;
+
+	if (ask->kind != ASK_DISCOVER)
+		return 0;
+	yield_ms = watch_yield_ms(d->watch, ask);
+	delay_ms = ask->client.client == CLIENT_IPXE ? 0 : (uint32_t)d->conf->reply_delay_ms;
+	return yield_ms > delay_ms ? yield_ms : delay_ms;
+}
+
+/* True if a client's request is within the limits. */
+static bool
+is_within_limits(struct dhcpproxyd *d, const struct dhcp_packet *p)
+{
+	switch (limits_take(&d->limits, p, loop_now_ms(d->front.loop))) {
+	case LIMITS_CLIENT: d->stats.client_rate++; return false;
+	case LIMITS_TOTAL: d->stats.total_rate++; return false;
+	case LIMITS_PASSED: break;
+	}
+	return true;
+}
+
 static void
 ask_handlerd(struct dhcpproxyd *d, const struct listen_packet *packet, const struct dhcp_packet *p,
     const struct dhcp_ask *ask)
 {
 	struct pending *pending = d->free_pending;
-	uint32_t delay_ms = ask->kind == ASK_DISCOVER ? (uint32_t)d->conf->reply_delay_ms : 0;
+	uint32_t delay_ms = reply_delay(d, ask);
 	struct boot_request request;
 
 	if (pending == NULL) {
 		d->stats.refused++;
-		log_peer_warn("dropped a request: %zu are waiting for handlerd", d->npending);
 		return;
 	}
 	pending->ask = *ask;
 	pending->from = packet->from;
 	pending->ifindex = packet->ifindex;
 	memcpy(pending->local, packet->local, 4);
+	if (ask->kind == ASK_DISCOVER)
+		pending->asker = watch_discover(d->watch, ask);
 	ask_to_request(ask, p, d->front.instance, interface_name(d, packet->ifindex), &request);
 	request.wait_ms = request.wait_ms > delay_ms ? request.wait_ms - delay_ms : 1;
 	if (bus_ask(d->front.bus, &request, pending) == 0) {
@@ -158,6 +209,7 @@ take_packet(struct dhcpproxyd *d, const struct listen_packet *packet, bool boot_
 	const uint8_t *server = server_address(d, packet);
 	static const uint8_t none[4];
 	struct dhcp_packet p;
+	enum ask_kind kind;
 	struct dhcp_ask ask;
 
 	if (dhcp_parse(packet->bytes, &p) < 0) {
@@ -165,7 +217,10 @@ take_packet(struct dhcpproxyd *d, const struct listen_packet *packet, bool boot_
 		log_peer_debug("dropped a packet of %zu bytes that is no DHCP", packet->bytes.n);
 		return;
 	}
-	switch (ask_from_packet(&p, boot_port, server, &ask)) {
+	kind = ask_from_packet(&p, boot_port, server, &ask);
+	if (kind != ASK_NOTHING && !is_within_limits(d, &p))
+		return;
+	switch (kind) {
 	case ASK_NOTHING: d->stats.ignored++; return;
 	case ASK_LEASE: note_lease(d, &p); return;
 	case ASK_DISCOVER: d->stats.discovers++; break;
@@ -218,43 +273,39 @@ destination(const struct pending *pending)
 }
 
 static void
-on_delay(void *arg)
+on_hold_over(void *arg, const struct held *h)
 {
-	struct delayed *late = arg;
-	struct dhcpproxyd *d = late->d;
+	struct dhcpproxyd *d = arg;
 
-	listen_send(late->boot_port ? d->boot : d->dhcp, (struct slice){ late->bytes, late->n },
-	    &late->to, late->ifindex, late->local);
-	d->ndelayed--;
-	free(late);
+	if (h->yields && watch_is_served(d->watch, h->asker)) {
+		d->stats.yielded++;
+		return;
+	}
+	d->stats.stepped_in += h->yields;
+	listen_send(h->boot_port ? d->boot : d->dhcp, h->bytes, &h->to, h->ifindex, h->local);
 }
 
 static void
 send_reply(struct dhcpproxyd *d, const struct pending *pending, struct slice bytes)
 {
-	bool broadcast, boot_port = pending->ask.boot_port;
-	struct sockaddr_in to = destination(pending);
-	struct delayed *late;
-	int ifindex;
+	uint32_t delay_ms = reply_delay(d, &pending->ask);
+	struct held h = {
+		.to = destination(pending),
+		.boot_port = pending->ask.boot_port,
+		.asker = pending->asker,
+		.bytes = bytes,
+	};
 
 	/* a unicast reply takes the route that there is: it may be another interface */
-	broadcast = to.sin_addr.s_addr == INADDR_BROADCAST;
-	ifindex = broadcast ? pending->ifindex : 0;
-	if (d->conf->reply_delay_ms == 0 || pending->ask.kind != ASK_DISCOVER ||
-	    pending->ask.client.client == CLIENT_IPXE ||
-	    d->ndelayed >= (size_t)d->conf->max_pending || (late = malloc(sizeof(*late))) == NULL) {
-		listen_send(boot_port ? d->boot : d->dhcp, bytes, &to, ifindex, pending->local);
+	h.ifindex = h.to.sin_addr.s_addr == INADDR_BROADCAST ? pending->ifindex : 0;
+	memcpy(h.local, pending->local, 4);
+	if (delay_ms == 0) {
+		listen_send(h.boot_port ? d->boot : d->dhcp, bytes, &h.to, h.ifindex, h.local);
 		return;
 	}
-	*late = (struct delayed){
-		.d = d, .to = to, .ifindex = ifindex, .boot_port = boot_port, .n = bytes.n
-	};
-	memcpy(late->local, pending->local, 4);
-	memcpy(late->bytes, bytes.p, bytes.n);
-	loop_timer_init(&late->timer, on_delay, late);
-	d->ndelayed++;
-	if (loop_timer_set(d->front.loop, &late->timer, (uint64_t)d->conf->reply_delay_ms) < 0)
-		on_delay(late);
+	h.yields = watch_yield_ms(d->watch, &pending->ask) > 0;
+	if (holds_add(d->holds, &h, delay_ms) < 0)
+		d->stats.hold_full++; /* the client will ask again */
 }
 
 static struct macaddr
@@ -338,6 +389,7 @@ stop(void *arg)
 
 	listen_stop(d->dhcp);
 	listen_stop(d->boot);
+	watch_stop(d->watch);
 }
 
 static bool
@@ -345,13 +397,16 @@ idle(void *arg)
 {
 	const struct dhcpproxyd *d = arg;
 
-	return d->npending == 0 && d->ndelayed == 0;
+	return d->npending == 0 && holds_count(d->holds) == 0;
 }
 
 static void
 reloaded(void *arg)
 {
-	(void)arg; /* all that may change is read where it is used */
+	struct dhcpproxyd *d = arg;
+
+	limits_set(&d->limits, d->conf);
+	watch_reload(d->watch);
 }
 
 static void
@@ -360,6 +415,7 @@ gather(void *arg)
 	struct dhcpproxyd *d = arg;
 	struct listen_socket *sockets[] = { d->dhcp, d->boot };
 
+	watch_get_stats(d->watch, &d->stats.watch);
 	d->stats.received = d->stats.too_long = d->stats.sent = d->stats.send_failed = 0;
 	for (size_t i = 0; i < NITEMS(sockets); i++) {
 		struct listen_stats s;
@@ -382,6 +438,48 @@ announce(void *arg, struct daemon_status *status)
 	status->address = d->conf->address;
 	status->port = (uint16_t)d->conf->port;
 }
+
+static void
+on_server_event(void *arg, struct boot_event *e)
+{
+	struct dhcpproxyd *d = arg;
+
+	bus_event(d->front.bus, e);
+}
+
+/* --- the control socket --------------------------------------------------------------------- */
+
+static json_t *
+rpc_rivals(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
+{
+	const struct front *f = arg;
+	const struct dhcpproxyd *d = f->arg;
+
+	(void)conn;
+	(void)params;
+	(void)error;
+	return watch_dump(d->watch);
+}
+
+static json_t *
+rpc_rivals_forget(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
+{
+	const struct front *f = arg;
+	const struct dhcpproxyd *d = f->arg;
+	const json_t *server = json_object_get(params, "server");
+
+	(void)conn;
+	if (server != NULL && !json_is_string(server))
+		return rpc_fail(error, RPC_INVALID_PARAMS, "\"server\" is not a string");
+	return json_integer((json_int_t)watch_forget(d->watch, json_string_value(server)));
+}
+
+static const struct rpc_method methods[] = {
+	{ "rivals", rpc_rivals, "", "the other servers on this network, and what they do" },
+	{ "rivals.forget", rpc_rivals_forget, "server?",
+	    "forgets the servers with this address or MAC, or all" },
+	{ 0 },
+};
 
 static const struct front_ops ops = {
 	.stop = stop,
@@ -424,6 +522,7 @@ dhcpproxyd_open(struct dhcpproxyd **ret, struct dhcpproxyd_conf *conf, const str
 		.arg = d,
 		.counters = counters,
 		.counter_base = &d->stats,
+		.methods = methods,
 	};
 	rc = front_open(&d->front);
 	if (rc == 0)
@@ -434,6 +533,16 @@ dhcpproxyd_open(struct dhcpproxyd **ret, struct dhcpproxyd_conf *conf, const str
 	if (rc == 0 && conf->listen_boot)
 		rc = listen_open(d->front.loop, conf->interface, (uint16_t)conf->boot_port,
 		    on_boot_packet, d, &d->boot);
+	if (rc == 0)
+		rc = limits_init(&d->limits, conf);
+	if (rc == 0)
+		rc = drops_open(&d->drops, d->front.loop, drop_reasons, &d->stats, gather, d);
+	if (rc == 0)
+		rc =
+		    holds_new(d->front.loop, (size_t)conf->max_pending, on_hold_over, d, &d->holds);
+	if (rc == 0)
+		rc = watch_new(
+		    d->front.loop, conf, d->front.instance, on_server_event, d, &d->watch);
 	if (rc < 0) {
 		dhcpproxyd_close(d);
 		return rc;
@@ -459,6 +568,10 @@ dhcpproxyd_close(struct dhcpproxyd *d)
 {
 	if (d == NULL)
 		return;
+	watch_free(d->watch);
+	holds_free(d->holds);
+	drops_close(&d->drops);
+	limits_fini(&d->limits);
 	listen_close(d->dhcp);
 	listen_close(d->boot);
 	front_close(&d->front);

@@ -20,6 +20,12 @@ struct dhcpproxyd_conf {
 	bool listen_boot;
 	int64_t reply_delay_ms;
 	int64_t max_pending;
+	int64_t client_rate, client_burst; /* requests a second, and at once, of one client */
+	int64_t total_rate, total_burst;   /* of all; 0: no limit */
+	int64_t max_clients;               /* whose rates are known */
+	bool watch_servers;
+	struct config_strings expected_servers, siblings, yield_to;
+	int64_t yield_ms;
 };
 
 extern const struct config_table dhcpproxyd_config;

@@ -1,0 +1,395 @@
+/* See watch.h. */
+#include "dhcpproxyd/watch.h"
+
+#include "common/log.h"
+#include "common/rival.h"
+#include "dhcpproxyd/rate.h"
+#include "dhcpproxyd/seen.h"
+#include "dhcpproxyd/servers.h"
+#include "dhcpproxyd/tap.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define OWN_MAX       64
+#define OWN_MS        5000  /* between two looks at our own addresses */
+#define HOST_MS       30000 /* and for other servers on this host */
+#define CLIENTS       16384 /* whose DISCOVERs are remembered, 12 bytes each */
+#define IPXE_YIELD_MS 900   /* iPXE leaves after 2 s, and its tries are 1 s apart */
+#define CLIENT_PORT   68
+#define RELAY_PORT    67
+#define BOOT_PORT     4011
+
+/* How many packets of servers are looked at; a flood of them must not take the whole process. */
+static const struct rate_limit look_limit = { 2000, 4000 };
+/* And how many are told of: who pretends to be ever new servers fills no log. */
+static const struct rate_limit tell_limit = { 2, 60 };
+
+struct watch {
+	struct loop *loop;
+	const struct dhcpproxyd_conf *conf;
+	const char *subnet;
+	watch_event_fn *event;
+	void *arg;
+	struct tap *tap;
+	struct rivals rivals;
+	struct seen *seen;
+	struct servers expected, siblings, yield_to;
+	struct rate_bucket looks, tells;
+	struct loop_timer own_timer, host_timer;
+	bool outgoing;
+	struct ipaddr own[OWN_MAX];
+	size_t nown;
+	int if_index;
+	char if_name[IF_NAMESIZE];
+	struct watch_stats stats;
+};
+
+static void
+look_at_own(void *arg)
+{
+	struct watch *w = arg;
+	struct ifaddrs *list;
+
+	(void)loop_timer_set(w->loop, &w->own_timer, OWN_MS); /* else as it was is as good */
+	if (getifaddrs(&list) < 0)
+		return;
+	w->nown = 0;
+	if (w->conf->address.family == 4)
+		w->own[w->nown++] = w->conf->address;
+	for (const struct ifaddrs *i = list; i != NULL && w->nown < OWN_MAX; i = i->ifa_next) {
+		struct sockaddr_in sin;
+
+		if (i->ifa_addr == NULL || i->ifa_addr->sa_family != AF_INET)
+			continue;
+		memcpy(&sin, i->ifa_addr, sizeof(sin));
+		w->own[w->nown++] = ip_from_v4((const uint8_t *)&sin.sin_addr);
+	}
+	freeifaddrs(list);
+}
+
+/* How many sockets of this host have the port of DHCP servers, by the kernel's table. */
+static size_t
+count_dhcp_sockets(void)
+{
+	FILE *f = fopen("/proc/self/net/udp", "re");
+	char line[512];
+	unsigned port;
+	size_t n = 0;
+
+	if (f == NULL)
+		return 0;
+	while (fgets(line, sizeof(line), f) != NULL)
+		n += sscanf(line, " %*u: %*8x:%4x", &port) == 1 && port == RELAY_PORT;
+	(void)fclose(f); /* it was only read */
+	return n;
+}
+
+/*
+ * What this host sends is looked at only while somebody else here has the port, as that costs each
+ * packet that leaves a little.
+ */
+static void
+look_at_host(void *arg)
+{
+	struct watch *w = arg;
+	size_t ours = w->conf->listen_dhcp && w->conf->port == RELAY_PORT;
+	bool outgoing = count_dhcp_sockets() > ours;
+
+	(void)loop_timer_set(w->loop, &w->host_timer, HOST_MS);
+	if (w->tap == NULL || outgoing == w->outgoing)
+		return;
+	if (tap_set_outgoing(w->tap, outgoing) < 0)
+		return; /* an old kernel: it sees all, always */
+	w->outgoing = outgoing;
+	log_debug("servers on this host are %s", outgoing ? "watched" : "not watched");
+}
+
+static bool
+is_own(const struct watch *w, const struct ipaddr *ip)
+{
+	for (size_t i = 0; i < w->nown; i++) {
+		if (ip_eq(&w->own[i], ip))
+			return true;
+	}
+	return false;
+}
+
+static const char *
+interface_name(struct watch *w, int ifindex)
+{
+	if (ifindex != w->if_index || w->if_name[0] == '\0') {
+		w->if_index = ifindex;
+		if (if_indextoname((unsigned)ifindex, w->if_name) == NULL)
+			w->if_name[0] = '\0';
+	}
+	return w->if_name;
+}
+
+/* --- telling -------------------------------------------------------------------------------- */
+
+static void
+log_server(const struct rival *r, enum rival_client client, enum rival_news news)
+{
+	const struct rival_offer *o = &r->to[client];
+	const struct rival_judgement *j = rival_judge(client, o);
+	char ip[IP_STRLEN], mac[MAC_STRLEN], next[IP_STRLEN], sends[256], file[LOG_QUOTE_SIZE];
+	bool harmful = j->effect >= RIVAL_LOSES && !r->is_expected && !r->is_sibling;
+	bool has_file = o->file[0] != '\0', has_cure = harmful && j->cure[0] != '\0';
+
+	(harmful ? log_warnx : log_info)(
+	    "server address=%s mac=%s interface=%s for=%s sends=%s%s%s%s%s effect=%s%s%s: %s%s%s",
+	    ip_format(&r->address, ip), mac_format(&r->mac, mac), r->interface,
+	    rival_client_name(client), rival_sends_format(o->sends, sends, sizeof(sends)),
+	    o->next.family != 0 ? " next=" : "", ip_format(&o->next, next),
+	    has_file ? " file=" : "", has_file ? log_quote(slice_str(o->file), file) : "",
+	    rival_effect_name(j->effect), news == RIVAL_CHANGED ? " changed" : "",
+	    r->is_sibling    ? " sibling"
+	    : r->is_expected ? " expected"
+			     : "",
+	    j->words, has_cure ? "; to cure it, " : "", has_cure ? j->cure : "");
+}
+
+static void
+send_event(const struct watch *w, struct rival *r, enum rival_client client)
+{
+	struct rival_offer *o = &r->to[client];
+	struct boot_event e = {
+		.kind = EVENT_RIVAL,
+		.via = VIA_DHCP,
+		.mac = r->mac,
+		.address = r->address,
+		.bytes = o->untold,
+		.subnet = slice_str(w->subnet),
+		.file = slice_str(o->file),
+		.interface = slice_str(r->interface),
+		.rival_client = client,
+		.rival_sends = o->sends | (r->is_expected ? RIVAL_IS_EXPECTED : 0) |
+		               (r->is_sibling ? RIVAL_IS_SIBLING : 0),
+		.rival_next = o->next,
+	};
+
+	o->untold = 0;
+	w->event(w->arg, &e);
+}
+
+static void
+tell(struct watch *w, struct rival *r, enum rival_client client, uint64_t now_ms)
+{
+	struct rate_bucket before = w->tells;
+	enum rival_news news;
+
+	if (!rate_take(&w->tells, &tell_limit, now_ms))
+		return; /* its next packet may find room */
+	news = rival_tell(r, client, now_ms);
+	if (news == RIVAL_NO_NEWS)
+		w->tells = before;
+	else
+		send_event(w, r, client);
+	if (news == RIVAL_FIRST || news == RIVAL_CHANGED)
+		log_server(r, client, news);
+}
+
+/* --- looking -------------------------------------------------------------------------------- */
+
+/* The client that a packet is for, as watch_discover() counts it. */
+static uint32_t
+client_of(const struct watch *w, const struct dhcp_packet *p)
+{
+	return seen_hash(w->seen, p->xid, (struct slice){ p->chaddr, p->hlen });
+}
+
+static void
+on_packet(void *arg, const struct tap_packet *packet)
+{
+	struct watch *w = arg;
+	uint64_t now_ms = loop_now_ms(w->loop), wall_ms;
+	struct rival_id id = { .subnet = slice_str(w->subnet), .mac.len = 6 };
+	struct rival_offer offer;
+	struct dhcp_packet p;
+	enum rival_client client;
+	struct rival *r;
+	bool is_new;
+
+	if (packet->bytes.n == 0 || packet->bytes.p[0] != DHCP_BOOTREPLY)
+		return;
+	w->stats.packets++;
+	/* in yield mode each one counts: what is not seen is answered by us, too */
+	if (!rate_take(&w->looks, &look_limit, now_ms) && w->yield_to.n == 0) {
+		w->stats.skipped++;
+		return;
+	}
+	if (dhcp_parse(packet->bytes, &p) < 0 || rival_read(&p, packet->from, packet->from_port,
+						     w->own, w->nown, &id.address, &offer) < 0)
+		return;
+	/* ours, or of another proxy on this host, which cannot be told apart */
+	if ((offer.sends & RIVAL_SENDS_ADDRESS) == 0 && is_own(w, &id.address))
+		return;
+	memcpy(id.mac.b, packet->from_mac, 6);
+	id.interface = slice_str(interface_name(w, packet->ifindex));
+	if ((offer.sends & RIVAL_SENDS_BOOT) != 0 &&
+	    servers_has(&w->yield_to, &id.address, &id.mac))
+		seen_served(w->seen, client_of(w, &p), now_ms);
+	client = seen_kind(w->seen, client_of(w, &p), now_ms);
+	wall_ms = wall_clock_ms();
+	r = rivals_note(&w->rivals, &id, wall_ms, &is_new);
+	r->is_expected = servers_has(&w->expected, &id.address, &id.mac) ||
+	                 servers_has(&w->yield_to, &id.address, &id.mac);
+	r->is_sibling = servers_has(&w->siblings, &id.address, &id.mac);
+	w->stats.rivals += (offer.sends & RIVAL_SENDS_BOOT) != 0 && !r->is_sibling;
+	rival_note_offer(r, client, &offer, wall_ms);
+	tell(w, r, client, wall_ms);
+}
+
+uint32_t
+watch_discover(struct watch *w, const struct dhcp_ask *ask)
+{
+	uint32_t asker = seen_hash(w->seen, ask->xid, (struct slice){ ask->chaddr, ask->hlen });
+
+	seen_note(w->seen, asker, rival_client_of(ask->client.client, ask->client.arch),
+	    loop_now_ms(w->loop));
+	return asker;
+}
+
+bool
+watch_is_served(const struct watch *w, uint32_t asker)
+{
+	return seen_is_served(w->seen, asker, loop_now_ms(w->loop));
+}
+
+uint32_t
+watch_yield_ms(const struct watch *w, const struct dhcp_ask *ask)
+{
+	uint32_t ms = (uint32_t)w->conf->yield_ms;
+
+	if (w->yield_to.n == 0 || w->tap == NULL)
+		return 0;
+	return ask->client.client == CLIENT_IPXE && ms > IPXE_YIELD_MS ? IPXE_YIELD_MS : ms;
+}
+
+/* --- life ----------------------------------------------------------------------------------- */
+
+static void
+ignore_error(void *arg, const char *path, const char *what)
+{
+	(void)arg; /* the configuration was checked when it was read */
+	(void)path;
+	(void)what;
+}
+
+void
+watch_reload(struct watch *w)
+{
+	const struct dhcpproxyd_conf *c = w->conf;
+
+	(void)servers_parse(
+	    &c->expected_servers, "expected_servers", ignore_error, NULL, &w->expected);
+	(void)servers_parse(&c->siblings, "siblings", ignore_error, NULL, &w->siblings);
+	(void)servers_parse(&c->yield_to, "yield_to", ignore_error, NULL, &w->yield_to);
+	if (w->yield_to.n > 0 && w->tap == NULL)
+		log_warnx("yield_to: other servers' offers are not seen here, so nobody is yielded "
+			  "to");
+}
+
+static int
+open_tap(struct watch *w)
+{
+	struct tap_conf conf = {
+		.ports = { CLIENT_PORT, BOOT_PORT, RELAY_PORT },
+		.outgoing = true,
+		.replies = true,
+		.fn = on_packet,
+		.arg = w,
+	};
+	int rc;
+
+	if (w->conf->interface[0] != '\0')
+		conf.ifindex = (int)if_nametoindex(w->conf->interface);
+	if (w->conf->interface[0] != '\0' && conf.ifindex == 0)
+		return -ENODEV;
+	rc = tap_open(w->loop, &conf, &w->tap);
+	if (rc == -ENOMEM)
+		return rc;
+	if (rc < 0)
+		log_warnx("other servers are not watched: %s%s", strerror(-rc),
+		    rc == -EPERM ? " (CAP_NET_RAW is needed at the start)" : "");
+	return 0;
+}
+
+int
+watch_new(struct loop *loop, const struct dhcpproxyd_conf *conf, const char *subnet,
+    watch_event_fn *event, void *arg, struct watch **ret)
+{
+	struct watch *w = calloc(1, sizeof(*w));
+	uint64_t key[2];
+	int rc;
+
+	if (w == NULL)
+		return -ENOMEM;
+	*w = (struct watch){
+		.loop = loop, .conf = conf, .subnet = subnet, .event = event, .arg = arg
+	};
+	rc = getrandom(key, sizeof(key), 0) == (ssize_t)sizeof(key) ? 0 : -EIO;
+	if (rc == 0)
+		rc = rivals_init(&w->rivals, WATCH_SERVERS);
+	if (rc == 0)
+		rc = seen_new(CLIENTS, key, &w->seen);
+	if (rc == 0 && conf->watch_servers)
+		rc = open_tap(w);
+	if (rc < 0) {
+		watch_free(w);
+		return rc;
+	}
+	loop_timer_init(&w->own_timer, look_at_own, w);
+	loop_timer_init(&w->host_timer, look_at_host, w);
+	w->outgoing = true;
+	look_at_own(w);
+	look_at_host(w);
+	watch_reload(w);
+	*ret = w;
+	return 0;
+}
+
+void
+watch_stop(struct watch *w)
+{
+	tap_stop(w->tap);
+}
+
+void
+watch_free(struct watch *w)
+{
+	if (w == NULL)
+		return;
+	loop_timer_clear(w->loop, &w->own_timer);
+	loop_timer_clear(w->loop, &w->host_timer);
+	tap_close(w->tap);
+	rivals_fini(&w->rivals);
+	seen_free(w->seen);
+	free(w);
+}
+
+void
+watch_get_stats(const struct watch *w, struct watch_stats *ret)
+{
+	*ret = w->stats;
+	ret->forgotten = w->rivals.made_room;
+}
+
+json_t *
+watch_dump(const struct watch *w)
+{
+	return rivals_dump(&w->rivals);
+}
+
+size_t
+watch_forget(struct watch *w, const char *name)
+{
+	return rivals_forget(&w->rivals, name);
+}
