@@ -69,6 +69,7 @@ int cmd_waiting(const struct ctl *c, int argc, char *argv[]);
 int cmd_explain(const struct ctl *c, int argc, char *argv[]);
 int cmd_replay(const struct ctl *c, int argc, char *argv[]);
 int cmd_config(const struct ctl *c, int argc, char *argv[]);
+int cmd_rivals(const struct ctl *c, int argc, char *argv[]);
 int cmd_reload(const struct ctl *c, int argc, char *argv[]);
 
 #endif

@@ -153,6 +153,14 @@ static const struct config_key keys[] = {
 	    .help =
 		"machines in memory (some 300 bytes each) and in the store; those unseen longest "
 		"make room, last those that somebody decided about" },
+	{ .name = "learn_servers_h",
+	    .type = CONFIG_INT,
+	    AT(learn_servers_h),
+	    .def = "24",
+	    .max = 8760,
+	    .unit = "h",
+	    .help = "other DHCP and PXE servers that are seen in the first hours are usual ones; "
+		    "later ones are an alarm" },
 	{ .name = "max_entries",
 	    .type = CONFIG_INT,
 	    AT(max_entries),

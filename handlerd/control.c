@@ -78,6 +78,7 @@ find_problems(const struct handlerd *h, uint64_t now_ms)
 			json_array_append_new(
 			    list, json_sprintf("no %s is connected", daemon_kind_name(needed[i])));
 	}
+	rivalry_problems(h, now_ms, list);
 	return list;
 }
 
@@ -299,6 +300,11 @@ const struct rpc_method handlerd_methods[] = {
 	    "asked" },
 	{ "loaders.forget", rpc_loaders_forget, "machine",
 	    "what was learned about loaders on a machine" },
+	{ "rivals", rpc_rivals, "", "other DHCP and PXE servers, and what they do to clients" },
+	{ "rivals.accept", rpc_rivals_accept, "server",
+	    "the servers with this address or MAC are usual ones" },
+	{ "rivals.forget", rpc_rivals_forget, "server?",
+	    "forgets the servers with this address or MAC, or all" },
 	{ "images.list", rpc_images_list, "", "the images that are offered" },
 	{ "images.show", rpc_images_show, "name", "one image" },
 	{ "loaders.list", rpc_loaders_list, "", "network boot programs, what they are and can do" },

@@ -131,6 +131,12 @@ on_event(void *arg, uint64_t origin, const struct boot_event *e)
 	}
 	if (!store_has_room(h->store))
 		return false;
+	if (e->kind == EVENT_RIVAL) { /* of a server, which is in no boot */
+		if (rivalry_event(h, origin, e) < 0)
+			return false;
+		h->origins[place].seq = e->seq;
+		return true;
+	}
 	b = boots_for_event(h->boots, e, now_ms);
 	if (b != NULL)
 		notes_boot(&h->notes, b);
@@ -323,6 +329,7 @@ on_minute(void *arg)
 	(void)keyring_refresh(
 	    h->keyring, wall_clock_ms()); /* told there; the old keys still serve */
 	save_adapt(h);
+	rivalry_save(h);
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
@@ -387,6 +394,8 @@ open_tables(struct handlerd *h)
 		rc = store_each_origin(h->store, restore_origin, h);
 	if (rc == 0)
 		rc = adapt_new(ADAPT_MODELS, ADAPT_MACHINES, &h->adapt);
+	if (rc == 0)
+		rc = rivalry_open(h);
 	if (rc == 0)
 		rc = token_uses_new((size_t)h->conf->tokens.max_held, &h->token_uses);
 	if (rc < 0)
@@ -470,6 +479,7 @@ handlerd_run(struct handlerd *h)
 	rc = loop_run(h->loop);
 	notes_repeats(&h->notes, true);
 	save_adapt(h);
+	rivalry_save(h);
 	if (rc < 0)
 		log_errx("event loop: %s", strerror(-rc));
 	return rc;
@@ -494,6 +504,7 @@ handlerd_close(struct handlerd *h)
 	policy_unref(h->policy);
 	catalogue_free(h->catalogue);
 	adapt_free(h->adapt);
+	rivalry_close(h);
 	token_uses_free(h->token_uses);
 	keyring_close(h->keyring);
 	loop_free(h->loop);

@@ -16,6 +16,7 @@
 #include "handlerd/keyring.h"
 #include "handlerd/notes.h"
 #include "handlerd/probe.h"
+#include "handlerd/rivalry.h"
 #include "handlerd/services.h"
 #include "handlerd/sources.h"
 
@@ -42,6 +43,7 @@ struct handlerd_conf {
 	int64_t max_boots;
 	int64_t max_machines;
 	int64_t max_entries;
+	int64_t learn_servers_h;
 };
 
 extern const struct config_table handlerd_config;
@@ -76,6 +78,7 @@ struct handlerd {
 	struct tm local;     /* local time, */
 	time_t local_minute; /* of this minute */
 	struct services services;
+	struct rivalry rivalry;
 	struct catalogue *catalogue;
 	struct watch *watch;
 	struct loop_hook kick_hook;
