@@ -255,6 +255,7 @@ struct boot_answer {
 	struct slice data;
 	struct slice text;  /* words for a person */
 	struct slice trust; /* offer: SHA-256 of root certificates (DER), 32 bytes each */
+	bool told; /* offer: the timeline tells of it already, it need not be reported again */
 };
 
 struct boot_event {

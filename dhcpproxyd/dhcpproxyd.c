@@ -375,7 +375,8 @@ on_answer(void *arg, void *cookie, const struct boot_answer *answer)
 		d->stats.offers += !ack;
 		send_reply(d, pending, wbuf_view(&w));
 		log_exchange(pending, answer, ack ? "ack" : "offer");
-		report_offer(d, pending, answer);
+		if (!answer->told)
+			report_offer(d, pending, answer);
 	}
 	pending->next = d->free_pending;
 	d->free_pending = pending;

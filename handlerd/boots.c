@@ -214,10 +214,11 @@ find_ip(const struct boots *t, const struct ipaddr *ip)
 static void
 set_mac(struct boots *t, struct boot *b, const struct macaddr *mac)
 {
-	struct boot *other = find_mac(t, mac);
+	struct boot *other;
 
-	if (mac->len == 0 || other == b)
+	if (mac->len == 0 || (b->prev_mac != NULL && mac_eq(&b->mac, mac)))
 		return;
+	other = find_mac(t, mac);
 	if (other != NULL)
 		unlink_mac(other);
 	unlink_mac(b);
@@ -229,10 +230,11 @@ set_mac(struct boots *t, struct boot *b, const struct macaddr *mac)
 static void
 set_ip(struct boots *t, struct boot *b, const struct ipaddr *ip)
 {
-	struct boot *other = find_ip(t, ip);
+	struct boot *other;
 
-	if (ip->family == 0 || other == b)
+	if (ip->family == 0 || (b->prev_ip != NULL && ip_eq(&b->address, ip)))
 		return;
+	other = find_ip(t, ip);
 	if (other != NULL)
 		unlink_ip(other);
 	unlink_ip(b);
@@ -542,10 +544,16 @@ boot_note_report(struct boot *b, struct slice word)
 }
 
 bool
+boot_has_note(const struct boot *b, enum boot_note kind, uint64_t note, uint64_t now_ms)
+{
+	return note == b->last[kind].note && now_ms - b->last[kind].at_ms < BOOT_REPEAT_MS;
+}
+
+bool
 boot_is_repetition(
     struct boot *b, enum boot_note kind, uint64_t note, uint64_t now_ms, uint32_t *repeats)
 {
-	if (note == b->last[kind].note && now_ms - b->last[kind].at_ms < BOOT_REPEAT_MS) {
+	if (boot_has_note(b, kind, note, now_ms)) {
 		b->last[kind].repeats++;
 		return true;
 	}

@@ -124,6 +124,8 @@ void boot_note_report(struct boot *b, struct slice word);
 #define BOOT_REPEAT_MS 10000
 bool boot_is_repetition(
     struct boot *b, enum boot_note kind, uint64_t note, uint64_t now_ms, uint32_t *repeats);
+/* True if it would be one; changes nothing. */
+bool boot_has_note(const struct boot *b, enum boot_note kind, uint64_t note, uint64_t now_ms);
 /* Something else happened. */
 void boot_break_repetition(struct boot *b);
 /*

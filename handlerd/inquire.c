@@ -24,7 +24,8 @@ struct inquiry {
 	struct handlerd *h;
 	struct boot_request r; /* slices into `copy`, or the sender's while it does not wait */
 	uint8_t *copy;
-	uint64_t boot; /* by its id: the boot may be gone when an answer comes */
+	uint64_t boot;        /* by its id: the boot may be gone when an answer comes */
+	struct boot *at_hand; /* the same, while nothing was waited for; or NULL */
 	uint64_t started_ms;
 	struct policy *policy;
 	unsigned wanted;  /* sources that the decision asked for */
@@ -48,12 +49,18 @@ struct inquiry {
 
 static void conclude(struct inquiry *q);
 
+static struct boot *
+real_boot(const struct inquiry *q)
+{
+	if (q->at_hand != NULL)
+		return q->at_hand;
+	return q->boot != 0 ? boots_find(q->h->boots, q->boot) : NULL;
+}
+
 static const struct boot *
 boot_of(const struct inquiry *q)
 {
-	if (q->imagined.id != 0)
-		return &q->imagined;
-	return q->boot != 0 ? boots_find(q->h->boots, q->boot) : NULL;
+	return q->imagined.id != 0 ? &q->imagined : real_boot(q);
 }
 
 /* --- deciding ------------------------------------------------------------------------------- */
@@ -348,8 +355,10 @@ begin(struct inquiry *q)
 		return;
 	}
 	kept = q->h->ninquiries < (size_t)q->h->conf->max_inquiries ? malloc(sizeof(*kept)) : NULL;
-	if (kept != NULL)
+	if (kept != NULL) {
 		*kept = *q;
+		kept->at_hand = NULL;
+	}
 	if (kept == NULL || keep_request(kept, &q->r) < 0) {
 		/* no room to wait: as if the client could not */
 		if (kept != NULL)
@@ -412,9 +421,9 @@ apply_effects(struct inquiry *q, struct boot *b)
 	const struct boot_answer *a = &q->decision.answer;
 	char rule[LOG_QUOTE_SIZE];
 
-	(void)log_quote(a->rule, rule);
 	if ((effects & EFFECT_LOG) != 0)
-		log_peer_warn("rule %s decided: %s", rule, boot_reason_name(a->reason));
+		log_peer_warn(
+		    "rule %s decided: %s", log_quote(a->rule, rule), boot_reason_name(a->reason));
 	if (b == NULL)
 		return;
 	if (q->r.stage == STAGE_BOOT && a->reason != REASON_COLLECT)
@@ -522,8 +531,8 @@ note_status(struct inquiry *q, struct boot *b)
 static void
 write_down(struct inquiry *q)
 {
-	struct boot *b = q->boot != 0 ? boots_find(q->h->boots, q->boot) : NULL;
-	const struct boot_answer *a = &q->decision.answer;
+	struct boot *b = real_boot(q);
+	struct boot_answer *a = &q->decision.answer;
 
 	q->h->decisions++;
 	q->h->by_reason[a->reason]++;
@@ -541,6 +550,8 @@ write_down(struct inquiry *q)
 		note_phase(q, b, before);
 		notes_boot(&q->h->notes, b);
 	}
+	a->told =
+	    b != NULL && a->action == ACTION_OFFER && notes_offer_is_told(b, a, q->facts.now_ms);
 	notes_log(&q->r, b, a);
 	note_request(q, b);
 	note_status(q, b);
@@ -602,6 +613,7 @@ inquire(struct handlerd *h, const struct bus_reply *to, const struct boot_reques
 
 	if (b != NULL) {
 		q.boot = b->id;
+		q.at_hand = b;
 		if (b->policy == NULL)
 			b->policy = policy_ref(h->policy);
 		if (b->machine == 0 || q.opened || r->stage == STAGE_BOOT)

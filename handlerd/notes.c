@@ -70,27 +70,48 @@ mix(uint64_t h, struct slice s)
 	return (h ^ s.n) * 0x100000001b3u;
 }
 
+/* A hash of what an entry says. */
+static uint64_t
+note_of(const struct entry_record *e)
+{
+	uint64_t note = mix(0xcbf29ce484222325u, e->kind);
+
+	note = mix(mix(mix(note, e->file), e->reason), slice_str(boot_via_name(e->via)));
+	return mix(note, e->text);
+}
+
 /* True if the timeline says just this already. */
 static bool
 is_repetition(struct boot *b, struct entry_record *e, uint64_t now_ms)
 {
 	bool offer = slice_is(e->kind, event_kind_name(EVENT_OFFER));
-	uint64_t note = mix(0xcbf29ce484222325u, e->kind);
 
 	if (e->origin != 0 && !offer) {
 		boot_break_repetition(b);
 		return false;
 	}
-	note = mix(mix(mix(note, e->file), e->reason), slice_str(boot_via_name(e->via)));
-	note = mix(note, e->text);
-	return boot_is_repetition(b, offer ? NOTE_OFFER : NOTE_REQUEST, note, now_ms, &e->repeats);
+	return boot_is_repetition(
+	    b, offer ? NOTE_OFFER : NOTE_REQUEST, note_of(e), now_ms, &e->repeats);
+}
+
+bool
+notes_offer_is_told(const struct boot *b, const struct boot_answer *a, uint64_t now_ms)
+{
+	const struct entry_record e = {
+		.kind = slice_str(event_kind_name(EVENT_OFFER)),
+		.via = VIA_DHCP,
+		.file = a->file,
+		.text = slice_str(offer_style_name(a->style)),
+	};
+
+	return boot_has_note(b, NOTE_OFFER, note_of(&e), now_ms);
 }
 
 /* Adds to a boot's timeline, unless it says what the line before said. */
 int
 notes_entry(struct notes *n, struct boot *b, struct entry_record *e, uint64_t now_ms)
 {
-	struct record r = { .kind = RECORD_ENTRY };
+	struct record r;
 
 	if (b != NULL && is_repetition(b, e, now_ms))
 		return 0;
@@ -103,7 +124,7 @@ notes_entry(struct notes *n, struct boot *b, struct entry_record *e, uint64_t no
 	if (b != NULL && e->mac.len == 0)
 		e->mac = b->mac;
 	publish(n, e);
-	r.entry = *e;
+	r = (struct record){ .kind = RECORD_ENTRY, .entry = *e };
 	if (e->origin != 0)
 		r.entry.repeats = 0; /* of an offer: its request's say the same */
 	n->put_something = true;
@@ -129,11 +150,12 @@ notes_repeats(struct notes *n, bool ending)
 void
 notes_boot(struct notes *n, struct boot *b)
 {
-	struct record r = { .kind = RECORD_BOOT, .boot = *b };
+	struct record r;
 
 	if (!b->dirty)
 		return;
 	b->dirty = false;
+	r = (struct record){ .kind = RECORD_BOOT, .boot = *b };
 	notes_put(n, &r);
 }
 
@@ -143,10 +165,11 @@ notes_log(const struct boot_request *r, const struct boot *b, const struct boot_
 	char id[BOOT_ID_STRLEN], mac[MAC_STRLEN], ip[IP_STRLEN], file[LOG_QUOTE_SIZE];
 	char product[LOG_QUOTE_SIZE], asked[LOG_QUOTE_SIZE];
 
+	(void)boot_id_format(a->boot, id);
+	(void)mac_format(b != NULL ? &b->mac : &r->mac, mac);
 	log_peer_info("decide boot=%s stage=%s via=%s mac=%s ip=%s client=%s%s%s action=%s%s%s "
 		      "rule=%.*s why=%s",
-	    boot_id_format(a->boot, id), boot_stage_name(r->stage), boot_via_name(r->via),
-	    mac_format(b != NULL ? &b->mac : &r->mac, mac), ip_format(&r->address, ip),
+	    id, boot_stage_name(r->stage), boot_via_name(r->via), mac, ip_format(&r->address, ip),
 	    boot_client_name(b != NULL ? b->client : r->client),
 	    r->product.n > 0 ? " product="
 	    : r->file.n > 0  ? " asked="

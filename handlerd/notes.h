@@ -27,6 +27,8 @@ int notes_entry(struct notes *n, struct boot *b, struct entry_record *e, uint64_
 /* A line about something that handlerd itself did or found out; `why` and `text` may be "". */
 void notes_remark(
     struct notes *n, struct boot *b, const char *kind, const char *why, const char *text);
+/* True if the timeline tells of this offer already, so that its event would only repeat it. */
+bool notes_offer_is_told(const struct boot *b, const struct boot_answer *a, uint64_t now_ms);
 /* Stores the counts of repetitions that no other line has told of. */
 void notes_repeats(struct notes *n, bool ending);
 /* The log's line of a decision. */
