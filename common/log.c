@@ -161,20 +161,25 @@ log_limit_pass(struct log_limit *limit, uint64_t now_ms, uint32_t *dropped)
 	return true;
 }
 
-void
-log_limited(struct log_limit *limit, enum log_level level, const char *fmt, ...)
+bool
+log_limit_open(struct log_limit *limit, enum log_level level, uint32_t *dropped)
 {
-	uint32_t dropped;
 	struct timespec now;
+
+	if (level > log_get_level())
+		return false;
+	/* read at the kernel's ticks: good enough for this, and cheaper */
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return log_limit_pass(
+	    limit, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 + 1, dropped);
+}
+
+void
+log_limited(uint32_t dropped, enum log_level level, const char *fmt, ...)
+{
 	char text[LINE_MAX_BYTES];
 	va_list ap;
 
-	if (level > log_get_level())
-		return;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (!log_limit_pass(
-		limit, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 + 1, &dropped))
-		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap); /* a cut line is still a line */
 	va_end(ap);

@@ -50,26 +50,25 @@ struct log_limit {
 
 /* True if a line may be written now; *dropped is then the number left out since the last one. */
 bool log_limit_pass(struct log_limit *limit, uint64_t now_ms, uint32_t *dropped);
-void log_limited(struct log_limit *limit, enum log_level level, const char *fmt, ...)
+/* True if a line of that level may be written now, to be followed by log_limited(). */
+bool log_limit_open(struct log_limit *limit, enum log_level level, uint32_t *dropped);
+void log_limited(uint32_t dropped, enum log_level level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* One bucket a place and thread. */
-#define log_peer_info(...)                                                                         \
+/*
+ * One bucket a place and thread.  The arguments are worked out only for a line that is written: a
+ * storm of clients would pay for the others in every packet.
+ */
+#define LOG_PEER(level, ...)                                                                       \
 	do {                                                                                       \
 		static _Thread_local struct log_limit limit_;                                      \
-		log_limited(&limit_, LOG_LEVEL_INFO, __VA_ARGS__);                                 \
+		uint32_t dropped_;                                                                 \
+		if (log_limit_open(&limit_, level, &dropped_))                                     \
+			log_limited(dropped_, level, __VA_ARGS__);                                 \
 	} while (0)
-#define log_peer_warn(...)                                                                         \
-	do {                                                                                       \
-		static _Thread_local struct log_limit limit_;                                      \
-		log_limited(&limit_, LOG_LEVEL_WARNING, __VA_ARGS__);                              \
-	} while (0)
-#define log_peer_debug(...)                                                                        \
-	do {                                                                                       \
-		static _Thread_local struct log_limit limit_;                                      \
-		if (log_get_level() >= LOG_LEVEL_DEBUG)                                            \
-			log_limited(&limit_, LOG_LEVEL_DEBUG, __VA_ARGS__);                        \
-	} while (0)
+#define log_peer_info(...)  LOG_PEER(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_peer_warn(...)  LOG_PEER(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_peer_debug(...) LOG_PEER(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 /*
  * `s` made fit for a log line: quoted when it is empty or holds a blank, with \xNN for what does
