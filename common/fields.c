@@ -123,6 +123,7 @@ set_field(const struct field *f, void *record, struct slice v)
 int
 fields_decode(struct slice body, const struct field *fields, size_t n, void *record, size_t size)
 {
+	size_t next = 0;
 	struct rbuf r;
 
 	memset(record, 0, size);
@@ -133,9 +134,15 @@ fields_decode(struct slice body, const struct field *fields, size_t n, void *rec
 
 		if (r.bad)
 			return -EBADMSG;
-		for (size_t i = 0; i < n; i++) {
-			if (fields[i].tag == tag && !set_field(&fields[i], record, v))
+		/* senders write them in the table's order: look on from the one before */
+		for (size_t i = 0; i < n; i++, next++) {
+			if (next >= n)
+				next = 0;
+			if (fields[next].tag != tag)
+				continue;
+			if (!set_field(&fields[next++], record, v))
 				return -EBADMSG;
+			break;
 		}
 	}
 	return 0;

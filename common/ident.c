@@ -3,8 +3,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
+
+static const char hex_digits[] = "0123456789abcdef";
 
 static int
 hex_digit(uint8_t c)
@@ -60,9 +61,13 @@ mac_format(const struct macaddr *mac, char buf[static MAC_STRLEN])
 {
 	char *p = buf;
 
-	buf[0] = '\0';
-	for (size_t i = 0; i < mac->len && i < sizeof(mac->b); i++)
-		p += sprintf(p, i == 0 ? "%02x" : ":%02x", mac->b[i]);
+	for (size_t i = 0; i < mac->len && i < sizeof(mac->b); i++) {
+		if (i > 0)
+			*p++ = ':';
+		*p++ = hex_digits[mac->b[i] >> 4];
+		*p++ = hex_digits[mac->b[i] & 15];
+	}
+	*p = '\0';
 	return buf;
 }
 
@@ -89,10 +94,12 @@ uuid_format(const struct uuid *u, char buf[static UUID_STRLEN])
 	char *p = buf;
 
 	for (size_t i = 0; i < sizeof(u->b); i++) {
-		bool dash = i == 4 || i == 6 || i == 8 || i == 10;
-
-		p += sprintf(p, dash ? "-%02x" : "%02x", u->b[i]);
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*p++ = '-';
+		*p++ = hex_digits[u->b[i] >> 4];
+		*p++ = hex_digits[u->b[i] & 15];
 	}
+	*p = '\0';
 	return buf;
 }
 
@@ -131,14 +138,30 @@ ip_parse(struct slice s, struct ipaddr *ret)
 	return 0;
 }
 
+/* What inet_ntop() does, at a tenth of its time: every request has one. */
+static void
+format_v4(const uint8_t b[static 4], char *p)
+{
+	for (size_t i = 0; i < 4; i++) {
+		if (i > 0)
+			*p++ = '.';
+		if (b[i] >= 100)
+			*p++ = (char)('0' + b[i] / 100);
+		if (b[i] >= 10)
+			*p++ = (char)('0' + b[i] / 10 % 10);
+		*p++ = (char)('0' + b[i] % 10);
+	}
+	*p = '\0';
+}
+
 const char *
 ip_format(const struct ipaddr *ip, char buf[static IP_STRLEN])
 {
 	buf[0] = '\0';
 	if (ip->family == 4)
-		(void)inet_ntop(AF_INET, ip->b, buf, IP_STRLEN); /* the buffer is large enough */
+		format_v4(ip->b, buf);
 	else if (ip->family == 6)
-		(void)inet_ntop(AF_INET6, ip->b, buf, IP_STRLEN);
+		(void)inet_ntop(AF_INET6, ip->b, buf, IP_STRLEN); /* it is large enough */
 	return buf;
 }
 

@@ -2,6 +2,7 @@
 #include "common/wire.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -73,39 +74,45 @@ take(struct rbuf *r, size_t n)
 	return p;
 }
 
-static uint64_t
-take_be(struct rbuf *r, size_t n)
-{
-	const uint8_t *p = take(r, n);
-	uint64_t v = 0;
-
-	for (size_t i = 0; p != NULL && i < n; i++)
-		v = v << 8 | p[i];
-	return v;
-}
-
 uint8_t
 rbuf_u8(struct rbuf *r)
 {
-	return (uint8_t)take_be(r, 1);
+	const uint8_t *p = take(r, 1);
+
+	return p != NULL ? p[0] : 0;
 }
 
 uint16_t
 rbuf_u16(struct rbuf *r)
 {
-	return (uint16_t)take_be(r, 2);
+	const uint8_t *p = take(r, sizeof(uint16_t));
+	uint16_t v = 0;
+
+	if (p != NULL)
+		memcpy(&v, p, sizeof(v));
+	return be16toh(v);
 }
 
 uint32_t
 rbuf_u32(struct rbuf *r)
 {
-	return (uint32_t)take_be(r, 4);
+	const uint8_t *p = take(r, sizeof(uint32_t));
+	uint32_t v = 0;
+
+	if (p != NULL)
+		memcpy(&v, p, sizeof(v));
+	return be32toh(v);
 }
 
 uint64_t
 rbuf_u64(struct rbuf *r)
 {
-	return take_be(r, 8);
+	const uint8_t *p = take(r, sizeof(uint64_t));
+	uint64_t v = 0;
+
+	if (p != NULL)
+		memcpy(&v, p, sizeof(v));
+	return be64toh(v);
 }
 
 void
@@ -152,44 +159,37 @@ room(struct wbuf *w, size_t n)
 	return p;
 }
 
-static void
-put_be(uint8_t *p, uint64_t v, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		p[i] = (uint8_t)(v >> (8 * (n - 1 - i)));
-}
-
-static void
-write_be(struct wbuf *w, uint64_t v, size_t n)
-{
-	uint8_t *p = room(w, n);
-
-	if (p != NULL)
-		put_be(p, v, n);
-}
-
 void
 wbuf_u8(struct wbuf *w, uint8_t v)
 {
-	write_be(w, v, 1);
+	uint8_t *p = room(w, 1);
+
+	if (p != NULL)
+		p[0] = v;
 }
 
 void
 wbuf_u16(struct wbuf *w, uint16_t v)
 {
-	write_be(w, v, 2);
+	uint16_t be = htobe16(v);
+
+	wbuf_bytes(w, &be, sizeof(be));
 }
 
 void
 wbuf_u32(struct wbuf *w, uint32_t v)
 {
-	write_be(w, v, 4);
+	uint32_t be = htobe32(v);
+
+	wbuf_bytes(w, &be, sizeof(be));
 }
 
 void
 wbuf_u64(struct wbuf *w, uint64_t v)
 {
-	write_be(w, v, 8);
+	uint64_t be = htobe64(v);
+
+	wbuf_bytes(w, &be, sizeof(be));
 }
 
 void
@@ -253,7 +253,8 @@ wbuf_patch_u16(struct wbuf *w, size_t at, uint16_t v)
 	if (w->bad)
 		return;
 	assert(at + 2 <= w->used);
-	put_be(w->p + at, v, 2);
+	v = htobe16(v);
+	memcpy(w->p + at, &v, sizeof(v));
 }
 
 void
@@ -262,7 +263,8 @@ wbuf_patch_u32(struct wbuf *w, size_t at, uint32_t v)
 	if (w->bad)
 		return;
 	assert(at + 4 <= w->used);
-	put_be(w->p + at, v, 4);
+	v = htobe32(v);
+	memcpy(w->p + at, &v, sizeof(v));
 }
 
 struct slice

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DAY_MS UINT64_C(86400000)
+#define KEY_PART 64 /* characters of a name in a key */
+#define DAY_MS   UINT64_C(86400000)
 
 const char *
 adapt_reason_name(enum adapt_reason v)
@@ -213,27 +214,44 @@ find_machine(const struct adapt *t, const struct macaddr *mac)
 
 /* --- models ----------------------------------------------------------------------------------- */
 
+/* Part of a key: cut, so that none can push another one out, and printable. */
+static void
+put_part(struct wbuf *w, struct slice s)
+{
+	for (size_t i = 0; i < s.n && i < KEY_PART && s.p[i] != '\0'; i++)
+		wbuf_u8(w, s.p[i] < ' ' || s.p[i] > '~' ? '?' : s.p[i]);
+}
+
 const char *
 adapt_key(struct slice manufacturer, struct slice product, const struct macaddr *mac,
     struct slice vendor_class, uint16_t arch, char ret[static ADAPT_KEY_MAX])
 {
-	/* each part cut, so that none can push another one out */
-	int part = 64;
+	static const char digits[] = "0123456789abcdef";
+	char number[6], *p = number + sizeof(number);
+	struct wbuf w;
 
-	if (manufacturer.n > 0 || product.n > 0)
-		(void)snprintf(ret, ADAPT_KEY_MAX, "model:%.*s|%.*s|%u",
-		    manufacturer.n < 64 ? (int)manufacturer.n : part,
-		    manufacturer.n > 0 ? (const char *)manufacturer.p : "",
-		    product.n < 64 ? (int)product.n : part,
-		    product.n > 0 ? (const char *)product.p : "", arch);
-	else
-		(void)snprintf(ret, ADAPT_KEY_MAX, "nic:%02x%02x%02x|%.*s|%u", mac->b[0], mac->b[1],
-		    mac->b[2], vendor_class.n < 64 ? (int)vendor_class.n : part,
-		    vendor_class.n > 0 ? (const char *)vendor_class.p : "", arch);
-	for (char *p = ret; *p != '\0'; p++) {
-		if ((unsigned char)*p < ' ' || (unsigned char)*p > '~')
-			*p = '?';
+	wbuf_init(&w, ret, ADAPT_KEY_MAX - 1); /* fits: each part has its bound */
+	if (manufacturer.n > 0 || product.n > 0) {
+		wbuf_str(&w, "model:");
+		put_part(&w, manufacturer);
+		wbuf_u8(&w, '|');
+		put_part(&w, product);
+	} else {
+		wbuf_str(&w, "nic:");
+		for (size_t i = 0; i < 3; i++) {
+			wbuf_u8(&w, (uint8_t)digits[mac->b[i] >> 4]);
+			wbuf_u8(&w, (uint8_t)digits[mac->b[i] & 15]);
+		}
+		wbuf_u8(&w, '|');
+		put_part(&w, vendor_class);
 	}
+	*--p = '\0';
+	do
+		*--p = (char)('0' + arch % 10);
+	while ((arch /= 10) != 0);
+	wbuf_u8(&w, '|');
+	wbuf_str(&w, p);
+	ret[w.used] = '\0';
 	return ret;
 }
 

@@ -62,9 +62,9 @@ dump_sources(const struct facts *f)
 	return text;
 }
 
-void
-recall_keep(struct handlerd *h, const struct boot_request *r, struct boot *b,
-    const struct facts *facts, const struct decision *d)
+static void
+keep(struct handlerd *h, const struct boot_request *r, struct boot *b, const struct facts *facts,
+    const struct decision *d)
 {
 	struct record record = { .kind = RECORD_REQUEST };
 	struct request_record *q = &record.request;
@@ -75,11 +75,6 @@ recall_keep(struct handlerd *h, const struct boot_request *r, struct boot *b,
 	json_t *outcome;
 	char *text, *sources;
 
-	if (h->conf->keep_requests_h == 0 || b == NULL ||
-	    (r->stage != STAGE_DISCOVER && r->stage != STAGE_BOOTSERVER &&
-		r->stage != STAGE_BOOT) ||
-	    is_repeated(b, r, d, facts->now_ms))
-		return;
 	/* what is kept for days tells no PIN and opens no file */
 	kept.token = (struct slice){ 0 };
 	kept.params = form_without_secrets(r->params, form, sizeof(form));
@@ -111,6 +106,17 @@ recall_keep(struct handlerd *h, const struct boot_request *r, struct boot *b,
 		notes_put(&h->notes, &record);
 	free(text);
 	free(sources);
+}
+
+void
+recall_keep(struct handlerd *h, const struct boot_request *r, struct boot *b,
+    const struct facts *facts, const struct decision *d)
+{
+	if (h->conf->keep_requests_h != 0 && b != NULL &&
+	    (r->stage == STAGE_DISCOVER || r->stage == STAGE_BOOTSERVER ||
+		r->stage == STAGE_BOOT) &&
+	    !is_repeated(b, r, d, facts->now_ms))
+		keep(h, r, b, facts, d);
 }
 
 /* --- trying another policy ------------------------------------------------------------------ */

@@ -47,6 +47,10 @@ services_note(
 {
 	struct service *s = find_place(t, origin, status, now_ms);
 	bool fresh = s->origin != origin || !service_is_alive(s, now_ms);
+	size_t place = (size_t)(s - t->v);
+
+	if (place >= t->n)
+		t->n = place + 1;
 
 	/* a predecessor that could not be told from a twin has fallen silent by now */
 	for (size_t i = 0; i < SERVICES_MAX; i++) {
@@ -84,7 +88,7 @@ services_pick(
 	const struct service *best = NULL;
 	int best_score = -1;
 
-	for (size_t i = 0; i < SERVICES_MAX; i++) {
+	for (size_t i = 0; i < t->n; i++) {
 		const struct service *s = &t->v[i];
 		int score;
 

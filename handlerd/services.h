@@ -30,6 +30,7 @@ struct service {
 };
 
 struct services {
+	size_t n; /* places used so far; behind them all are free */
 	struct service v[SERVICES_MAX];
 };
 
