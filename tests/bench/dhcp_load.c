@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -100,6 +101,7 @@ main(int argc, char *argv[])
 	uint64_t sent = 0, offers = 0, lost = 0, begin, end, now, delay_us = 0;
 	unsigned outstanding, limit, machines;
 	uint32_t xid = 1, oldest = 1;
+	struct rusage usage;
 	int fd;
 
 	if (argc != 6 || inet_pton(AF_INET, argv[1], &server.sin_addr) != 1 ||
@@ -172,10 +174,15 @@ main(int argc, char *argv[])
 			offers++;
 		}
 	}
+	(void)getrusage(RUSAGE_SELF, &usage);
 	printf("{\"sent\": %llu, \"offers\": %llu, \"lost\": %llu, \"seconds\": %.3f, "
-	       "\"mean_us\": %.0f}\n",
+	       "\"load_us\": %.2f, \"mean_us\": %.0f}\n",
 	    (unsigned long long)sent, (unsigned long long)offers, (unsigned long long)lost,
-	    (double)(now - begin) / 1e6, offers > 0 ? (double)delay_us / (double)offers : 0);
+	    (double)(now - begin) / 1e6,
+	    ((double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
+		(double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec)) /
+		(double)(offers > 0 ? offers : 1),
+	    offers > 0 ? (double)delay_us / (double)offers : 0);
 	close(fd);
 	return 0;
 }
