@@ -33,6 +33,8 @@ struct bus_pipe {
 	struct loop_fd lf;
 	atomic_bool landed; /* nng's thread is through with in_aio */
 	bool reading;
+	bool acting; /* a thread of nng takes the messages, for a loop that waits */
+	bool wants;  /* and has taken all */
 	struct buffer in;
 	size_t at;
 
@@ -48,14 +50,11 @@ struct bus_pipe {
 	struct loop_timer retry;
 };
 
-/* On a thread of nng. */
 static void
-on_landed(void *arg)
+wake_loop(struct bus_pipe *p)
 {
-	struct bus_pipe *p = arg;
 	uint64_t one = 1;
 
-	atomic_store_explicit(&p->landed, true, memory_order_release);
 	/* fails only when the counter is full, and then the loop wakes anyhow */
 	if (write(p->lf.fd, &one, sizeof(one)) < 0)
 		return;
@@ -91,9 +90,46 @@ begin_reading(struct bus_pipe *p)
 	}
 	iov = (nng_iov){ p->in.p + p->in.used, p->in.size - p->in.used };
 	(void)nng_aio_set_iov(p->in_aio, 1, &iov); /* one is never too many */
+	nng_stream_recv(p->stream, p->in_aio);
+}
+
+/* All was taken.  A thread of nng waits with reading on until it has left the loop. */
+static void
+read_on(struct bus_pipe *p)
+{
 	atomic_store_explicit(&p->landed, false, memory_order_relaxed);
 	p->reading = true;
-	nng_stream_recv(p->stream, p->in_aio);
+	if (p->acting)
+		p->wants = true;
+	else
+		begin_reading(p);
+}
+
+/*
+ * On a thread of nng: does the work of a loop that shares it and waits, else wakes the loop.  What
+ * ends the connection is left to the loop's thread, for nng_aio_free() waits for this callback.
+ */
+static void
+on_landed(void *arg)
+{
+	struct bus_pipe *p = arg;
+	bool good = nng_aio_result(p->in_aio) == 0 && nng_aio_count(p->in_aio) > 0;
+	bool wants;
+
+	atomic_store_explicit(&p->landed, true, memory_order_release);
+	if (!good || !loop_enter(p->loop)) {
+		wake_loop(p);
+		return;
+	}
+	p->acting = true;
+	p->wants = false;
+	p->fn(p->arg);
+	p->acting = false;
+	wants = p->wants;
+	loop_leave(p->loop);
+	/* what comes at once calls another thread of nng, which finds the loop free */
+	if (wants)
+		begin_reading(p);
 }
 
 static void
@@ -112,6 +148,16 @@ length_at(const uint8_t *b)
 	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
+/* The loop's thread is to find it so. */
+static int
+end_of(struct bus_pipe *p, int why)
+{
+	if (!p->acting)
+		return why;
+	wake_loop(p);
+	return -EAGAIN;
+}
+
 int
 bus_pipe_recv(struct bus_pipe *p, struct slice *ret)
 {
@@ -126,18 +172,18 @@ bus_pipe_recv(struct bus_pipe *p, struct slice *ret)
 		uint32_t n = length_at(p->in.p + p->at);
 
 		if (n > MSG_MAX_BYTES)
-			return -EBADMSG;
+			return end_of(p, -EBADMSG);
 		if (have - LENGTH_BYTES >= n) {
 			*ret = (struct slice){ p->in.p + p->at + LENGTH_BYTES, n };
 			p->at += LENGTH_BYTES + n;
 			return 0;
 		}
 		if (grow(&p->in, LENGTH_BYTES + n) < 0)
-			return -EPIPE;
+			return end_of(p, -EPIPE);
 	}
 	if (p->ended)
-		return -EPIPE;
-	begin_reading(p);
+		return end_of(p, -EPIPE);
+	read_on(p);
 	return -EAGAIN;
 }
 
@@ -268,7 +314,7 @@ bus_pipe_new(
 		bus_pipe_free(p);
 		return rc;
 	}
-	begin_reading(p);
+	read_on(p);
 	*ret = p;
 	return 0;
 }

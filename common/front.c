@@ -286,6 +286,8 @@ front_open(struct front *f)
 		return -ENAMETOOLONG;
 	}
 	rc = loop_new(&f->loop);
+	if (rc == 0 && f->shares_loop)
+		rc = loop_share(f->loop);
 	if (rc == 0)
 		rc = loop_signals(f->loop, on_signal, f);
 	if (rc < 0) {

@@ -61,6 +61,7 @@ struct front {
 	const struct counter *counters;
 	const void *counter_base;
 	const struct rpc_method *methods; /* of this daemon alone, called with the front; or NULL */
+	bool shares_loop; /* answers of handlerd may be taken by a thread of nng (loop_share()) */
 
 	struct loop *loop;
 	struct bus_client *bus;
@@ -75,7 +76,7 @@ struct front {
 
 /*
  * Before privileges are given up: the loop, signals, the control socket.  The caller has filled in
- * the members up to counter_base.  0, or a negative errno after logging why.
+ * the members up to shares_loop.  0, or a negative errno after logging why.
  */
 int front_open(struct front *f);
 /* Gives up root, or exits. */

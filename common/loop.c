@@ -2,9 +2,12 @@
 #include "common/loop.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,6 +31,12 @@ struct loop {
 	struct loop_fd signal_lf;
 	loop_signal_fn *signal_fn;
 	void *signal_arg;
+
+	/* of a shared loop; `lock` is held by who is at the loop */
+	bool shared;
+	pthread_mutex_t lock;
+	struct loop_fd wake_lf;
+	uint64_t wait_until_ms; /* when the loop's thread wakes by itself */
 };
 
 static uint64_t
@@ -64,7 +73,7 @@ loop_new(struct loop **ret)
 		free(loop);
 		return -errno;
 	}
-	loop->signal_lf.fd = -1;
+	loop->signal_lf.fd = loop->wake_lf.fd = -1;
 	read_clock(loop);
 	*ret = loop;
 	return 0;
@@ -77,6 +86,12 @@ loop_free(struct loop *loop)
 		return;
 	if (loop->signal_lf.fd >= 0)
 		close(loop->signal_lf.fd);
+	if (loop->wake_lf.fd >= 0)
+		close(loop->wake_lf.fd);
+	if (loop->shared) {
+		pthread_mutex_unlock(&loop->lock);
+		pthread_mutex_destroy(&loop->lock);
+	}
 	close(loop->epoll_fd);
 	free(loop->heap);
 	free(loop);
@@ -324,18 +339,97 @@ loop_signals(struct loop *loop, loop_signal_fn *fn, void *arg)
 	return rc;
 }
 
+static void
+run_hooks(struct loop *loop)
+{
+	for (struct loop_hook *h = loop->hooks; h != NULL; h = h->next)
+		h->fn(h->arg);
+}
+
+/* --- sharing --------------------------------------------------------------------------------- */
+
+static void
+on_woken(void *arg, uint32_t events)
+{
+	(void)arg; /* by its edge; there is nothing to do but to go round */
+	(void)events;
+}
+
+int
+loop_share(struct loop *loop)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = loop_add(loop, &loop->wake_lf, fd, EPOLLIN | EPOLLET, on_woken, loop);
+	if (rc == 0)
+		rc = -pthread_mutex_init(&loop->lock, NULL);
+	if (rc < 0) {
+		loop_del(loop, &loop->wake_lf);
+		loop->wake_lf.fd = -1;
+		close(fd);
+		return rc;
+	}
+	pthread_mutex_lock(&loop->lock);
+	loop->shared = true;
+	return 0;
+}
+
+bool
+loop_enter(struct loop *loop)
+{
+	if (!loop->shared || pthread_mutex_trylock(&loop->lock) != 0)
+		return false;
+	read_clock(loop);
+	return true;
+}
+
+void
+loop_leave(struct loop *loop)
+{
+	uint64_t one = 1;
+
+	run_hooks(loop);
+	/* the loop's thread waits for longer than it now should; a full counter wakes it, too */
+	if ((loop->stopped || wait_ms(loop) == 0 ||
+		(loop->ntimers > 0 && loop->heap[1]->at_ms + 1 < loop->wait_until_ms)) &&
+	    write(loop->wake_lf.fd, &one, sizeof(one)) < 0)
+		loop->wait_until_ms = 0;
+	pthread_mutex_unlock(&loop->lock);
+}
+
+/*
+ * Fills in the round.  A shared loop lets go of the lock only while it takes nothing yet from
+ * epoll: what another thread removes meanwhile is not in a round.
+ */
+static int
+wait_for_events(struct loop *loop)
+{
+	int ms = wait_ms(loop);
+
+	if (loop->shared && ms != 0) {
+		struct pollfd p = { .fd = loop->epoll_fd, .events = POLLIN };
+
+		loop->wait_until_ms = ms < 0 ? UINT64_MAX : loop->now_ms + (uint64_t)ms;
+		pthread_mutex_unlock(&loop->lock);
+		(void)poll(&p, 1, ms); /* whatever ends it, epoll tells what there is */
+		pthread_mutex_lock(&loop->lock);
+		ms = 0;
+	}
+	return epoll_wait(loop->epoll_fd, loop->round, EVENTS_PER_ROUND, ms);
+}
+
 int
 loop_run(struct loop *loop)
 {
 	read_clock(loop);
 	loop->stopped = false;
 	while (!loop->stopped) {
-		for (struct loop_hook *h = loop->hooks; h != NULL; h = h->next)
-			h->fn(h->arg);
+		run_hooks(loop);
 		if (loop->stopped)
 			break;
-		loop->nround =
-		    epoll_wait(loop->epoll_fd, loop->round, EVENTS_PER_ROUND, wait_ms(loop));
+		loop->nround = wait_for_events(loop);
 		if (loop->nround < 0) {
 			loop->nround = 0;
 			if (errno != EINTR)

@@ -80,6 +80,18 @@ int loop_signals(struct loop *loop, loop_signal_fn *fn, void *arg);
 int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
+/*
+ * Shares the loop with threads that bring it work, as those of nng: while the loop waits, one of
+ * them may do the work itself, which saves waking this thread.  Still only one thread at a time is
+ * at the loop and what hangs on it.  To be called before those threads know of the loop; it belongs
+ * to the calling thread but while loop_run() waits.  0, or a negative errno.
+ */
+int loop_share(struct loop *loop);
+/* From another thread: true if it may act for the loop now, until loop_leave(). */
+bool loop_enter(struct loop *loop);
+/* Runs the hooks and gives the loop back. */
+void loop_leave(struct loop *loop);
+
 /* Milliseconds since 1970. */
 uint64_t wall_clock_ms(void);
 

@@ -524,6 +524,7 @@ dhcpproxyd_open(struct dhcpproxyd **ret, struct dhcpproxyd_conf *conf, const str
 		.counters = counters,
 		.counter_base = &d->stats,
 		.methods = methods,
+		.shares_loop = true,
 	};
 	rc = front_open(&d->front);
 	if (rc == 0)

@@ -352,6 +352,8 @@ handlerd_open(struct handlerd **ret, struct handlerd_conf *conf, const struct op
 	open_root(h);
 	rc = loop_new(&h->loop);
 	if (rc == 0)
+		rc = loop_share(h->loop);
+	if (rc == 0)
 		rc = loop_signals(h->loop, on_signal, h);
 	if (rc < 0) {
 		log_errx("event loop: %s", strerror(-rc));

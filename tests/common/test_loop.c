@@ -3,6 +3,7 @@
 
 #include "tests/test.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,6 +146,116 @@ test_many_timers(void)
 	CHECK_INT(misordered, 0);
 }
 
+/* --- a loop that is shared ------------------------------------------------------------------- */
+
+#define VISITS 2000
+
+static struct loop_timer visit_timer;
+static int at_the_loop, visits, collisions;
+static pthread_t who_fired;
+
+static void
+touch(void)
+{
+	collisions += ++at_the_loop != 1;
+	for (volatile int i = 0; i < 100; i++)
+		;
+	at_the_loop--;
+}
+
+static void
+on_busy(void *arg)
+{
+	touch();
+	(void)loop_timer_set(loop, arg, 1);
+}
+
+static void
+on_visit(void *arg)
+{
+	(void)arg;
+	who_fired = pthread_self();
+	note('v');
+}
+
+/* Comes to the loop again and again while it works and waits. */
+static void *
+visitor(void *arg)
+{
+	(void)arg;
+	while (visits < VISITS) {
+		if (!loop_enter(loop)) {
+			usleep(20);
+			continue;
+		}
+		touch();
+		visits++;
+		loop_leave(loop);
+		usleep(20);
+	}
+	while (!loop_enter(loop))
+		usleep(100);
+	loop_stop(loop);
+	loop_leave(loop);
+	return NULL;
+}
+
+/* Sets a timer for a loop that waits without one, and ends it when that has fired. */
+static void *
+timer_setter(void *arg)
+{
+	(void)arg;
+	while (!loop_enter(loop))
+		usleep(100);
+	CHECK_INT(loop_timer_set(loop, &visit_timer, 20), 0);
+	loop_leave(loop);
+	usleep(200000);
+	while (!loop_enter(loop))
+		usleep(100);
+	loop_stop(loop);
+	loop_leave(loop);
+	return NULL;
+}
+
+static void
+test_sharing(void)
+{
+	struct loop_timer busy;
+	struct loop_hook hook;
+	pthread_t thread;
+
+	test_case("a loop that is not shared is nobody else's");
+	CHECK(!loop_enter(loop));
+
+	test_case("a shared one belongs to its thread until it waits");
+	CHECK_INT(loop_share(loop), 0);
+	CHECK(!loop_enter(loop));
+
+	test_case("a thread comes in while the loop waits, never while it works, and may end it");
+	loop_timer_init(&busy, on_busy, &busy);
+	CHECK_INT(loop_timer_set(loop, &busy, 0), 0);
+	hooks_run = 0;
+	loop_hook_add(loop, &hook, on_hook, NULL);
+	CHECK_INT(pthread_create(&thread, NULL, visitor, NULL), 0);
+	CHECK_INT(loop_run(loop), 0);
+	CHECK_INT(pthread_join(thread, NULL), 0);
+	CHECK_INT(visits, VISITS);
+	CHECK_INT(collisions, 0);
+	test_case("and the hooks run when it leaves");
+	CHECK(hooks_run >= VISITS);
+	loop_hook_del(loop, &hook);
+	loop_timer_clear(loop, &busy);
+
+	test_case("a timer that it sets wakes the loop's own thread in time");
+	trace[0] = '\0';
+	loop_timer_init(&visit_timer, on_visit, NULL);
+	CHECK_INT(pthread_create(&thread, NULL, timer_setter, NULL), 0);
+	CHECK_INT(loop_run(loop), 0);
+	CHECK_INT(pthread_join(thread, NULL), 0);
+	CHECK_STR(trace, "v");
+	CHECK(pthread_equal(who_fired, pthread_self()));
+}
+
 int
 main(void)
 {
@@ -185,6 +296,7 @@ main(void)
 	CHECK_INT(loop_timer_set(loop, &stop, 20), 0);
 	CHECK_INT(loop_run(loop), 0);
 	CHECK_STR(trace, "H");
+	test_sharing();
 	loop_free(loop);
 	return test_end();
 }
