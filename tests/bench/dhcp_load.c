@@ -1,9 +1,10 @@
 /*
  * Load for a proxyDHCP server: DISCOVERs of UEFI PXE firmware as a relay passes them on, with so
- * many waiting for their offer at any time.
- * usage: dhcp_load SERVER RELAY OUTSTANDING SECONDS MACHINES
+ * many waiting for their offer at any time, at most; and with RATE so many a second, evenly.
+ * usage: dhcp_load SERVER RELAY OUTSTANDING SECONDS MACHINES [RATE]
  * RELAY is an address of this host, to which the offers come (port 67).  An offer that is not there
- * after 200 ms counts as lost.  Prints one line of JSON.
+ * after 200 ms counts as lost.  Prints one line of JSON.  The machines are those that `machines`
+ * puts into a store.
  */
 #include "common/dhcp.h"
 
@@ -22,6 +23,7 @@
 #define BYTES       1500
 #define SLOTS       4096 /* a power of 2, more than can be outstanding */
 #define PATIENCE_US 200000
+#define DELAYS      4000000 /* of which percentiles are taken */
 
 struct slot {
 	uint32_t xid; /* 0: free */
@@ -42,6 +44,14 @@ now_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
+static int
+by_value(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
 static size_t
 discover(uint8_t *bytes, uint32_t xid, uint32_t machine, const uint8_t relay[4])
 {
@@ -50,7 +60,12 @@ discover(uint8_t *bytes, uint32_t xid, uint32_t machine, const uint8_t relay[4])
 		135 };
 	static const uint8_t type[] = { DHCP_DISCOVER }, size[] = { 0x05, 0xc0 }, arch[] = { 0, 7 },
 			     undi[] = { 1, 3, 0 };
-	uint8_t uuid[17] = { 0 };
+	uint32_t first = machine * 2654435761u;
+	/* type, then the first three fields with their low octets first (RFC 4578 section 2.3) */
+	const uint8_t uuid[17] = { 0, (uint8_t)first, (uint8_t)(first >> 8), (uint8_t)(first >> 16),
+		(uint8_t)(first >> 24), (uint8_t)machine, (uint8_t)(machine >> 8), 0x10, 0x4c, 0x80,
+		0x43, 0, 0, (uint8_t)(machine >> 24), (uint8_t)(machine >> 16),
+		(uint8_t)(machine >> 8), (uint8_t)machine };
 	struct wbuf w;
 
 	wbuf_init(&w, bytes, BYTES);
@@ -63,11 +78,10 @@ discover(uint8_t *bytes, uint32_t xid, uint32_t machine, const uint8_t relay[4])
 	wbuf_u16(&w, DHCP_FLAG_BROADCAST);
 	wbuf_fill(&w, 0, 12);
 	wbuf_bytes(&w, relay, 4);
-	wbuf_u16(&w, 0x0200);
-	wbuf_u32(&w, machine);
+	wbuf_u16(&w, 0x5254);
+	wbuf_u32(&w, machine << 8);
 	wbuf_fill(&w, 0, DHCP_CHADDR_BYTES - 6 + DHCP_SNAME_BYTES + DHCP_FILE_BYTES);
 	wbuf_u32(&w, DHCP_COOKIE);
-	memcpy(uuid + 1, &machine, sizeof(machine));
 	dhcp_put_option(&w, DHCP_OPT_TYPE, (struct slice){ type, sizeof(type) });
 	dhcp_put_option(&w, DHCP_OPT_MAX_SIZE, (struct slice){ size, sizeof(size) });
 	dhcp_put_option(&w, 55, (struct slice){ list, sizeof(list) });
@@ -99,18 +113,22 @@ main(int argc, char *argv[])
 	struct sockaddr_in server = { .sin_family = AF_INET, .sin_port = htons(67) };
 	struct sockaddr_in relay = server;
 	uint64_t sent = 0, offers = 0, lost = 0, begin, end, now, delay_us = 0;
-	unsigned outstanding, limit, machines;
+	unsigned outstanding, limit, machines, rate;
+	static uint32_t delays[DELAYS];
+	size_t ndelays = 0;
 	uint32_t xid = 1, oldest = 1;
 	struct rusage usage;
 	int fd;
 
-	if (argc != 6 || inet_pton(AF_INET, argv[1], &server.sin_addr) != 1 ||
+	if ((argc != 6 && argc != 7) || inet_pton(AF_INET, argv[1], &server.sin_addr) != 1 ||
 	    inet_pton(AF_INET, argv[2], &relay.sin_addr) != 1) {
-		fputs("usage: dhcp_load SERVER RELAY OUTSTANDING SECONDS MACHINES\n", stderr);
+		fputs(
+		    "usage: dhcp_load SERVER RELAY OUTSTANDING SECONDS MACHINES [RATE]\n", stderr);
 		return 2;
 	}
 	limit = (unsigned)atoi(argv[3]);
 	machines = (unsigned)atoi(argv[5]);
+	rate = argc == 7 ? (unsigned)atoi(argv[6]) : 0;
 	if (limit < 1 || limit > SLOTS / 2 || machines < 1)
 		return 2;
 	fd = open_socket(&relay, &server);
@@ -138,10 +156,11 @@ main(int argc, char *argv[])
 				lost++;
 			}
 		}
-		while (outstanding < limit && n < BATCH && xid - oldest < SLOTS) {
+		while (outstanding < limit && n < BATCH && xid - oldest < SLOTS &&
+		       (rate == 0 || (now - begin) * rate / 1000000 >= xid)) {
 			slots[xid % SLOTS] = (struct slot){ xid, now };
-			out_iov[n].iov_len = discover(
-			    out[n], xid, xid % machines, (const uint8_t *)&relay.sin_addr.s_addr);
+			out_iov[n].iov_len = discover(out[n], xid, 1 + xid % machines,
+			    (const uint8_t *)&relay.sin_addr.s_addr);
 			n++;
 			xid++;
 			outstanding++;
@@ -152,10 +171,11 @@ main(int argc, char *argv[])
 			sent += got > 0 ? (unsigned)got : 0;
 		}
 		got = recvmmsg(fd, in_msgs, BATCH, 0, NULL);
-		if (got < 0 && outstanding == limit) {
+		if (got < 0 && (outstanding == limit || rate != 0)) {
 			struct pollfd p = { fd, POLLIN, 0 };
 
-			(void)poll(&p, 1, 1);
+			/* a paced load is due at a time that no packet tells */
+			(void)poll(&p, 1, rate > 1000 ? 0 : 1);
 		}
 		for (int i = 0; i < got; i++) {
 			uint32_t id;
@@ -168,21 +188,27 @@ main(int argc, char *argv[])
 			s = &slots[id % SLOTS];
 			if (s->xid != id)
 				continue;
+			now = now_us();
 			delay_us += now - s->sent_us;
+			if (ndelays < DELAYS)
+				delays[ndelays++] = (uint32_t)(now - s->sent_us);
 			s->xid = 0;
 			outstanding--;
 			offers++;
 		}
 	}
 	(void)getrusage(RUSAGE_SELF, &usage);
+	qsort(delays, ndelays, sizeof(delays[0]), by_value);
 	printf("{\"sent\": %llu, \"offers\": %llu, \"lost\": %llu, \"seconds\": %.3f, "
-	       "\"load_us\": %.2f, \"mean_us\": %.0f}\n",
+	       "\"load_us\": %.2f, \"mean_us\": %.0f, \"p50_us\": %u, \"p99_us\": %u}\n",
 	    (unsigned long long)sent, (unsigned long long)offers, (unsigned long long)lost,
 	    (double)(now - begin) / 1e6,
 	    ((double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
 		(double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec)) /
 		(double)(offers > 0 ? offers : 1),
-	    offers > 0 ? (double)delay_us / (double)offers : 0);
+	    offers > 0 ? (double)delay_us / (double)offers : 0,
+	    ndelays > 0 ? delays[ndelays / 2] : 0,
+	    ndelays > 0 ? delays[ndelays - 1 - ndelays / 100] : 0);
 	close(fd);
 	return 0;
 }

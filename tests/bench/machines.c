@@ -2,7 +2,8 @@
  * The inventory with many machines: how long reading it from the store takes, what a machine takes
  * of memory, how long a claim takes to be matched, and taken down.  Prints one JSON object.
  *
- * usage: machines FOLDER COUNT
+ * usage: machines FOLDER COUNT [STORE]
+ * With STORE it only makes a store of so many machines there.
  */
 #include "handlerd/inventory.h"
 
@@ -85,7 +86,9 @@ claim_of(unsigned i, char serial[static 16], char asset[static 16])
 static int
 make_store(const char *path, unsigned n, struct store **ret)
 {
-	const struct store_limits limits = { 90, 1000000, 0 };
+	const struct store_limits limits = {
+		.keep_days = 90, .max_boots = 1000000, .max_entries = 20000000
+	};
 	char sql[4096];
 	sqlite3 *db;
 	int rc = store_open(path, &limits, ret);
@@ -112,7 +115,7 @@ main(int argc, char *argv[])
 	struct inventory v;
 	struct store *store;
 	char path[4096];
-	unsigned n = argc == 3 ? (unsigned)atoi(argv[2]) : 0, found = 0;
+	unsigned n = argc == 3 || argc == 4 ? (unsigned)atoi(argv[2]) : 0, found = 0;
 	size_t before, after;
 	double began;
 
@@ -120,9 +123,13 @@ main(int argc, char *argv[])
 		return 2;
 	log_init("bench", true);
 	log_set_level(LOG_LEVEL_WARNING);
-	snprintf(path, sizeof(path), "%s/machines.db", argv[1]);
+	snprintf(path, sizeof(path), "%s/%s", argv[1], argc == 4 ? argv[3] : "machines.db");
 	if (make_store(path, n, &store) < 0)
 		return 1;
+	if (argc == 4) {
+		store_close(store);
+		return 0;
+	}
 	before = mallinfo2().uordblks + mallinfo2().hblkhd;
 	began = seconds();
 	if (inventory_open(&v, store, n, &no_lists) < 0)
