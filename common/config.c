@@ -156,6 +156,30 @@ set_strings(struct load *l, const struct config_key *k, const char *path, const 
 	}
 }
 
+/* "a, b" as a new list of its parts without the blanks around them; any other value as it is. */
+static json_t *
+part_commas(json_t *v)
+{
+	const char *text = json_string_value(v);
+	json_t *list;
+
+	if (text == NULL || strlen(text) != json_string_length(v))
+		return json_incref(v);
+	list = json_array();
+	while (text[strspn(text, " ")] != '\0') {
+		size_t n, part;
+
+		text += strspn(text, " ");
+		part = n = strcspn(text, ",");
+		while (part > 0 && text[part - 1] == ' ')
+			part--;
+		json_array_append_new(list, json_stringn(text, part));
+		text += n;
+		text += *text == ',';
+	}
+	return list;
+}
+
 static bool
 is_port(const json_t *v, int64_t min)
 {
@@ -266,7 +290,11 @@ set_value(struct load *l, const struct config_key *k, const char *path, json_t *
 	case CONFIG_STRING: set_string(l, k, path, v); break;
 	case CONFIG_ENUM: set_enum(l, k, path, v); break;
 	case CONFIG_IP: set_ip(l, k, path, v); break;
-	case CONFIG_STRINGS: set_strings(l, k, path, v); break;
+	case CONFIG_STRINGS:
+		v = (k->flags & CONFIG_COMMAS) != 0 ? part_commas(v) : json_incref(v);
+		set_strings(l, k, path, v);
+		json_decref(v);
+		break;
 	case CONFIG_PORTS: set_ports(l, k, path, v); break;
 	case CONFIG_BLOCK: enter(l, k, path, v); break;
 	case CONFIG_LIST: set_list(l, k, path, v); break;
@@ -687,8 +715,9 @@ document_bounds(const struct config_key *k, char buf[static 256])
 		break;
 	case CONFIG_IP: (void)snprintf(buf, 256, "IP address, or empty"); break;
 	case CONFIG_STRINGS:
-		(void)snprintf(
-		    buf, 256, "list of %lld to %lld strings", (long long)k->min, (long long)k->max);
+		(void)snprintf(buf, 256, "list of %lld to %lld strings%s", (long long)k->min,
+		    (long long)k->max,
+		    (k->flags & CONFIG_COMMAS) != 0 ? ", or one string with commas" : "");
 		break;
 	case CONFIG_PORTS: (void)snprintf(buf, 256, "port, `[first, last]`, or 0"); break;
 	case CONFIG_LIST:

@@ -21,7 +21,7 @@ enum config_type {
 	CONFIG_STRING,  /* char *, at most max bytes; owned by the struct */
 	CONFIG_ENUM,    /* int: the place of the value in `names` */
 	CONFIG_IP,      /* struct ipaddr; "" gives none */
-	CONFIG_STRINGS, /* struct config_strings, at most max of them */
+	CONFIG_STRINGS, /* struct config_strings, at most max of them; see CONFIG_COMMAS */
 	CONFIG_PORTS,   /* struct config_ports: a port, [first, last], or 0 for any */
 	CONFIG_BLOCK,   /* a JSON object with the keys of `sub`, whose places count from `off` */
 	CONFIG_LIST,    /* struct config_list, at most max of structs of `size` bytes by `sub` */
@@ -31,6 +31,7 @@ enum config_type {
 
 #define CONFIG_SHARED  1u /* may stand outside the blocks of a file shared by daemons */
 #define CONFIG_RESTART 2u /* a change takes effect only after a restart */
+#define CONFIG_COMMAS  4u /* CONFIG_STRINGS: "a, b" stands for ["a", "b"], and "" for [] */
 
 struct config_strings {
 	char **v;

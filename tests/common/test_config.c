@@ -288,6 +288,59 @@ load_site(const char *text, struct site *site)
 	return config_parse(&site_table, text, strlen(text), site, collect, NULL);
 }
 
+/* A CONFIG_STRINGS that may be written as one string. */
+static const struct config_key names_keys[] = {
+	{ .name = "names",
+	    .type = CONFIG_STRINGS,
+	    .def = "[]",
+	    .max = 3,
+	    .flags = CONFIG_COMMAS,
+	    .help = "names" },
+	{ 0 },
+};
+static const struct config_table names_table = { "tftpd", names_keys, sizeof(struct config_strings),
+	NULL };
+
+static void
+test_commas(void)
+{
+	static const struct {
+		const char *what, *text, *want; /* NULL: an error */
+	} cases[] = {
+		{ "a list", "[\"a\",\"b\"]", "[\"a\",\"b\"]" },
+		{ "one name", "\"eth0\"", "[\"eth0\"]" },
+		{ "names", "\"a,b,c\"", "[\"a\",\"b\",\"c\"]" },
+		{ "blanks around them", "\"  a , b  ,c \"", "[\"a\",\"b\",\"c\"]" },
+		{ "nothing", "\"\"", "[]" },
+		{ "blanks", "\"  \"", "[]" },
+		{ "a comma at the end", "\"a,\"", "[\"a\"]" },
+		{ "an empty name between", "\"a,,b\"", "[\"a\",\"\",\"b\"]" },
+		{ "too many", "\"a,b,c,d\"", NULL },
+		{ "a number", "7", NULL },
+		{ "a NUL", "\"a\\u0000b\"", NULL },
+	};
+
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		struct config_strings names;
+		char text[128], *got;
+		json_t *dump;
+
+		test_case("a list as one string: %s", cases[i].what);
+		(void)snprintf(text, sizeof(text), "{\"names\":%s}", cases[i].text);
+		errors[0] = '\0';
+		CHECK_INT(config_parse(&names_table, text, strlen(text), &names, collect, NULL),
+		    cases[i].want != NULL ? 0 : -EINVAL);
+		if (cases[i].want == NULL)
+			continue;
+		dump = config_dump(&names_table, &names);
+		got = json_dumps(json_object_get(dump, "names"), JSON_COMPACT);
+		CHECK_STR(got, cases[i].want);
+		free(got);
+		json_decref(dump);
+		config_free(&names_table, &names);
+	}
+}
+
 static void
 test_lists(void)
 {
@@ -371,6 +424,7 @@ main(void)
 
 	test_good();
 	test_bad();
+	test_commas();
 	test_lists();
 
 	test_case("what is dumped loads to the same settings");

@@ -1,0 +1,41 @@
+/*
+ * The networks that dhcpproxyd serves: interfaces as the kernel tells of them, and both ports on
+ * them.
+ */
+#ifndef DHCPPROXYD_NETWORKS_H
+#define DHCPPROXYD_NETWORKS_H
+
+#include "dhcpproxyd/ports.h"
+
+struct networks_conf {
+	const struct config_strings *interfaces;
+	const struct ipaddr *address; /* that clients are told; family 0: by interface */
+	bool listen_dhcp, listen_boot;
+	uint16_t port, boot_port;
+	enum ports_mode dhcp_socket; /* not PORTS_OWN */
+	listen_packet_fn *dhcp, *boot;
+	void *arg;
+};
+
+struct networks;
+
+/* What `conf` points to must stay.  0, or a negative errno after logging why. */
+int networks_open(struct loop *loop, const struct networks_conf *conf, struct networks **ret);
+void networks_close(struct networks *n); /* NULL is allowed */
+/* Stops reading; sending still works. */
+void networks_stop(struct networks *n);
+
+/* As ports_send(), from the boot server port or from that of DHCP. */
+void networks_send(struct networks *n, bool boot_port, struct slice bytes,
+    const struct sockaddr_in *to, int came_by, int ifindex, const uint8_t local[static 4]);
+/* "" if there is none; valid until the loop goes on. */
+const char *networks_name(const struct networks *n, int ifindex);
+
+/* What handlerd is told: the address configured, else that of the only interface, else none. */
+struct ipaddr networks_address(const struct networks *n);
+/* Of both ports. */
+void networks_get_stats(const struct networks *n, struct ports_stats *ret);
+/* Adds "interfaces" to what the control method `status` tells. */
+void networks_status(const struct networks *n, json_t *status);
+
+#endif
