@@ -160,14 +160,18 @@ static json_t *
 rpc_status(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
 {
 	struct front *f = arg;
+	json_t *status;
 
 	(void)conn;
 	(void)params;
 	(void)error;
-	return json_pack("{s:s, s:s, s:s, s:i, s:I, s:b, s:o}", "daemon",
-	    daemon_kind_name(f->daemon), "subnet", f->instance, "version", BOOTFERRY_VERSION, "pid",
-	    (int)getpid(), "started_ms", (json_int_t)f->started_ms, "handlerd",
-	    f->bus != NULL && bus_is_up(f->bus), "counters", counters_parse(print_counters(f)));
+	status = json_pack("{s:s, s:s, s:s, s:i, s:I, s:b}", "daemon", daemon_kind_name(f->daemon),
+	    "subnet", f->instance, "version", BOOTFERRY_VERSION, "pid", (int)getpid(), "started_ms",
+	    (json_int_t)f->started_ms, "handlerd", f->bus != NULL && bus_is_up(f->bus));
+	if (f->ops->status != NULL)
+		f->ops->status(f->arg, status);
+	json_object_set_new(status, "counters", counters_parse(print_counters(f)));
+	return status;
 }
 
 static const struct rpc_method methods[] = {
@@ -303,7 +307,7 @@ front_open(struct front *f)
 void
 front_drop(const struct front *f)
 {
-	start_drop(conf_of(f)->user, daemon_kind_name(f->daemon));
+	start_drop(conf_of(f)->user, daemon_kind_name(f->daemon), f->keep);
 }
 
 int

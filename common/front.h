@@ -49,6 +49,8 @@ struct front_ops {
 	void (*announce)(void *arg, struct daemon_status *status);
 	/* Brings counters up to date that live elsewhere.  NULL: all are. */
 	void (*gather)(void *arg);
+	/* Adds what only this daemon has to the control method `status`.  NULL: nothing. */
+	void (*status)(void *arg, json_t *status);
 };
 
 struct front {
@@ -62,6 +64,7 @@ struct front {
 	const void *counter_base;
 	const struct rpc_method *methods; /* of this daemon alone, called with the front; or NULL */
 	bool shares_loop; /* answers of handlerd may be taken by a thread of nng (loop_share()) */
+	uint64_t keep; /* capabilities that are kept when root is given up; see priv_drop_keep() */
 
 	struct loop *loop;
 	struct bus_client *bus;

@@ -5,10 +5,12 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static int
@@ -61,8 +63,31 @@ priv_ids(const char *user, uid_t *uid, gid_t *gid)
 	return 0;
 }
 
+/* Of what is permitted, these alone stay, in force. */
+static int
+keep_capabilities(uint64_t keep)
+{
+	struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct d[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &h, d) < 0)
+		return -errno;
+	for (unsigned i = 0; i < NITEMS(d); i++) {
+		d[i].permitted &= (uint32_t)(keep >> (32 * i));
+		d[i].effective = d[i].permitted;
+		d[i].inheritable = 0;
+	}
+	return syscall(SYS_capset, &h, d) < 0 ? -errno : 0;
+}
+
 int
 priv_drop(const char *user)
+{
+	return priv_drop_keep(user, 0);
+}
+
+int
+priv_drop_keep(const char *user, uint64_t capabilities)
 {
 	uid_t uid = (uid_t)-1;
 	gid_t gid = (gid_t)-1;
@@ -74,8 +99,12 @@ priv_drop(const char *user)
 		rc = priv_ids(user, &uid, &gid);
 		if (rc == 0 && (numeric ? setgroups(0, NULL) : initgroups(user, gid)) < 0)
 			rc = -errno;
+		if (rc == 0 && capabilities != 0 && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+			rc = -errno;
 		if (rc == 0)
 			rc = become(uid, gid);
+		if (rc == 0 && capabilities != 0 && uid != 0)
+			rc = keep_capabilities(capabilities);
 	}
 	if (rc == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		rc = -errno;

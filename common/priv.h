@@ -2,6 +2,7 @@
 #ifndef COMMON_PRIV_H
 #define COMMON_PRIV_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -17,5 +18,10 @@ int priv_ids(const char *user, uid_t *uid, gid_t *gid);
  * or what the system said.
  */
 int priv_drop(const char *user);
+/*
+ * The same, but an account that is not root keeps those of these capabilities that root had: a
+ * mask of (uint64_t)1 << CAP_... (capabilities(7)).
+ */
+int priv_drop_keep(const char *user, uint64_t capabilities);
 
 #endif

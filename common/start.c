@@ -261,13 +261,13 @@ start_make_folder(const char *path, const char *user, const char *daemon)
 }
 
 void
-start_drop(const char *user, const char *daemon)
+start_drop(const char *user, const char *daemon, uint64_t keep)
 {
 	char account[64];
 	int rc;
 
 	(void)snprintf(account, sizeof(account), "bootferry-%s", daemon);
-	rc = priv_drop(user[0] != '\0' ? user : account);
+	rc = priv_drop_keep(user[0] != '\0' ? user : account, keep);
 	if (rc == -ENOENT && user[0] == '\0') {
 		log_warnx("there is no account %s, so this daemon stays root; "
 			  "deploy/sysusers.d/bootferry.conf makes the accounts",

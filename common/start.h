@@ -58,9 +58,10 @@ int start_make_folder(const char *path, const char *user, const char *daemon);
 
 /*
  * Becomes `user`; "" stands for the account "bootferry-DAEMON", without which it warns and stays
- * root, so that a first try needs no set-up.  Otherwise exits on failure.
+ * root, so that a first try needs no set-up.  `keep`: as for priv_drop_keep().  Otherwise exits on
+ * failure.
  */
-void start_drop(const char *user, const char *daemon);
+void start_drop(const char *user, const char *daemon, uint64_t keep);
 /* Tells systemd, the waiting parent and the log that requests are served from now on. */
 void start_ready(void);
 /* Tells systemd that the end has begun. */

@@ -462,7 +462,7 @@ handlerd_run(struct handlerd *h)
 {
 	int rc;
 
-	start_drop(h->conf->user, "handlerd");
+	start_drop(h->conf->user, "handlerd", 0);
 #ifndef __SANITIZE_ADDRESS__
 	/* scripts may run under the same account: they must not read keys out of our memory */
 	(void)prctl(PR_SET_DUMPABLE, 0); /* cannot fail with this argument */
