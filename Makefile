@@ -45,8 +45,9 @@ common_PURE := wire ident arch fields msg config path counters bus_url loader im
 common_EDGE  := log loop bus_nng bus_pipe bus_client bus_server priv start rpc sockaddr content digest \
 	front sandbox child bus_link http
 
-dhcpproxyd_PURE := frame rate seen servers
-dhcpproxyd_EDGE := conf listen tap hold drops limits watch dhcpproxyd
+dhcpproxyd_PURE := frame rate seen servers rtnl links diag
+dhcpproxyd_EDGE := conf listen tap sender netlink holders ports networks hold drops limits watch \
+	dhcpproxyd
 
 tftpd_PURE := tftp opt transfer
 tftpd_EDGE := conf served listen tftpd
@@ -120,6 +121,7 @@ $(foreach d,$(PROGRAMS),$(eval $(call program,$(d))))
 
 # what several tests of a room share
 common_TEST := packets
+dhcpproxyd_TEST := netlinks
 
 # a test links the library of its room
 $(B)/tests/common/%: $(B)/tests/common/%.o $(B)/tests/test.o \

@@ -1,18 +1,26 @@
 /* The configuration keys of dhcpproxyd. */
 #include "dhcpproxyd/dhcpproxyd.h"
 #include "dhcpproxyd/rate.h"
+#include "dhcpproxyd/rtnl.h"
 #include "dhcpproxyd/servers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* By enum ports_mode. */
+static const char *const sockets[] = { "auto", "udp", "packet", NULL };
 
 #define AT(member) .off = offsetof(struct dhcpproxyd_conf, member)
 
 static const struct config_key keys[] = {
 	{ .name = "interface",
-	    .type = CONFIG_STRING,
-	    AT(interface),
-	    .def = "\"\"",
-	    .max = 15,
-	    .flags = CONFIG_RESTART,
-	    .help = "network interface to listen on; empty: all of them" },
+	    .type = CONFIG_STRINGS,
+	    AT(interfaces),
+	    .def = "[]",
+	    .max = 64,
+	    .flags = CONFIG_COMMAS | CONFIG_RESTART,
+	    .help = "network interfaces to listen on, by name or pattern (`eth0.*`), also such as "
+		    "come later; empty: all of them" },
 	{ .name = "address",
 	    .type = CONFIG_IP,
 	    AT(address),
@@ -36,6 +44,15 @@ static const struct config_key keys[] = {
 	    .max = 65535,
 	    .flags = CONFIG_RESTART,
 	    .help = "UDP port of the PXE boot server" },
+	{ .name = "dhcp_socket",
+	    .type = CONFIG_ENUM,
+	    AT(dhcp_socket),
+	    .def = "\"auto\"",
+	    .names = sockets,
+	    .flags = CONFIG_RESTART,
+	    .help = "how `port` is read: `udp`, shared with a DHCP server of this host if that "
+		    "allows it; `packet`, seeing the server's packets without taking any away; "
+		    "`auto`: `udp` while nobody else holds the port, else `packet`" },
 	{ .name = "listen_dhcp",
 	    .type = CONFIG_BOOL,
 	    AT(listen_dhcp),
@@ -143,6 +160,24 @@ static const struct config_key keys[] = {
 	{ 0 },
 };
 
+/* The kernel's rules for names; patterns add * and the like. */
+static void
+check_interfaces(const struct config_strings *list, config_error_fn *error, void *arg)
+{
+	char what[80];
+
+	for (size_t i = 0; i < list->n; i++) {
+		const char *name = list->v[i];
+
+		if (name[0] != '\0' && strlen(name) < RTNL_NAME &&
+		    name[strcspn(name, "/: \t\n")] == '\0')
+			continue;
+		(void)snprintf(
+		    what, sizeof(what), "\"%.32s\" is not the name of a network interface", name);
+		error(arg, "interface", what);
+	}
+}
+
 static void
 check(const void *conf, config_error_fn *error, void *arg)
 {
@@ -153,6 +188,9 @@ check(const void *conf, config_error_fn *error, void *arg)
 	(void)servers_parse(&c->expected_servers, "expected_servers", error, arg, &ignored);
 	(void)servers_parse(&c->siblings, "siblings", error, arg, &ignored);
 	(void)servers_parse(&c->yield_to, "yield_to", error, arg, &ignored);
+	check_interfaces(&c->interfaces, error, arg);
+	if (c->address.family == 6)
+		error(arg, "address", "is of IPv6; clients that use DHCP are told one of IPv4");
 }
 
 const struct config_table dhcpproxyd_config = {

@@ -7,11 +7,11 @@
 #include "dhcpproxyd/drops.h"
 #include "dhcpproxyd/hold.h"
 #include "dhcpproxyd/limits.h"
-#include "dhcpproxyd/listen.h"
+#include "dhcpproxyd/networks.h"
 #include "dhcpproxyd/watch.h"
 
 #include <errno.h>
-#include <net/if.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,21 +45,30 @@ struct stats {
 	uint64_t silent;     /* handlerd said so */
 	uint64_t unanswered; /* handlerd said nothing in time */
 	uint64_t unfit;      /* the reply would not fit into what the client takes */
-	uint64_t received, too_long, sent, send_failed; /* of both sockets */
+	struct ports_stats ports;
 };
 
 #define STAT(member, text)                                                                         \
 	{                                                                                          \
 #member, offsetof(struct stats, member), text                                      \
 	}
+#define PORT_STAT2(name, member, text)                                                             \
+	{                                                                                          \
+#name, offsetof(struct stats, ports.member), text                                  \
+	}
+#define PORT_STAT(member, text) PORT_STAT2(member, member, text)
 static const struct counter counters[] = {
-	STAT(received, "packets received"),
+	PORT_STAT(received, "packets received"),
 	STAT(discovers, "DISCOVERs of boot clients"),
 	STAT(bootserver, "requests to the boot server"),
 	STAT(leases, "requests of boot clients to DHCP servers"),
 	STAT(ignored, "packets that are not for a boot server"),
 	STAT(malformed, "packets that are no DHCP"),
-	STAT(too_long, "packets too long for DHCP"),
+	PORT_STAT(too_long, "packets too long for DHCP"),
+	PORT_STAT2(bad_length, malformed, "packets whose lengths do not fit"),
+	PORT_STAT2(bad_checksum, checksum, "packets with a wrong checksum"),
+	PORT_STAT(not_ours, "packets to other hosts, seen by a packet socket"),
+	PORT_STAT(lost, "packets that found the kernel's queue full"),
 	STAT(no_address, "packets on an interface without an address"),
 	STAT(refused, "requests dropped because too many were pending"),
 	STAT(client_rate, "requests dropped because their client asks too often"),
@@ -79,15 +88,20 @@ static const struct counter counters[] = {
 	STAT(silent, "requests that handlerd left to others"),
 	STAT(unanswered, "requests that handlerd did not answer in time"),
 	STAT(unfit, "answers that do not fit into a packet"),
-	STAT(sent, "packets sent"),
-	STAT(send_failed, "packets that could not be sent"),
+	PORT_STAT(sent, "packets sent"),
+	PORT_STAT(send_failed, "packets that could not be sent"),
+	PORT_STAT(gone, "replies whose interface was gone"),
 	{ 0 },
 };
 
 /* What of these is in the log's line of drops. */
 static const struct counter drop_reasons[] = {
 	STAT(malformed, "malformed"),
-	STAT(too_long, "too long"),
+	PORT_STAT(too_long, "too long"),
+	PORT_STAT2(bad_length, malformed, "of lengths that do not fit"),
+	PORT_STAT2(bad_checksum, checksum, "with a wrong checksum"),
+	PORT_STAT(lost, "from the kernel's full queue"),
+	PORT_STAT(gone, "replies whose interface was gone"),
 	STAT(refused, "while too many were pending"),
 	STAT(client_rate, "over client_rate"),
 	STAT(total_rate, "over total_rate"),
@@ -100,7 +114,7 @@ static const struct counter drop_reasons[] = {
 struct dhcpproxyd {
 	struct dhcpproxyd_conf *conf;
 	struct front front;
-	struct listen_socket *dhcp, *boot;
+	struct networks *networks;
 	struct pending *pool, *free_pending;
 	size_t npending;
 	bool stopping;
@@ -109,22 +123,7 @@ struct dhcpproxyd {
 	struct drops drops;
 	struct holds *holds;
 	struct watch *watch;
-
-	/* the name of the interface used last, so that it is not looked up for each packet */
-	int if_index;
-	char if_name[IF_NAMESIZE];
 };
-
-static const char *
-interface_name(struct dhcpproxyd *d, int ifindex)
-{
-	if (ifindex != d->if_index || d->if_name[0] == '\0') {
-		d->if_index = ifindex;
-		if (if_indextoname((unsigned)ifindex, d->if_name) == NULL)
-			d->if_name[0] = '\0';
-	}
-	return d->if_name;
-}
 
 /* The address that clients of this interface are told. */
 static const uint8_t *
@@ -193,7 +192,8 @@ ask_handlerd(struct dhcpproxyd *d, const struct listen_packet *packet, const str
 	memcpy(pending->local, packet->local, 4);
 	if (ask->kind == ASK_DISCOVER)
 		pending->asker = watch_discover(d->watch, ask);
-	ask_to_request(ask, p, d->front.instance, interface_name(d, packet->ifindex), &request);
+	ask_to_request(
+	    ask, p, d->front.instance, networks_name(d->networks, packet->ifindex), &request);
 	request.wait_ms = request.wait_ms > delay_ms ? request.wait_ms - delay_ms : 1;
 	if (bus_ask(d->front.bus, &request, pending) == 0) {
 		d->stats.refused++;
@@ -229,7 +229,7 @@ take_packet(struct dhcpproxyd *d, const struct listen_packet *packet, bool boot_
 	if (memcmp(server, none, 4) == 0) {
 		d->stats.no_address++;
 		log_peer_warn("interface %s has no address to answer from",
-		    interface_name(d, packet->ifindex));
+		    networks_name(d->networks, packet->ifindex));
 		return;
 	}
 	ask_handlerd(d, packet, &p, &ask);
@@ -282,7 +282,8 @@ on_hold_over(void *arg, const struct held *h)
 		return;
 	}
 	d->stats.stepped_in += h->yields;
-	listen_send(h->boot_port ? d->boot : d->dhcp, h->bytes, &h->to, h->ifindex, h->local);
+	networks_send(
+	    d->networks, h->boot_port, h->bytes, &h->to, h->came_by, h->ifindex, h->local);
 }
 
 static void
@@ -291,6 +292,7 @@ send_reply(struct dhcpproxyd *d, const struct pending *pending, struct slice byt
 	uint32_t delay_ms = reply_delay(d, &pending->ask);
 	struct held h = {
 		.to = destination(pending),
+		.came_by = pending->ifindex,
 		.boot_port = pending->ask.boot_port,
 		.asker = pending->asker,
 		.bytes = bytes,
@@ -300,7 +302,8 @@ send_reply(struct dhcpproxyd *d, const struct pending *pending, struct slice byt
 	h.ifindex = h.to.sin_addr.s_addr == INADDR_BROADCAST ? pending->ifindex : 0;
 	memcpy(h.local, pending->local, 4);
 	if (delay_ms == 0) {
-		listen_send(h.boot_port ? d->boot : d->dhcp, bytes, &h.to, h.ifindex, h.local);
+		networks_send(
+		    d->networks, h.boot_port, bytes, &h.to, h.came_by, h.ifindex, h.local);
 		return;
 	}
 	h.yields = watch_yield_ms(d->watch, &pending->ask) > 0;
@@ -388,8 +391,7 @@ stop(void *arg)
 {
 	struct dhcpproxyd *d = arg;
 
-	listen_stop(d->dhcp);
-	listen_stop(d->boot);
+	networks_stop(d->networks);
 	watch_stop(d->watch);
 }
 
@@ -414,21 +416,8 @@ static void
 gather(void *arg)
 {
 	struct dhcpproxyd *d = arg;
-	struct listen_socket *sockets[] = { d->dhcp, d->boot };
-
+	networks_get_stats(d->networks, &d->stats.ports);
 	watch_get_stats(d->watch, &d->stats.watch);
-	d->stats.received = d->stats.too_long = d->stats.sent = d->stats.send_failed = 0;
-	for (size_t i = 0; i < NITEMS(sockets); i++) {
-		struct listen_stats s;
-
-		if (sockets[i] == NULL)
-			continue;
-		listen_get_stats(sockets[i], &s);
-		d->stats.received += s.received;
-		d->stats.too_long += s.too_long;
-		d->stats.sent += s.sent;
-		d->stats.send_failed += s.send_failed;
-	}
 }
 
 static void
@@ -436,8 +425,16 @@ announce(void *arg, struct daemon_status *status)
 {
 	const struct dhcpproxyd *d = arg;
 
-	status->address = d->conf->address;
+	status->address = networks_address(d->networks);
 	status->port = (uint16_t)d->conf->port;
+}
+
+static void
+add_status(void *arg, json_t *status)
+{
+	const struct dhcpproxyd *d = arg;
+
+	networks_status(d->networks, status);
 }
 
 static void
@@ -488,6 +485,7 @@ static const struct front_ops ops = {
 	.reloaded = reloaded,
 	.announce = announce,
 	.gather = gather,
+	.status = add_status,
 };
 
 static int
@@ -503,6 +501,33 @@ alloc_pending(struct dhcpproxyd *d)
 		d->free_pending = &d->pool[i];
 	}
 	return 0;
+}
+
+static void
+on_networks_changed(void *arg)
+{
+	struct dhcpproxyd *d = arg;
+
+	watch_update(d->watch);
+}
+
+static int
+open_networks(struct dhcpproxyd *d)
+{
+	const struct dhcpproxyd_conf *c = d->conf;
+	struct networks_conf conf = { .interfaces = &c->interfaces,
+		.address = &c->address,
+		.listen_dhcp = c->listen_dhcp,
+		.listen_boot = c->listen_boot,
+		.port = (uint16_t)c->port,
+		.boot_port = (uint16_t)c->boot_port,
+		.dhcp_socket = (enum ports_mode)c->dhcp_socket,
+		.dhcp = on_dhcp_packet,
+		.boot = on_boot_packet,
+		.changed = on_networks_changed,
+		.arg = d };
+
+	return networks_open(d->front.loop, &conf, &d->networks);
 }
 
 int
@@ -525,16 +550,14 @@ dhcpproxyd_open(struct dhcpproxyd **ret, struct dhcpproxyd_conf *conf, const str
 		.counter_base = &d->stats,
 		.methods = methods,
 		.shares_loop = true,
+		/* for interfaces that come after root was given up */
+		.keep = (uint64_t)1 << CAP_NET_BIND_SERVICE | (uint64_t)1 << CAP_NET_RAW,
 	};
 	rc = front_open(&d->front);
 	if (rc == 0)
 		rc = alloc_pending(d);
-	if (rc == 0 && conf->listen_dhcp)
-		rc = listen_open(d->front.loop, conf->interface, (uint16_t)conf->port,
-		    on_dhcp_packet, d, &d->dhcp);
-	if (rc == 0 && conf->listen_boot)
-		rc = listen_open(d->front.loop, conf->interface, (uint16_t)conf->boot_port,
-		    on_boot_packet, d, &d->boot);
+	if (rc == 0)
+		rc = open_networks(d);
 	if (rc == 0)
 		rc = limits_init(&d->limits, conf);
 	if (rc == 0)
@@ -543,8 +566,8 @@ dhcpproxyd_open(struct dhcpproxyd **ret, struct dhcpproxyd_conf *conf, const str
 		rc =
 		    holds_new(d->front.loop, (size_t)conf->max_pending, on_hold_over, d, &d->holds);
 	if (rc == 0)
-		rc = watch_new(
-		    d->front.loop, conf, d->front.instance, on_server_event, d, &d->watch);
+		rc = watch_new(d->front.loop, conf, d->networks, d->front.instance, on_server_event,
+		    d, &d->watch);
 	if (rc < 0) {
 		dhcpproxyd_close(d);
 		return rc;
@@ -574,8 +597,7 @@ dhcpproxyd_close(struct dhcpproxyd *d)
 	holds_free(d->holds);
 	drops_close(&d->drops);
 	limits_fini(&d->limits);
-	listen_close(d->dhcp);
-	listen_close(d->boot);
+	networks_close(d->networks);
 	front_close(&d->front);
 	free(d->pool);
 	free(d);

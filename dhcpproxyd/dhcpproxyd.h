@@ -12,10 +12,11 @@
 
 struct dhcpproxyd_conf {
 	struct front_conf front;
-	char *interface;
+	struct config_strings interfaces;
 	struct ipaddr address;
 	int64_t port;
 	int64_t boot_port;
+	int dhcp_socket; /* enum ports_mode */
 	bool listen_dhcp;
 	bool listen_boot;
 	int64_t reply_delay_ms;

@@ -4,7 +4,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#define IP_HEADER_BYTES 20
+#define TTL 64
 #define IP_MORE_OR_LATER                                                                           \
 	0x3fffu /* the flag "more fragments" and the offset (RFC 791 section 3.1) */
 
@@ -65,13 +65,13 @@ frame_parse(struct slice packet, bool unsummed, struct frame *ret)
 	size_t header, total, n;
 	struct rbuf r;
 
-	if (packet.n < IP_HEADER_BYTES)
+	if (packet.n < FRAME_IP_BYTES)
 		return FRAME_SHORT;
 	header = (size_t)(ip[0] & 15) * 4;
 	total = (size_t)ip[2] << 8 | ip[3];
 	if (ip[0] >> 4 != 4 || ip[9] != IPPROTO_UDP)
 		return FRAME_NOT_UDP;
-	if (header < IP_HEADER_BYTES || total > packet.n || total < header + FRAME_UDP_BYTES)
+	if (header < FRAME_IP_BYTES || total > packet.n || total < header + FRAME_UDP_BYTES)
 		return FRAME_SHORT;
 	if ((((unsigned)ip[6] << 8 | ip[7]) & IP_MORE_OR_LATER) != 0)
 		return FRAME_FRAGMENT;
@@ -95,19 +95,29 @@ frame_parse(struct slice packet, bool unsummed, struct frame *ret)
 }
 
 void
-frame_udp_header(const struct frame *f, uint8_t ret[static FRAME_UDP_BYTES])
+frame_headers(const struct frame *f, uint8_t ret[static FRAME_IP_BYTES + FRAME_UDP_BYTES])
 {
+	size_t n = FRAME_UDP_BYTES + f->payload.n;
 	static const uint8_t any[4];
 	struct wbuf w;
 	uint16_t sum;
 
-	wbuf_init(&w, ret, FRAME_UDP_BYTES);
+	wbuf_init(&w, ret, FRAME_IP_BYTES + FRAME_UDP_BYTES);
+	wbuf_u16(&w, 0x4500); /* version 4, a header of 5 words */
+	wbuf_u16(&w, (uint16_t)(FRAME_IP_BYTES + n));
+	wbuf_u32(&w, 0); /* identification; may be fragmented, as some ROMs dislike the DF bit */
+	wbuf_u8(&w, TTL);
+	wbuf_u8(&w, IPPROTO_UDP);
+	wbuf_u16(&w, 0);
+	wbuf_bytes(&w, f->from, 4);
+	wbuf_bytes(&w, f->to, 4);
 	wbuf_u16(&w, f->from_port);
 	wbuf_u16(&w, f->to_port);
-	wbuf_u16(&w, (uint16_t)(FRAME_UDP_BYTES + f->payload.n));
+	wbuf_u16(&w, (uint16_t)n);
 	wbuf_u16(&w, 0);
 	if (memcmp(f->from, any, 4) == 0)
 		return;
-	sum = (uint16_t)~sum_datagram(f->from, f->to, ret, f->payload);
-	wbuf_patch_u16(&w, 6, sum != 0 ? sum : 0xffff); /* 0 would say that there is none */
+	sum = (uint16_t)~sum_datagram(f->from, f->to, ret + FRAME_IP_BYTES, f->payload);
+	wbuf_patch_u16(
+	    &w, FRAME_IP_BYTES + 6, sum != 0 ? sum : 0xffff); /* 0 would say that there is none */
 }

@@ -7,6 +7,7 @@
 
 #include "common/wire.h"
 
+#define FRAME_IP_BYTES  20 /* without options */
 #define FRAME_UDP_BYTES 8
 
 /* What is wrong with a datagram. */
@@ -33,9 +34,10 @@ struct frame {
 enum frame_fault frame_parse(struct slice packet, bool unsummed, struct frame *ret);
 
 /*
- * Writes the UDP header of this payload, with its checksum; without one if the source address is
- * 0.0.0.0, for it is not known then what the kernel puts there.
+ * Writes the headers of this payload for a raw socket, which leaves the IP header's checksum and
+ * identification to the kernel (raw(7)).  The datagram gets its own checksum; none if the source
+ * address is 0.0.0.0, for it is not known then what the kernel puts there.
  */
-void frame_udp_header(const struct frame *f, uint8_t ret[static FRAME_UDP_BYTES]);
+void frame_headers(const struct frame *f, uint8_t ret[static FRAME_IP_BYTES + FRAME_UDP_BYTES]);
 
 #endif

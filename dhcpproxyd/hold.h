@@ -16,7 +16,8 @@ struct holds;
 /* A reply, and where it is to go. */
 struct held {
 	struct sockaddr_in to;
-	int ifindex;
+	int came_by; /* the interface of the request */
+	int ifindex; /* to leave by; 0: as the routes say */
 	uint8_t local[4];
 	bool boot_port;
 	bool yields;    /* it may turn out not to be wanted, */

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -175,11 +176,11 @@ listen_send(struct listen_socket *s, struct slice bytes, const struct sockaddr_i
 }
 
 static int
-set_options(int fd, const char *interface)
+set_options(int fd, const char *interface, bool share)
 {
-	int on = 1, size = RECEIVE_BUFFER, off = IP_PMTUDISC_DONT;
+	int on = 1, reuse = share, size = RECEIVE_BUFFER, off = IP_PMTUDISC_DONT;
 
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on)) < 0 ||
 	    setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0)
 		return -errno;
@@ -197,8 +198,8 @@ set_options(int fd, const char *interface)
 }
 
 int
-listen_open(struct loop *loop, const char *interface, uint16_t port, listen_packet_fn *fn,
-    void *arg, struct listen_socket **ret)
+listen_open(struct loop *loop, const char *interface, uint16_t port, bool share,
+    listen_packet_fn *fn, void *arg, struct listen_socket **ret)
 {
 	struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(port) };
 	struct listen_socket *s = calloc(1, sizeof(*s));
@@ -212,18 +213,12 @@ listen_open(struct loop *loop, const char *interface, uint16_t port, listen_pack
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
 		rc = -errno;
-		log_warn("socket");
 		free(s);
 		return rc;
 	}
-	rc = set_options(fd, interface);
-	if (rc < 0)
-		log_errx("interface: \"%s\": %s", interface, strerror(-rc));
-	if (rc == 0 && bind(fd, (const struct sockaddr *)&any, sizeof(any)) < 0) {
+	rc = set_options(fd, interface, share);
+	if (rc == 0 && bind(fd, (const struct sockaddr *)&any, sizeof(any)) < 0)
 		rc = -errno;
-		log_errx("port: %u: %s%s", port, strerror(-rc),
-		    rc == -EADDRINUSE ? " (another daemon holds it and does not share)" : "");
-	}
 	if (rc == 0)
 		rc = loop_add(loop, &s->lf, fd, EPOLLIN, on_readable, s);
 	if (rc < 0) {
@@ -255,8 +250,19 @@ listen_close(struct listen_socket *s)
 	free(s);
 }
 
+int
+listen_fd(const struct listen_socket *s)
+{
+	return s->lf.fd;
+}
+
 void
 listen_get_stats(const struct listen_socket *s, struct listen_stats *ret)
 {
+	uint32_t memory[SK_MEMINFO_VARS] = { 0 };
+	socklen_t n = sizeof(memory);
+
 	*ret = s->stats;
+	if (getsockopt(s->lf.fd, SOL_SOCKET, SO_MEMINFO, memory, &n) == 0)
+		ret->lost = memory[SK_MEMINFO_DROPS];
 }

@@ -31,14 +31,15 @@ struct listen_stats {
 	uint64_t too_long;
 	uint64_t sent;
 	uint64_t send_failed;
+	uint64_t lost; /* found the kernel's queue full */
 };
 
 /*
- * Binds `port` on all addresses of `interface` (empty: of all interfaces), shared with a DHCP
- * server of this host that allows it.  0, or a negative errno after logging what is wrong.
+ * Binds `port` on all addresses of `interface` (empty: of all interfaces); with `share` beside
+ * others that allow it, too.  0, or a negative errno: -EADDRINUSE, -ENODEV, -EACCES, ...
  */
-int listen_open(struct loop *loop, const char *interface, uint16_t port, listen_packet_fn *fn,
-    void *arg, struct listen_socket **ret);
+int listen_open(struct loop *loop, const char *interface, uint16_t port, bool share,
+    listen_packet_fn *fn, void *arg, struct listen_socket **ret);
 void listen_close(struct listen_socket *s);
 /* Stops reading; sending still works. */
 void listen_stop(struct listen_socket *s);
@@ -50,6 +51,8 @@ void listen_stop(struct listen_socket *s);
 void listen_send(struct listen_socket *s, struct slice bytes, const struct sockaddr_in *to,
     int ifindex, const uint8_t local[static 4]);
 
+/* The descriptor, to know it among others; it is not the caller's. */
+int listen_fd(const struct listen_socket *s);
 void listen_get_stats(const struct listen_socket *s, struct listen_stats *ret);
 
 #endif

@@ -43,6 +43,8 @@ state_of(const struct networks *n, const struct link *l, char buf[static 96])
 
 		if (ports[i] == NULL || ports_kind(ports[i], l->ifindex, &error) != NULL)
 			continue;
+		if (error == 0)
+			return "not served: too many interfaces";
 		(void)snprintf(buf, 96, "port %u cannot be opened: %s",
 		    i == 0 ? n->conf.port : n->conf.boot_port, strerror(-error));
 		return buf;
@@ -54,7 +56,7 @@ state_of(const struct networks *n, const struct link *l, char buf[static 96])
 	(void)links_addresses(n->links, l->ifindex, &naddresses);
 	if (naddresses == 0)
 		return n->conf.address->family == 4 ? "serving; it has no address of its own"
-						    : "waiting for an address";
+		                                    : "waiting for an address";
 	return "serving";
 }
 
@@ -71,8 +73,8 @@ describe(const struct networks *n, const struct link *l, char *buf, size_t size)
 	wbuf_printf(&w, "%s: %s", l->name, state_of(n, l, state));
 	a = links_addresses(n->links, l->ifindex, &naddresses);
 	for (size_t i = 0; i < naddresses; i++)
-		wbuf_printf(&w, "%s %s", i == 0 ? "," : "",
-		    inet_ntop(AF_INET, a[i].b, ip, sizeof(ip)));
+		wbuf_printf(
+		    &w, "%s %s", i == 0 ? "," : "", inet_ntop(AF_INET, a[i].b, ip, sizeof(ip)));
 	buf[w.used] = '\0';
 }
 
@@ -120,6 +122,27 @@ tell_changes(struct networks *n)
 	}
 }
 
+/* A name that no interface fits. */
+static bool
+is_missing(const struct networks *n, char *const *name)
+{
+	for (size_t i = 0; i < n->links->n; i++) {
+		if (links_name_fits(n->links->v[i].name, name, 1))
+			return false;
+	}
+	return true;
+}
+
+static void
+tell_missing(const struct networks *n)
+{
+	for (size_t i = 0; i < n->conf.interfaces->n; i++) {
+		if (is_missing(n, &n->conf.interfaces->v[i]))
+			log_warnx("interface: there is no \"%s\" yet: waiting for it",
+			    n->conf.interfaces->v[i]);
+	}
+}
+
 static void
 tell_address(const struct networks *n)
 {
@@ -139,6 +162,7 @@ on_change(void *arg)
 	ports_update(n->dhcp);
 	ports_update(n->boot);
 	tell_changes(n);
+	n->conf.changed(n->conf.arg);
 }
 
 static int
@@ -170,6 +194,7 @@ networks_open(struct loop *loop, const struct networks_conf *conf, struct networ
 	if (rc == 0) {
 		n->links = netlink_links(n->netlink);
 		tell_address(n);
+		tell_missing(n);
 	}
 	if (rc == 0 && conf->listen_dhcp)
 		rc = open_ports(n, loop, false, &n->dhcp);
@@ -216,6 +241,37 @@ networks_name(const struct networks *n, int ifindex)
 	const struct link *l = links_find(n->links, ifindex);
 
 	return l != NULL ? l->name : "";
+}
+
+bool
+networks_serve(const struct networks *n, int ifindex)
+{
+	const struct link *l = links_find(n->links, ifindex);
+
+	return l != NULL && is_served(n, l);
+}
+
+int
+networks_scope(const struct networks *n, uint32_t *born)
+{
+	const struct config_strings *names = n->conf.interfaces;
+
+	*born = 0;
+	if (names->n != 1 || strpbrk(names->v[0], "*?[") != NULL)
+		return 0;
+	for (size_t i = 0; i < n->links->n; i++) {
+		if (strcmp(n->links->v[i].name, names->v[0]) != 0)
+			continue;
+		*born = n->links->v[i].born;
+		return n->links->v[i].ifindex;
+	}
+	return -ENODEV;
+}
+
+size_t
+networks_udp_sockets(const struct networks *n)
+{
+	return n->dhcp != NULL ? ports_udp_sockets(n->dhcp) : 0;
 }
 
 struct ipaddr
@@ -288,7 +344,8 @@ link_status(const struct networks *n, const struct link *l)
 	a = links_addresses(n->links, l->ifindex, &naddresses);
 	for (size_t i = 0; i < naddresses; i++) {
 		(void)inet_ntop(AF_INET, a[i].b, text, sizeof(text));
-		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "/%u", a[i].prefix);
+		(void)snprintf(
+		    text + strlen(text), sizeof(text) - strlen(text), "/%u", a[i].prefix);
 		json_array_append_new(addresses, json_string(text));
 	}
 	memcpy(mac.b, l->mac, l->mac_n);
@@ -296,17 +353,6 @@ link_status(const struct networks *n, const struct link *l)
 	    l->ifindex, "state", state_of(n, l, state), "mac",
 	    l->mac_n > 0 ? mac_format(&mac, mac_text) : "", "addresses", addresses, "dhcp",
 	    socket_of(n->dhcp, l->ifindex), "boot", socket_of(n->boot, l->ifindex));
-}
-
-/* A name that no interface fits. */
-static bool
-is_missing(const struct networks *n, char *const *name)
-{
-	for (size_t i = 0; i < n->links->n; i++) {
-		if (links_name_fits(n->links->v[i].name, name, 1))
-			return false;
-	}
-	return true;
 }
 
 void
@@ -320,9 +366,9 @@ networks_status(const struct networks *n, json_t *status)
 	}
 	for (size_t i = 0; i < n->conf.interfaces->n; i++) {
 		if (is_missing(n, &n->conf.interfaces->v[i]))
-			json_array_append_new(list,
-			    json_pack("{s:s, s:s}", "name", n->conf.interfaces->v[i], "state",
-				"waiting: there is no such interface"));
+			json_array_append_new(
+			    list, json_pack("{s:s, s:s}", "name", n->conf.interfaces->v[i], "state",
+				      "waiting: there is no such interface"));
 	}
 	json_object_set_new(status, "interfaces", list);
 }

@@ -14,6 +14,7 @@ struct networks_conf {
 	uint16_t port, boot_port;
 	enum ports_mode dhcp_socket; /* not PORTS_OWN */
 	listen_packet_fn *dhcp, *boot;
+	void (*changed)(void *arg); /* interfaces or addresses are others now */
 	void *arg;
 };
 
@@ -30,6 +31,17 @@ void networks_send(struct networks *n, bool boot_port, struct slice bytes,
     const struct sockaddr_in *to, int came_by, int ifindex, const uint8_t local[static 4]);
 /* "" if there is none; valid until the loop goes on. */
 const char *networks_name(const struct networks *n, int ifindex);
+
+/* True if clients of this interface are served, when it is there. */
+bool networks_serve(const struct networks *n, int ifindex);
+/*
+ * For a socket that looks at all that is served: the interface, if it is one alone, and a number
+ * that tells it from an earlier one with the same ifindex; 0 for several or all.  -ENODEV if the
+ * only one named is not there.
+ */
+int networks_scope(const struct networks *n, uint32_t *born);
+/* How many UDP sockets of ours have the port of DHCP. */
+size_t networks_udp_sockets(const struct networks *n);
 
 /* What handlerd is told: the address configured, else that of the only interface, else none. */
 struct ipaddr networks_address(const struct networks *n);

@@ -48,8 +48,7 @@ on_tap(void *arg, const struct tap_packet *tapped)
 		.ifindex = tapped->ifindex };
 
 	memcpy(&packet.from.sin_addr, tapped->from, 4);
-	if (!links_local(
-		p->conf.links, tapped->ifindex, tapped->from, tapped->to, packet.local)) {
+	if (!links_local(p->conf.links, tapped->ifindex, tapped->from, tapped->to, packet.local)) {
 		p->stats.not_ours++;
 		return;
 	}
@@ -80,8 +79,8 @@ static int
 open_udp(struct door *d, bool share)
 {
 	struct ports *p = d->ports;
-	int rc = listen_open(
-	    p->loop, d->name, p->conf.port, share, p->conf.fn, p->conf.arg, &d->udp);
+	int rc =
+	    listen_open(p->loop, d->name, p->conf.port, share, p->conf.fn, p->conf.arg, &d->udp);
 
 	if (rc == 0 && p->stopped)
 		listen_stop(d->udp);
@@ -137,8 +136,8 @@ log_error(const struct door *d, int rc)
 			 "-lunp \"sport = %u\" tells which)",
 		    c->key, port, on, d->name, port);
 	else if (rc == -EACCES)
-		log_errx("%s: %u%s%s: needs root or CAP_NET_BIND_SERVICE", c->key, port, on,
-		    d->name);
+		log_errx(
+		    "%s: %u%s%s: needs root or CAP_NET_BIND_SERVICE", c->key, port, on, d->name);
 	else if (rc == -EPERM && c->mode == PORTS_PACKET)
 		log_errx("dhcp_socket: a packet socket%s%s needs root or CAP_NET_RAW", on, d->name);
 	else if (rc == -EPERM && c->mode == PORTS_AUTO)
@@ -155,9 +154,9 @@ log_open(const struct door *d)
 	const struct ports_conf *c = &d->ports->conf;
 
 	log_info("listening on port %u%s%s%s", c->port, d->name[0] != '\0' ? " of " : "", d->name,
-	    d->tap == NULL               ? ""
-		: c->mode == PORTS_AUTO ? " by a packet socket, for another process holds it"
-					: " by a packet socket");
+	    d->tap == NULL          ? ""
+	    : c->mode == PORTS_AUTO ? " by a packet socket, for another process holds it"
+				    : " by a packet socket");
 }
 
 static void
@@ -328,22 +327,6 @@ on_watch(void *arg)
 	(void)loop_timer_set(p->loop, &p->watch, PORTS_WATCH_MS);
 }
 
-/* Names that stand for one interface, which is not there. */
-static void
-log_missing(const struct ports *p)
-{
-	for (size_t i = 0; i < p->conf.ninterfaces; i++) {
-		const char *name = p->conf.interfaces[i];
-		bool found = false;
-
-		for (size_t k = 0; k < p->conf.links->n && !found; k++)
-			found = links_name_fits(
-			    p->conf.links->v[k].name, &p->conf.interfaces[i], 1);
-		if (!found)
-			log_warnx("interface: there is no \"%s\" yet: waiting for it", name);
-	}
-}
-
 int
 ports_open(struct loop *loop, const struct ports_conf *conf, struct ports **ret)
 {
@@ -357,12 +340,7 @@ ports_open(struct loop *loop, const struct ports_conf *conf, struct ports **ret)
 	p->loop = loop;
 	p->conf = *conf;
 	loop_timer_init(&p->watch, on_watch, p);
-	if (conf->ninterfaces == 0) {
-		rc = add_door(p, 0, 0, "");
-	} else {
-		log_missing(p);
-		rc = open_missing(p);
-	}
+	rc = conf->ninterfaces == 0 ? add_door(p, 0, 0, "") : open_missing(p);
 	if (rc == 0)
 		rc = loop_timer_set(loop, &p->watch, PORTS_WATCH_MS);
 	if (rc < 0) {
@@ -445,6 +423,16 @@ ports_get_stats(const struct ports *p, struct ports_stats *ret)
 		sum.send_failed += sender.failed;
 	}
 	*ret = sum;
+}
+
+size_t
+ports_udp_sockets(const struct ports *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->ndoors; i++)
+		n += p->doors[i]->udp != NULL;
+	return n;
 }
 
 const char *

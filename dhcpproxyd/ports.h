@@ -68,6 +68,8 @@ void ports_send(struct ports *p, struct slice bytes, const struct sockaddr_in *t
     int ifindex, const uint8_t local[static 4]);
 
 void ports_get_stats(const struct ports *p, struct ports_stats *ret);
+/* How many UDP sockets it has. */
+size_t ports_udp_sockets(const struct ports *p);
 /*
  * How an interface is served: "udp" or "packet"; NULL if it is not, and then *error is why (0:
  * nobody asked for it).

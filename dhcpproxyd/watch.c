@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,10 +33,15 @@ static const struct rate_limit tell_limit = { 2, 60 };
 struct watch {
 	struct loop *loop;
 	const struct dhcpproxyd_conf *conf;
+	const struct networks *networks;
 	const char *subnet;
 	watch_event_fn *event;
 	void *arg;
 	struct tap *tap;
+	int ifindex; /* that it looks at, of networks_scope() */
+	uint32_t born;
+	int error; /* why there is none, as it was logged */
+	bool stopped;
 	struct rivals rivals;
 	struct seen *seen;
 	struct servers expected, siblings, yield_to;
@@ -46,8 +50,6 @@ struct watch {
 	bool outgoing;
 	struct ipaddr own[OWN_MAX];
 	size_t nown;
-	int if_index;
-	char if_name[IF_NAMESIZE];
 	struct watch_stats stats;
 };
 
@@ -99,7 +101,7 @@ static void
 look_at_host(void *arg)
 {
 	struct watch *w = arg;
-	size_t ours = w->conf->listen_dhcp && w->conf->port == RELAY_PORT;
+	size_t ours = w->conf->port == RELAY_PORT ? networks_udp_sockets(w->networks) : 0;
 	bool outgoing = count_dhcp_sockets() > ours;
 
 	(void)loop_timer_set(w->loop, &w->host_timer, HOST_MS);
@@ -119,17 +121,6 @@ is_own(const struct watch *w, const struct ipaddr *ip)
 			return true;
 	}
 	return false;
-}
-
-static const char *
-interface_name(struct watch *w, int ifindex)
-{
-	if (ifindex != w->if_index || w->if_name[0] == '\0') {
-		w->if_index = ifindex;
-		if (if_indextoname((unsigned)ifindex, w->if_name) == NULL)
-			w->if_name[0] = '\0';
-	}
-	return w->if_name;
 }
 
 /* --- telling -------------------------------------------------------------------------------- */
@@ -219,6 +210,11 @@ on_packet(void *arg, const struct tap_packet *packet)
 
 	if (packet->bytes.n == 0 || packet->bytes.p[0] != DHCP_BOOTREPLY)
 		return;
+	/* several are looked at together with those that are not ours; a VLAN's packets are seen on
+	 * the interface below it, too */
+	if (w->ifindex == 0 && w->conf->interfaces.n > 0 &&
+	    (packet->vlan != 0 || !networks_serve(w->networks, packet->ifindex)))
+		return;
 	w->stats.packets++;
 	/* in yield mode each one counts: what is not seen is answered by us, too */
 	if (!rate_take(&w->looks, &look_limit, now_ms) && w->yield_to.n == 0) {
@@ -232,7 +228,7 @@ on_packet(void *arg, const struct tap_packet *packet)
 	if ((offer.sends & RIVAL_SENDS_ADDRESS) == 0 && is_own(w, &id.address))
 		return;
 	memcpy(id.mac.b, packet->from_mac, 6);
-	id.interface = slice_str(interface_name(w, packet->ifindex));
+	id.interface = slice_str(networks_name(w->networks, packet->ifindex));
 	if ((offer.sends & RIVAL_SENDS_BOOT) != 0 &&
 	    servers_has(&w->yield_to, &id.address, &id.mac))
 		seen_served(w->seen, client_of(w, &p), now_ms);
@@ -292,12 +288,12 @@ watch_reload(struct watch *w)
 	    &c->expected_servers, "expected_servers", ignore_error, NULL, &w->expected);
 	(void)servers_parse(&c->siblings, "siblings", ignore_error, NULL, &w->siblings);
 	(void)servers_parse(&c->yield_to, "yield_to", ignore_error, NULL, &w->yield_to);
-	if (w->yield_to.n > 0 && w->tap == NULL)
+	if (w->yield_to.n > 0 && w->tap == NULL && w->ifindex != -ENODEV)
 		log_warnx("yield_to: other servers' offers are not seen here, so nobody is yielded "
 			  "to");
 }
 
-static int
+static void
 open_tap(struct watch *w)
 {
 	struct tap_conf conf = {
@@ -309,22 +305,41 @@ open_tap(struct watch *w)
 	};
 	int rc;
 
-	if (w->conf->interface[0] != '\0')
-		conf.ifindex = (int)if_nametoindex(w->conf->interface);
-	if (w->conf->interface[0] != '\0' && conf.ifindex == 0)
-		return -ENODEV;
+	w->ifindex = networks_scope(w->networks, &w->born);
+	if (w->ifindex == -ENODEV) { /* until it is there */
+		w->error = 0;
+		return;
+	}
+	conf.ifindex = w->ifindex;
 	rc = tap_open(w->loop, &conf, &w->tap);
-	if (rc == -ENOMEM)
-		return rc;
-	if (rc < 0)
+	if (rc < 0 && rc != -ENODEV && rc != w->error)
 		log_warnx("other servers are not watched: %s%s", strerror(-rc),
-		    rc == -EPERM ? " (CAP_NET_RAW is needed at the start)" : "");
-	return 0;
+		    rc == -EPERM ? " (CAP_NET_RAW is needed)" : "");
+	w->error = rc;
+	w->outgoing = true;
+	if (rc == 0 && w->stopped)
+		tap_stop(w->tap);
+}
+
+void
+watch_update(struct watch *w)
+{
+	uint32_t born;
+
+	/* called before it is there while interfaces are asked for */
+	if (w == NULL || !w->conf->watch_servers)
+		return;
+	if (networks_scope(w->networks, &born) == w->ifindex && born == w->born && w->tap != NULL)
+		return;
+	tap_close(w->tap);
+	w->tap = NULL;
+	open_tap(w);
+	look_at_host(w);
 }
 
 int
-watch_new(struct loop *loop, const struct dhcpproxyd_conf *conf, const char *subnet,
-    watch_event_fn *event, void *arg, struct watch **ret)
+watch_new(struct loop *loop, const struct dhcpproxyd_conf *conf, const struct networks *networks,
+    const char *subnet, watch_event_fn *event, void *arg, struct watch **ret)
 {
 	struct watch *w = calloc(1, sizeof(*w));
 	uint64_t key[2];
@@ -333,7 +348,12 @@ watch_new(struct loop *loop, const struct dhcpproxyd_conf *conf, const char *sub
 	if (w == NULL)
 		return -ENOMEM;
 	*w = (struct watch){
-		.loop = loop, .conf = conf, .subnet = subnet, .event = event, .arg = arg
+		.loop = loop,
+		.conf = conf,
+		.networks = networks,
+		.subnet = subnet,
+		.event = event,
+		.arg = arg,
 	};
 	rc = getrandom(key, sizeof(key), 0) == (ssize_t)sizeof(key) ? 0 : -EIO;
 	if (rc == 0)
@@ -341,7 +361,7 @@ watch_new(struct loop *loop, const struct dhcpproxyd_conf *conf, const char *sub
 	if (rc == 0)
 		rc = seen_new(CLIENTS, key, &w->seen);
 	if (rc == 0 && conf->watch_servers)
-		rc = open_tap(w);
+		open_tap(w);
 	if (rc < 0) {
 		watch_free(w);
 		return rc;
@@ -359,6 +379,7 @@ watch_new(struct loop *loop, const struct dhcpproxyd_conf *conf, const char *sub
 void
 watch_stop(struct watch *w)
 {
+	w->stopped = true;
 	tap_stop(w->tap);
 }
 

@@ -10,6 +10,7 @@
 #include "common/reply.h"
 #include "common/rpc.h"
 #include "dhcpproxyd/dhcpproxyd.h"
+#include "dhcpproxyd/networks.h"
 
 #define WATCH_SERVERS 256 /* that are remembered */
 
@@ -27,13 +28,16 @@ typedef void watch_event_fn(void *arg, struct boot_event *e);
 
 /*
  * Opens the packet socket, for which CAP_NET_RAW is needed; without it nothing is watched, which is
- * logged.  `conf` and `subnet` must stay valid.  0, or a negative errno.
+ * logged.  `conf`, `networks` and `subnet` must stay valid.  0, or a negative errno.
  */
-int watch_new(struct loop *loop, const struct dhcpproxyd_conf *conf, const char *subnet,
-    watch_event_fn *event, void *arg, struct watch **ret);
+int watch_new(struct loop *loop, const struct dhcpproxyd_conf *conf,
+    const struct networks *networks, const char *subnet, watch_event_fn *event, void *arg,
+    struct watch **ret);
 void watch_free(struct watch *w); /* NULL is allowed */
 /* Looks at nothing new from now on. */
 void watch_stop(struct watch *w);
+/* The interfaces are others now.  Not to be called while a packet is looked at. */
+void watch_update(struct watch *w);
 /* The configuration changed. */
 void watch_reload(struct watch *w);
 

@@ -112,7 +112,7 @@ test_truncations(void)
 		CHECK_INT(frame_parse((struct slice){ packet, i }, false, &f), FRAME_SHORT);
 }
 
-/* A packet around this payload, with a right header. */
+/* A packet around this payload, with what the kernel adds. */
 static size_t
 wrap(const struct frame *f, uint8_t *packet, size_t size)
 {
@@ -120,19 +120,12 @@ wrap(const struct frame *f, uint8_t *packet, size_t size)
 	uint32_t sum = 0;
 
 	wbuf_init(&w, packet, size);
-	wbuf_u16(&w, 0x4500);
-	wbuf_u16(&w, (uint16_t)(20 + FRAME_UDP_BYTES + f->payload.n));
-	wbuf_u32(&w, 0);
-	wbuf_u16(&w, 0x4011);
-	wbuf_u16(&w, 0);
-	wbuf_bytes(&w, f->from, 4);
-	wbuf_bytes(&w, f->to, 4);
+	frame_headers(f, packet);
+	w.used = FRAME_IP_BYTES + FRAME_UDP_BYTES;
 	for (size_t i = 0; i < 20; i += 2)
 		sum += (uint32_t)packet[i] << 8 | packet[i + 1];
 	sum = (sum & 0xffff) + (sum >> 16);
 	wbuf_patch_u16(&w, 10, (uint16_t) ~(sum + (sum >> 16)));
-	frame_udp_header(f, packet + w.used);
-	w.used += FRAME_UDP_BYTES;
 	wbuf_slice(&w, f->payload);
 	return w.used;
 }
@@ -140,7 +133,7 @@ wrap(const struct frame *f, uint8_t *packet, size_t size)
 static void
 test_build(void)
 {
-	uint8_t packet[64], payload[32], want[8];
+	uint8_t packet[64], payload[32], want[28];
 	struct frame f = { .from = { 10, 77, 1, 1 },
 		.to = { 10, 77, 1, 10 },
 		.from_port = 67,
@@ -149,14 +142,16 @@ test_build(void)
 	struct frame got;
 
 	test_case("frame: a header as another implementation makes it");
-	frame_udp_header(&f, packet);
-	CHECK_BYTES(((struct slice){ packet, FRAME_UDP_BYTES }),
-	    ((struct slice){ want, test_unhex("0043 0043 000e a4b4", want, sizeof(want)) }));
+	frame_headers(&f, packet);
+	CHECK_BYTES(((struct slice){ packet, FRAME_IP_BYTES + FRAME_UDP_BYTES }),
+	    ((struct slice){ want,
+		test_unhex("45000022 00000000 4011 0000 0a4d0101 0a4d010a 0043 0043 000e a4b4",
+		    want, sizeof(want)) }));
 
 	test_case("frame: without a source there is no checksum");
 	memset(f.from, 0, 4);
-	frame_udp_header(&f, packet);
-	CHECK_BYTES(((struct slice){ packet, FRAME_UDP_BYTES }),
+	frame_headers(&f, packet);
+	CHECK_BYTES(((struct slice){ packet + FRAME_IP_BYTES, FRAME_UDP_BYTES }),
 	    ((struct slice){ want, test_unhex("0043 0043 000e 0000", want, sizeof(want)) }));
 
 	test_case("frame: what is written reads back, whatever the length and the octets");
@@ -183,8 +178,8 @@ test_build(void)
 		payload[0] = (uint8_t)(v >> 8);
 		payload[1] = (uint8_t)v;
 		f.payload.n = 2;
-		frame_udp_header(&f, packet);
-		CHECK(packet[6] != 0 || packet[7] != 0);
+		frame_headers(&f, packet);
+		CHECK(packet[26] != 0 || packet[27] != 0);
 	}
 }
 

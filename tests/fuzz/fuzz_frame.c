@@ -7,7 +7,7 @@
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	uint8_t packet[28 + 1024] = { 0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17 };
+	uint8_t packet[FRAME_IP_BYTES + FRAME_UDP_BYTES + 1024];
 	uint32_t sum = 0;
 	struct frame f, again;
 	struct wbuf w;
@@ -19,17 +19,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (f.payload.n > sizeof(packet) - 28)
 		return 0;
 	wbuf_init(&w, packet, sizeof(packet));
-	w.used = 2;
-	wbuf_u16(&w, (uint16_t)(28 + f.payload.n));
-	w.used = 12;
-	wbuf_bytes(&w, f.from, 4);
-	wbuf_bytes(&w, f.to, 4);
+	frame_headers(&f, packet);
+	w.used = FRAME_IP_BYTES + FRAME_UDP_BYTES;
 	for (size_t i = 0; i < 20; i += 2)
 		sum += (uint32_t)packet[i] << 8 | packet[i + 1];
 	sum = (sum & 0xffff) + (sum >> 16);
 	wbuf_patch_u16(&w, 10, (uint16_t) ~(sum + (sum >> 16)));
-	frame_udp_header(&f, packet + w.used);
-	w.used += FRAME_UDP_BYTES;
 	wbuf_slice(&w, f.payload);
 	MUST(frame_parse(wbuf_view(&w), false, &again) == FRAME_GOOD);
 	MUST(slice_eq(f.payload, again.payload));

@@ -24,8 +24,11 @@ def _sockets(device):
 
 
 def ask(options, kind=1, to="255.255.255.255", port=67, source=68, device="eth0", mac="020000000001",
-        seconds=3, ciaddr="0.0.0.0", giaddr="0.0.0.0", listen=None):
-    """Sends one packet and returns the replies that carry its xid, with where they came from."""
+        seconds=3, ciaddr="0.0.0.0", giaddr="0.0.0.0", listen=None, settle=0.05):
+    """Sends one packet and returns the replies that carry its xid, with where they came from.
+
+    It ends when none came for `settle` seconds after the last one.
+    """
     s = _sockets(device)
     s.bind(("", source))
     data = dhcp.packet(bytes.fromhex(mac), kind, bytes.fromhex(options), ciaddr=ciaddr,
@@ -35,7 +38,7 @@ def ask(options, kind=1, to="255.255.255.255", port=67, source=68, device="eth0"
     s.sendto(data, (to, port))
     replies = []
     while time.monotonic() - began < seconds:
-        if not select.select([s], [], [], 0.05)[0]:
+        if not select.select([s], [], [], settle if replies else 0.05)[0]:
             if replies:
                 break
             continue

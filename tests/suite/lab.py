@@ -65,6 +65,7 @@ class Lab:
         self.dir = tempfile.mkdtemp(prefix=f"bootferry-{name}-")
         os.chmod(self.dir, 0o755)
         self.namespaces = []
+        self.cables = 0
         self.processes = []
         self.failed = False
 
@@ -137,7 +138,8 @@ class Lab:
 
     def plug(self, host, segment, address=None, dev="eth0"):
         """Connects a host's namespace to a segment by a cable of its own."""
-        port = f"p{len(self.namespaces)}{dev}"[:12]
+        self.cables += 1
+        port = f"p{self.cables}{dev}"[:12]
         self.sh(None, f"ip link add {dev} netns {host} type veth peer name {port} netns {segment}")
         self.sh(segment, f"ip link set {port} master br0 up")
         self.sh(host, f"ip link set {dev} up" +
