@@ -307,6 +307,28 @@ refer_by_ruling(const struct deciding *d, const struct script_ctx *ctx, const st
 
 /* --- the request ---------------------------------------------------------------------------- */
 
+/*
+ * Where a DHCP server hands out our fingerprint and we never see its answers, iPXE itself is asked
+ * what it was told.  Not one that came by plain HTTP Boot: it has no packet of the firmware.
+ */
+static void
+set_trusted_base(const struct deciding *d, struct script_ctx *ctx)
+{
+	const struct facts *f = d->facts;
+	size_t start;
+
+	if (d->r->via != VIA_TFTP || is_secure(d) || f->by_http || f->web.trust.n == 0)
+		return;
+	ctx->trusted_base = script_base(d, true);
+	start = d->scratch->used;
+	for (size_t i = 0; i < f->web.trust.n; i++)
+		wbuf_printf(d->scratch, "%02x", f->web.trust.p[i]);
+	wbuf_u8(d->scratch, '\0');
+	ctx->trust = (const char *)d->scratch->p + start;
+	if (d->scratch->bad)
+		ctx->trusted_base = NULL;
+}
+
 void
 give_collector(const struct deciding *d)
 {
@@ -314,6 +336,7 @@ give_collector(const struct deciding *d)
 	size_t start;
 
 	set_context(d, &ctx);
+	set_trusted_base(d, &ctx);
 	start = d->scratch->used;
 	script_collect(d->scratch, &ctx);
 	answer_script(d, start, REASON_COLLECT);

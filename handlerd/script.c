@@ -254,6 +254,14 @@ void
 script_collect(struct wbuf *w, const struct script_ctx *ctx)
 {
 	script_put_head(w, ctx);
+	if (ctx->trusted_base != NULL) {
+		/* builds without HTTPS have no such setting: it is empty there */
+		wbuf_printf(w, "iseq ${trust:hexraw} %s && set pxeurl %s ||\n", ctx->trust,
+		    ctx->trusted_base);
+		put_urls(w);
+		if (ctx->nothers > 0)
+			wbuf_str(w, "set bf-server-0 ${pxeurl}\n");
+	}
 	script_put_ask(w, ctx);
 	script_put_leave(w);
 }

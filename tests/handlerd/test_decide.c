@@ -1364,6 +1364,10 @@ test_secret_files(void)
 	}
 }
 
+#define TRUST_LINE                                                                                 \
+	"\niseq ${trust:hexraw} 3031323334353637383961626364656630313233343536373839616263646566 " \
+	"&& set pxeurl https://10.0.0.1:8050/ ||\n"
+
 static void
 test_schemes(void)
 {
@@ -1383,6 +1387,8 @@ test_schemes(void)
 		    PLAIN | TRUSTED, &uefi, "set pxeurl https://10.0.0.1:8050/\n" },
 		{ "autoexec.ipxe by TFTP to iPXE that has no reason to", STAGE_FILE, VIA_TFTP,
 		    PLAIN, &uefi, "set pxeurl http://10.0.0.1:8060/\n" },
+		{ "which takes HTTPS if a DHCP server told it our fingerprint", STAGE_FILE,
+		    VIA_TFTP, PLAIN, &uefi, TRUST_LINE },
 		{ "autoexec.ipxe by TFTP when plain HTTP is off", STAGE_FILE, VIA_TFTP, 0, &uefi,
 		    "set pxeurl https://10.0.0.1:8050/\n" },
 		{ "autoexec.ipxe for a loader without HTTPS", STAGE_FILE, VIA_TFTP, PLAIN | TRUSTED,

@@ -96,6 +96,13 @@ static const struct script_ctx two_servers = {
 	.client = { ARCH_CPU_X64, ENTRY_UEFI, 4096 },
 	.token = "tOk-en_1",
 };
+static const struct script_ctx trusting = {
+	.base = "http://10.77.1.10:8060/",
+	.others = others,
+	.nothers = 1,
+	.trusted_base = "https://10.77.1.10:8050/",
+	.trust = "00ff",
+};
 static const struct script_ctx bios = {
 	.base = "http://10.77.1.10:8060/",
 	.client = { ARCH_CPU_BIOS, ENTRY_BIOS, 0 },
@@ -264,6 +271,8 @@ static const struct {
 	const char *arg;
 } scripts[] = {
 	{ "who are you", "collect", make_collect, &uefi, "" },
+	{ "who are you, with a secure base for who knows the fingerprint", "collect-trust",
+	    make_collect, &trusting, "" },
 	{ "who are you, from a server that has a neighbour", "collect-two", make_collect,
 	    &two_servers, "" },
 	{ "parameters and tokens go along, but nothing that iPXE would run", "collect-carrying",
