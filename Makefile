@@ -58,7 +58,7 @@ handlerd_PURE := boots services decide script record identity index texts machin
 	script_params script_entry script_menu pattern rules rules_conf policy policy_conf judge \
 	decide_offer decide_boot explain
 handlerd_EDGE := conf journal sql store store_query store_schema store_machines inventory \
-	catalogue watch control control_machines handlerd spawner worker workers keyring probe \
+	catalogue watch control control_machines control_dhcp handlerd spawner worker workers keyring probe \
 	webservice_conf ws_client ws_reports webservice notes gather sources inquire reload \
 	recall report control_decide rivalry
 
@@ -69,9 +69,10 @@ DAEMONS := dhcpproxyd tftpd httpsbootd handlerd
 
 # --------------------------------------------------------------------------------------------
 
-ferryctl_PURE :=
+ferryctl_PURE := dhcp_options_plan dhcp_options_kea dhcp_options_isc dhcp_options_dnsmasq \
+	dhcp_options_microsoft dhcp_options_mikrotik dhcp_options_cisco
 ferryctl_EDGE := client table show machines publish images fetch loaders ca script capture \
-	decide explain rivals
+	decide explain rivals dhcp_options
 
 PROGRAMS := $(DAEMONS) ferryctl
 

@@ -68,6 +68,7 @@ int cmd_group(const struct ctl *c, int argc, char *argv[]);
 int cmd_waiting(const struct ctl *c, int argc, char *argv[]);
 int cmd_explain(const struct ctl *c, int argc, char *argv[]);
 int cmd_replay(const struct ctl *c, int argc, char *argv[]);
+int cmd_dhcp_options(const struct ctl *c, int argc, char *argv[]);
 int cmd_config(const struct ctl *c, int argc, char *argv[]);
 int cmd_rivals(const struct ctl *c, int argc, char *argv[]);
 int cmd_reload(const struct ctl *c, int argc, char *argv[]);

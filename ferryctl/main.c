@@ -32,6 +32,8 @@ static const struct {
 	    "list | show | accept | forget: other DHCP and PXE servers, and what they do" },
 	{ "images", cmd_images, "list | show | add | remove | verify: what can be booted" },
 	{ "loaders", cmd_loaders, "list | import: network boot programs" },
+	{ "dhcp-options", cmd_dhcp_options,
+	    "--for SERVER: what the DHCP server is told, where no proxy is wanted" },
 	{ "script", cmd_script, "test FILE --request R.json: asks a script as handlerd would" },
 	{ "ca", cmd_ca, "init | show: the site's CA and the server's certificate" },
 	{ "config", cmd_config, "show: handlerd's effective configuration" },
@@ -50,7 +52,7 @@ print_help(FILE *f)
 	      "  --version\n",
 	    f);
 	for (size_t i = 0; i < NITEMS(commands); i++)
-		fprintf(f, "  %-9s %s\n", commands[i].name, commands[i].help);
+		fprintf(f, "  %-12s %s\n", commands[i].name, commands[i].help);
 }
 
 int

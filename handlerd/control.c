@@ -1,6 +1,7 @@
 /* The methods of handlerd's control socket. */
 #include "common/counters.h"
 #include "handlerd/control_decide.h"
+#include "handlerd/control_dhcp.h"
 #include "handlerd/control_machines.h"
 
 #include <string.h>
@@ -308,6 +309,9 @@ const struct rpc_method handlerd_methods[] = {
 	{ "images.list", rpc_images_list, "", "the images that are offered" },
 	{ "images.show", rpc_images_show, "name", "one image" },
 	{ "loaders.list", rpc_loaders_list, "", "network boot programs, what they are and can do" },
+	{ "dhcp.options", rpc_dhcp_options, "subnet?, address?, address6?",
+	    "what a DHCP server must hand out where no dhcpproxyd does: server, loaders, URLs, "
+	    "fingerprints" },
 	{ "config.show", rpc_config_show, "", "the effective configuration" },
 	{ "reload", rpc_reload, "check?",
 	    "reads the configuration file and the content root again, all of it or nothing; with "

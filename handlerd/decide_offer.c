@@ -243,3 +243,13 @@ decide_offer(const struct deciding *d)
 	else
 		offer_loader(d, ruling.loader_rule);
 }
+
+const struct loader *
+decide_loader(const struct policy *policy, const struct facts *facts)
+{
+	const struct deciding d = { .policy = policy, .facts = facts };
+	const struct loader *list[LOADERS_MAX];
+	bool dead;
+
+	return list_loaders(&d, NULL, &dead, list) > 0 ? list[0] : NULL;
+}

@@ -26,6 +26,8 @@ void put_base(struct wbuf *w, const struct web *web, bool secure, bool by_ip);
 
 void decide_offer(const struct deciding *d);
 void decide_boot(const struct deciding *d);
+/* The loader that a CPU (facts->subject.cpu) gets where no rule names one; NULL: none. */
+const struct loader *decide_loader(const struct policy *policy, const struct facts *facts);
 /* A script that makes iPXE tell who it is. */
 void give_collector(const struct deciding *d);
 
