@@ -11,6 +11,7 @@ static const char *const kind_names[ARCH_KINDS] = {
 	[ARCH_KIND_HTTP] = "uefi-http",
 	[ARCH_KIND_UBOOT] = "u-boot",
 	[ARCH_KIND_OTHER] = "other",
+	[ARCH_KIND_RPI] = "raspberry-pi",
 };
 
 static const char *const cpu_names[ARCH_CPUS] = {
@@ -22,6 +23,7 @@ static const char *const cpu_names[ARCH_CPUS] = {
 	[ARCH_CPU_ARM64] = "arm64",
 	[ARCH_CPU_RISCV64] = "riscv64",
 	[ARCH_CPU_LOONG64] = "loong64",
+	[ARCH_CPU_RPI] = "rpi",
 };
 
 /*
@@ -49,7 +51,7 @@ static const struct arch archs[] = {
 	{ 17, ARCH_KIND_HTTP, ARCH_CPU_X64, "EBC HTTP" },
 	{ 18, ARCH_KIND_HTTP, ARCH_CPU_ARM32, "ARM 32-bit UEFI HTTP" },
 	{ 19, ARCH_KIND_HTTP, ARCH_CPU_ARM64, "ARM 64-bit UEFI HTTP" },
-	{ 20, ARCH_KIND_OTHER, ARCH_CPU_NONE, "PC/AT BIOS HTTP" },
+	{ 20, ARCH_KIND_BIOS, ARCH_CPU_BIOS, "PC/AT BIOS HTTP" },
 	{ 21, ARCH_KIND_UBOOT, ARCH_CPU_ARM32, "ARM 32-bit U-Boot" },
 	{ 22, ARCH_KIND_UBOOT, ARCH_CPU_ARM64, "ARM 64-bit U-Boot" },
 	{ 23, ARCH_KIND_UBOOT, ARCH_CPU_ARM32, "ARM 32-bit U-Boot HTTP" },
@@ -70,7 +72,7 @@ static const struct arch archs[] = {
 	{ 38, ARCH_KIND_HTTP, ARCH_CPU_NONE, "LoongArch 32-bit UEFI HTTP" },
 	{ 39, ARCH_KIND_UEFI, ARCH_CPU_LOONG64, "LoongArch 64-bit UEFI" },
 	{ 40, ARCH_KIND_HTTP, ARCH_CPU_LOONG64, "LoongArch 64-bit UEFI HTTP" },
-	{ 41, ARCH_KIND_OTHER, ARCH_CPU_NONE, "ARM rpiboot" },
+	{ ARCH_RPI, ARCH_KIND_RPI, ARCH_CPU_RPI, "ARM rpiboot" },
 };
 
 static const struct arch unknown = { ARCH_UNKNOWN, ARCH_KIND_NONE, ARCH_CPU_NONE, "unknown" };
@@ -80,6 +82,14 @@ arch_find(uint16_t number)
 {
 	/* the registry has no gaps so far: a row's place is its number, which the tests check */
 	return number < NITEMS(archs) ? &archs[number] : &unknown;
+}
+
+bool
+arch_is_http(uint16_t number)
+{
+	/* BIOS and U-Boot have numbers of their own for it, but no kind */
+	return arch_find(number)->kind == ARCH_KIND_HTTP || number == 20 || number == 23 ||
+	       number == 24;
 }
 
 const char *

@@ -18,6 +18,7 @@ enum arch_kind {
 	ARCH_KIND_HTTP,  /* UEFI HTTP Boot: a PE image over HTTP(S) */
 	ARCH_KIND_UBOOT, /* U-Boot */
 	ARCH_KIND_OTHER, /* boards with a boot ROM of their own */
+	ARCH_KIND_RPI,   /* a Raspberry Pi's: a tree of files by TFTP */
 	ARCH_KINDS,
 };
 
@@ -31,10 +32,12 @@ enum arch_cpu {
 	ARCH_CPU_ARM64,
 	ARCH_CPU_RISCV64,
 	ARCH_CPU_LOONG64,
+	ARCH_CPU_RPI, /* a class of its own as well: firmware files instead of a program */
 	ARCH_CPUS,
 };
 
 #define ARCH_UNKNOWN UINT16_MAX /* the client did not say */
+#define ARCH_RPI     41         /* what a Raspberry Pi is to say, and seldom says */
 
 struct arch {
 	uint16_t number;
@@ -45,6 +48,8 @@ struct arch {
 
 /* The table's row; a number that is not in it gives a row of kind NONE called "unknown". */
 const struct arch *arch_find(uint16_t number);
+/* True for those that load over HTTP, whatever they are. */
+bool arch_is_http(uint16_t number);
 /* "x64", "arm64", "bios", ...; also the folder names below boot/. */
 const char *arch_cpu_name(enum arch_cpu cpu);
 /* The CPU of that name, in any case; ARCH_CPU_NONE if there is none. */

@@ -170,6 +170,41 @@ loader_inspect(struct slice bytes, const char *name, struct loader_info *ret)
 	*ret = info;
 }
 
+/*
+ * A Pi never asks for the file that it is offered: it knows the names itself.  One of these in its
+ * place says that there is something for it: a Pi 3 loads bootcode.bin, a Pi 4 start4.elf, a Pi 5
+ * config.txt at first, and either of the latter boot.img where that is signed.
+ */
+static const char *const rpi_names[] = { "config.txt", "boot.img", "start.elf", "start4.elf",
+	"bootcode.bin" };
+
+static int
+rpi_rank(const char *name)
+{
+	for (size_t i = 0; i < NITEMS(rpi_names); i++) {
+		if (strcasecmp(name, rpi_names[i]) == 0)
+			return (int)i + 1;
+	}
+	return 0;
+}
+
+bool
+loader_is_rpi(const char *name)
+{
+	return rpi_rank(name) > 0;
+}
+
+void
+loader_inspect_rpi(struct loader_info *ret)
+{
+	*ret = (struct loader_info){
+		.cpu = ARCH_CPU_RPI,
+		.kind = LOADER_RPI,
+		.https = LOADER_HTTPS_NO,
+		.trust = LOADER_TRUST_NONE,
+	};
+}
+
 int
 loader_rank(const struct loader_info *info, const char *name)
 {
@@ -181,6 +216,8 @@ loader_rank(const struct loader_info *info, const char *name)
 
 	if (info->cpu == ARCH_CPU_NONE)
 		return 0;
+	if (info->kind == LOADER_RPI)
+		return rpi_rank(name);
 	rank = info->kind == LOADER_IPXE ? 100 + of_https[info->https]
 	       : info->cpu_by_name       ? 10
 	                                 : 50;
@@ -204,6 +241,7 @@ loader_kind_name(enum loader_kind v)
 		[LOADER_IPXE] = "ipxe",
 		[LOADER_EFI] = "efi",
 		[LOADER_BIOS] = "bios",
+		[LOADER_RPI] = "rpi",
 	};
 
 	return (size_t)v < NITEMS(names) ? names[v] : "?";

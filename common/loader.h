@@ -16,6 +16,7 @@ enum loader_kind {
 	LOADER_IPXE,    /* iPXE */
 	LOADER_EFI,     /* another EFI application */
 	LOADER_BIOS,    /* a BIOS program by its name */
+	LOADER_RPI,     /* firmware of a Raspberry Pi, by its name and place */
 	LOADER_KINDS,
 };
 
@@ -44,6 +45,13 @@ struct loader_info {
 
 /* `name` is the file's last component. */
 void loader_inspect(struct slice bytes, const char *name, struct loader_info *ret);
+
+/*
+ * True for the names that say, in the folder of a Raspberry Pi's firmware, that there is something
+ * for one; and what such a file is.
+ */
+bool loader_is_rpi(const char *name);
+void loader_inspect_rpi(struct loader_info *ret);
 
 /*
  * How good a choice it is among those for one CPU, larger is better, 0 for one that is not to be

@@ -304,7 +304,7 @@ NAME_FN(boot_stage_name, enum boot_stage, STAGES,
     [STAGE_FILE] = "file", [STAGE_BOOT] = "boot", [STAGE_REPORT] = "report")
 NAME_FN(boot_client_name, enum boot_client, CLIENTS,
     [CLIENT_UNKNOWN] = "unknown", [CLIENT_PXE] = "pxe", [CLIENT_IPXE] = "ipxe",
-    [CLIENT_HTTP] = "uefi-http")
+    [CLIENT_HTTP] = "uefi-http", [CLIENT_RPI] = "rpi", [CLIENT_UBOOT] = "u-boot")
 NAME_FN(boot_via_name, enum boot_via, VIAS,
     [VIA_NONE] = "none", [VIA_DHCP] = "dhcp", [VIA_TFTP] = "tftp", [VIA_HTTP] = "http",
     [VIA_HTTPS] = "https")
@@ -314,7 +314,7 @@ NAME_FN(boot_action_name, enum boot_action, ACTIONS,
 NAME_FN(offer_style_name, enum offer_style, OFFER_STYLES,
     [OFFER_BINL] = "binl", [OFFER_PXE10] = "pxe10", [OFFER_PXE10_PROMPT] = "pxe10-prompt",
     [OFFER_IPXE] = "ipxe", [OFFER_HTTP] = "http", [OFFER_LOCAL] = "local",
-    [OFFER_MENU] = "menu")
+    [OFFER_MENU] = "menu", [OFFER_RPI] = "rpi")
 NAME_FN(boot_reason_name, enum boot_reason, REASONS,
     [REASON_UNSPECIFIED] = "unspecified", [REASON_LOADER] = "loader",
     [REASON_LOADER_HTTPS] = "loader-https",

@@ -45,9 +45,11 @@ enum boot_stage {
 /* What asks. */
 enum boot_client {
 	CLIENT_UNKNOWN,
-	CLIENT_PXE,  /* PXE firmware, BIOS or UEFI */
-	CLIENT_IPXE, /* iPXE or a relative of it */
-	CLIENT_HTTP, /* UEFI HTTP Boot */
+	CLIENT_PXE,   /* PXE firmware, BIOS or UEFI */
+	CLIENT_IPXE,  /* iPXE or a relative of it */
+	CLIENT_HTTP,  /* UEFI HTTP Boot */
+	CLIENT_RPI,   /* the boot ROM or EEPROM of a Raspberry Pi */
+	CLIENT_UBOOT, /* U-Boot under its own name; it also asks as UEFI PXE firmware */
 	CLIENTS,
 };
 
@@ -80,6 +82,7 @@ enum offer_style {
 	OFFER_HTTP,         /* UEFI HTTP Boot: option 60 = HTTPClient, a URL */
 	OFFER_LOCAL,        /* what makes this firmware go on to its next boot option at once */
 	OFFER_MENU,         /* a boot menu of one item, taken at once, whose server we are */
+	OFFER_RPI,          /* what a Raspberry Pi looks for before it loads anything */
 	OFFER_STYLES,
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define UUID_OPTION_BYTES 17 /* a type octet, then the UUID (RFC 4578 section 2.3) */
+#define GUID_BYTES        8  /* of an InfiniBand port */
 #define FEATURE_FIRST     16
 #define FEATURE_LAST      79
 
@@ -32,13 +33,14 @@ static uint16_t arch_of_class(struct slice class)
 }
 
 /*
- * The architecture: the first number of option 93 that we know, else its first number, else the
- * digits of option 60.  A chained iPXE sends option 60 without them, so 93 goes first.
+ * The architecture: the first number of option 93 that we know, else the digits of option 60 if we
+ * know those, else the first number of all.  A chained iPXE sends option 60 without them, so 93
+ * goes first.
  */
 static uint16_t
 find_arch(const struct dhcp_packet *p)
 {
-	uint16_t first = ARCH_UNKNOWN;
+	uint16_t digits = arch_of_class(p->opt[DHCP_OPT_CLASS]), first = ARCH_UNKNOWN;
 	struct rbuf r;
 
 	rbuf_init(&r, p->opt[DHCP_OPT_ARCH].p, p->opt[DHCP_OPT_ARCH].n);
@@ -50,7 +52,77 @@ find_arch(const struct dhcp_packet *p)
 		if (first == ARCH_UNKNOWN)
 			first = n;
 	}
-	return first != ARCH_UNKNOWN ? first : arch_of_class(p->opt[DHCP_OPT_CLASS]);
+	return first == ARCH_UNKNOWN || arch_find(digits)->kind != ARCH_KIND_NONE ? digits : first;
+}
+
+struct macaddr
+pxe_mac(const struct dhcp_packet *p)
+{
+	struct slice id = p->opt[DHCP_OPT_CLIENT_ID];
+	struct macaddr mac = { .len = p->hlen };
+
+	if (p->hlen > 0) {
+		memcpy(mac.b, p->chaddr, p->hlen);
+	} else if (id.n > 1) {
+		mac.len = id.n - 1 < GUID_BYTES ? (uint8_t)(id.n - 1) : GUID_BYTES;
+		memcpy(mac.b, id.p + id.n - mac.len, mac.len);
+	}
+	return mac;
+}
+
+bool
+pxe_is_rpi_address(const struct macaddr *mac)
+{
+	/* by the registry of the IEEE */
+	static const uint8_t ouis[][3] = { { 0x28, 0xcd, 0xc1 }, { 0x2c, 0xcf, 0x67 },
+		{ 0xb8, 0x27, 0xeb }, { 0xd8, 0x3a, 0xdd }, { 0xdc, 0xa6, 0x32 },
+		{ 0xe4, 0x5f, 0x01 } };
+
+	for (size_t i = 0; mac->len == 6 && i < NITEMS(ouis); i++) {
+		if (memcmp(mac->b, ouis[i], 3) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+pxe_is_old_rpi(const struct macaddr *mac)
+{
+	return mac->len == 6 && memcmp(mac->b, "\xb8\x27\xeb", 3) == 0;
+}
+
+/*
+ * A Raspberry Pi says that it is a BIOS PC.  Its EEPROM of 2020 and later puts "RPi4", "RPi5" in
+ * front of option 97's identifier; before, and in the ROM of a Pi 3, only the address tells it.
+ * One that runs UEFI firmware, U-Boot or iPXE says so and is taken at its word.
+ */
+static bool
+is_rpi(const struct dhcp_packet *p, const struct pxe_client *c, bool boot_port)
+{
+	struct slice class = p->opt[DHCP_OPT_CLASS], id = p->opt[DHCP_OPT_UUID];
+	bool named = c->arch == ARCH_RPI || slice_begins(class, "rpiboot");
+
+	if (id.n == UUID_OPTION_BYTES && memcmp(id.p + 1, "RPi", 3) == 0 && id.p[4] >= '4' &&
+	    id.p[4] <= '9')
+		named = true;
+	/* its running system asks for an address, too, but not as a PXE client */
+	if (pxe_is_rpi_address(&c->mac) && (boot_port || slice_begins(class, "PXEClient")))
+		named = true;
+	return named && (c->arch == ARCH_RPI || c->arch == 0 || c->arch == ARCH_UNKNOWN);
+}
+
+/*
+ * U-Boot's own name for itself ends in the CPU.  Its builds for x86 say "BIOS" in option 93, but
+ * could not run a BIOS program.
+ */
+static uint16_t
+arch_of_uboot(struct slice class, uint16_t arch)
+{
+	if (arch != ARCH_UNKNOWN && arch != 0)
+		return arch;
+	if (slice_is(class, "U-Boot.armv8"))
+		return 22;
+	return slice_begins(class, "U-Boot.arm") ? 21 : ARCH_UNKNOWN;
 }
 
 /* User class: iPXE sends it raw, RFC 3004 wants a length before each string. */
@@ -81,11 +153,11 @@ read_etherboot(struct slice option, struct pxe_client *c)
 }
 
 void
-pxe_classify(const struct dhcp_packet *p, struct pxe_client *ret)
+pxe_classify(const struct dhcp_packet *p, bool boot_port, struct pxe_client *ret)
 {
 	struct slice class = p->opt[DHCP_OPT_CLASS], user = p->opt[DHCP_OPT_USER_CLASS];
 	struct slice uuid = p->opt[DHCP_OPT_UUID], item;
-	struct pxe_client c = { .arch = find_arch(p) };
+	struct pxe_client c = { .arch = find_arch(p), .mac = pxe_mac(p) };
 
 	/*
 	 * iPXE first: chained builds send other option 60s and even other user classes, while
@@ -96,6 +168,14 @@ pxe_classify(const struct dhcp_packet *p, struct pxe_client *ret)
 		read_etherboot(p->opt[DHCP_OPT_ETHERBOOT], &c);
 	} else if (user_class_is(user, "iPXE") || user_class_is(user, "gPXE")) {
 		c.client = CLIENT_IPXE;
+		/* no gPXE ever had HTTPS */
+		c.has_ipxe_features = user_class_is(user, "gPXE");
+	} else if (is_rpi(p, &c, boot_port)) {
+		c.client = CLIENT_RPI;
+		c.arch = ARCH_RPI;
+	} else if (slice_begins(class, "U-Boot")) {
+		c.client = CLIENT_UBOOT;
+		c.arch = arch_of_uboot(class, c.arch);
 	} else if (slice_begins(class, "PXEClient")) {
 		c.client = CLIENT_PXE;
 	} else if (slice_begins(class, "HTTPClient")) {
@@ -115,6 +195,27 @@ pxe_classify(const struct dhcp_packet *p, struct pxe_client *ret)
 		memcpy(c.boot_item, item.p, item.n);
 	}
 	*ret = c;
+}
+
+enum boot_client
+pxe_likely_client(uint16_t arch, const struct macaddr *mac)
+{
+	switch (arch_find(arch)->kind) {
+	case ARCH_KIND_HTTP: return CLIENT_HTTP;
+	case ARCH_KIND_UBOOT: return CLIENT_UBOOT;
+	case ARCH_KIND_RPI: return CLIENT_RPI;
+	case ARCH_KIND_BIOS:
+		if (arch_is_http(arch))
+			return CLIENT_HTTP;
+		return pxe_is_rpi_address(mac) ? CLIENT_RPI : CLIENT_PXE;
+	default: return CLIENT_PXE;
+	}
+}
+
+bool
+pxe_wants_url(enum boot_client client, uint16_t arch)
+{
+	return client == CLIENT_HTTP || (client == CLIENT_UBOOT && arch_is_http(arch));
 }
 
 /*

@@ -1,6 +1,6 @@
 /*
  * What a DHCP client says about itself as a network boot client: PXE (Intel PXE 2.1, RFC 4578),
- * iPXE, UEFI HTTP Boot (UEFI 2.10 section 24.7).
+ * iPXE, UEFI HTTP Boot (UEFI 2.10 section 24.7), Raspberry Pi, U-Boot.
  */
 #ifndef COMMON_PXE_H
 #define COMMON_PXE_H
@@ -37,6 +37,7 @@ enum ipxe_opt {
 struct pxe_client {
 	enum boot_client client; /* CLIENT_UNKNOWN: not a network boot client */
 	uint16_t arch;           /* ARCH_UNKNOWN if nothing tells it */
+	struct macaddr mac;      /* chaddr, or what stands for it */
 	bool has_uuid;
 	struct uuid uuid;
 	bool has_ipxe_features;
@@ -46,7 +47,28 @@ struct pxe_client {
 	uint8_t boot_item[4];
 };
 
-void pxe_classify(const struct dhcp_packet *p, struct pxe_client *ret);
+/*
+ * `boot_port`: it came to port 4011, where nobody asks but boot clients; a Raspberry Pi leaves out
+ * what tells it apart there.
+ */
+void pxe_classify(const struct dhcp_packet *p, bool boot_port, struct pxe_client *ret);
+
+/*
+ * Its hardware address.  InfiniBand's does not fit into chaddr: hlen is 0 there, and the client
+ * identifier stands for it (RFC 4390 section 2.1), which ends in the GUID of the port.
+ */
+struct macaddr pxe_mac(const struct dhcp_packet *p);
+
+/* True for hardware addresses of the makers of the Raspberry Pi. */
+bool pxe_is_rpi_address(const struct macaddr *mac);
+/* True for the models up to 3, whose boot code is in a mask ROM. */
+bool pxe_is_old_rpi(const struct macaddr *mac);
+
+/* Which firmware most likely has this architecture and address, where nobody says more. */
+enum boot_client pxe_likely_client(uint16_t arch, const struct macaddr *mac);
+
+/* True if this client loads by URL: HTTP Boot, and U-Boot where it says so. */
+bool pxe_wants_url(enum boot_client client, uint16_t arch);
 
 /*
  * How long, in ms, this client will wait for the answer to a request with this `secs`, at least: to

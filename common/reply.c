@@ -2,8 +2,8 @@
  * Requests and replies; see reply.h.
  *
  * The order of options is the one that no client and no relay is known to mind: 53, 54, 60, 97,
- * 43, 67, 175, and 82 last, as some relays cut off what stands behind it (RFC 3046 section 2.2).
- * Nothing is ever overloaded into sname or file, which iPXE would read as a name.
+ * 43, 66, 67, 175, and 82 last, as some relays cut off what stands behind it (RFC 3046
+ * section 2.2). Nothing is ever overloaded into sname or file, which iPXE would read as a name.
  */
 #include "common/reply.h"
 
@@ -26,19 +26,27 @@ static enum ask_kind
 sort_packet(const struct dhcp_packet *p, const struct pxe_client *c, bool boot_port,
     const uint8_t server[static 4])
 {
+	static const uint8_t none[4];
 	bool request = p->type == DHCP_REQUEST || p->type == DHCP_INFORM;
 
 	if (p->op != DHCP_BOOTREQUEST)
 		return ASK_NOTHING;
 	if (boot_port) {
 		/* a Raspberry Pi's request has no option 60: whoever asks here means us */
-		return request || p->type == DHCP_DISCOVER ? ASK_BOOTSERVER : ASK_NOTHING;
+		return request || p->type == DHCP_DISCOVER || p->type == 0 ? ASK_BOOTSERVER
+		                                                           : ASK_NOTHING;
 	}
 	if (c->client == CLIENT_UNKNOWN)
 		return ASK_NOTHING;
 	if (p->type == DHCP_DISCOVER)
 		return ASK_DISCOVER;
-	if (request && (c->has_boot_item || is_ours(p, server)))
+	/* BOOTP: who has an address may be told a file; we have no address to give */
+	if (p->type == 0)
+		return memcmp(p->ciaddr, none, 4) != 0 ? ASK_DISCOVER : ASK_NOTHING;
+	/* a DHCP server on this host has our address, and is who can give out another one */
+	if (p->type == DHCP_REQUEST && p->has[DHCP_OPT_REQUESTED_IP])
+		return ASK_LEASE;
+	if (p->type == DHCP_INFORM || (request && (c->has_boot_item || is_ours(p, server))))
 		return ASK_BOOTSERVER;
 	return p->type == DHCP_REQUEST ? ASK_LEASE : ASK_NOTHING;
 }
@@ -69,14 +77,16 @@ ask_from_packet(const struct dhcp_packet *p, bool boot_port, const uint8_t serve
 	struct slice uuid = p->opt[DHCP_OPT_UUID], relay_info = p->opt[DHCP_OPT_RELAY_INFO];
 	struct dhcp_ask a = { .boot_port = boot_port };
 
-	pxe_classify(p, &a.client);
+	pxe_classify(p, boot_port, &a.client);
 	a.kind = sort_packet(p, &a.client, boot_port, server);
 	if (a.kind != ASK_DISCOVER && a.kind != ASK_BOOTSERVER)
 		return a.kind;
 	a.htype = p->htype;
 	a.hlen = p->hlen;
 	a.xid = p->xid;
-	a.flags = p->flags;
+	/* who has no hardware address can only be reached by broadcasts (RFC 4390 section 2.3) */
+	a.flags = p->hlen > 0 ? p->flags : DHCP_FLAG_BROADCAST;
+	a.bootp = p->type == 0;
 	memcpy(a.ciaddr, p->ciaddr, 4);
 	memcpy(a.giaddr, p->giaddr, 4);
 	memcpy(a.chaddr, p->chaddr, sizeof(a.chaddr));
@@ -119,6 +129,7 @@ ask_to_request(const struct dhcp_ask *ask, const struct dhcp_packet *p, const ch
 		.client = c->client == CLIENT_UNKNOWN ? CLIENT_PXE : c->client,
 		.via = VIA_DHCP,
 		.arch = c->arch,
+		.mac = c->mac,
 		.has_uuid = c->has_uuid,
 		.uuid = c->uuid,
 		.address = ip_from_v4(p->ciaddr),
@@ -139,8 +150,6 @@ ask_to_request(const struct dhcp_ask *ask, const struct dhcp_packet *p, const ch
 		.param_list = p->opt[DHCP_OPT_PARAM_LIST],
 		.ndi = ndi_of(p),
 	};
-	ret->mac.len = p->hlen;
-	memcpy(ret->mac.b, p->chaddr, p->hlen);
 }
 
 /*
@@ -190,12 +199,19 @@ put_vendor(struct wbuf *w, const struct dhcp_ask *ask, enum offer_style style)
 	/* some ROMs give up with PXE-E74 when there is no prompt */
 	static const uint8_t prompt[] = { PXE_OPT_DISCOVERY_CONTROL, 1, PXE_DISCOVERY_BYPASS,
 		PXE_OPT_MENU_PROMPT, 4, 0, 'P', 'X', 'E', DHCP_OPT_END };
+	/* a Pi loads nothing until it has read this text */
+	static const uint8_t rpi[] = { PXE_OPT_DISCOVERY_CONTROL, 1, PXE_DISCOVERY_NONE,
+		PXE_OPT_MENU_PROMPT, 4, 0, 'P', 'X', 'E', PXE_OPT_BOOT_MENU, 20, 0, 0, 17, 'R', 'a',
+		's', 'p', 'b', 'e', 'r', 'r', 'y', ' ', 'P', 'i', ' ', 'B', 'o', 'o', 't',
+		DHCP_OPT_END };
 	const uint8_t *item = ask->client.boot_item;
 	/* the item that the client picked must come back to it (PXE 2.1 section 2.4.4) */
 	const uint8_t picked[] = { PXE_OPT_BOOT_ITEM, 4, item[0], item[1], item[2], item[3],
 		DHCP_OPT_END };
 
-	if (style == OFFER_LOCAL)
+	if (style == OFFER_RPI)
+		dhcp_put_option(w, DHCP_OPT_VENDOR, (struct slice){ rpi, sizeof(rpi) });
+	else if (style == OFFER_LOCAL)
 		put_menu(w, PXE_TYPE_LOCAL, "Local boot", NULL);
 	else if (ask->client.has_boot_item)
 		dhcp_put_option(w, DHCP_OPT_VENDOR, (struct slice){ picked, sizeof(picked) });
@@ -227,6 +243,23 @@ put_etherboot(struct wbuf *w, const struct boot_answer *answer)
 	dhcp_put_option(&sub, IPXE_OPT_TRUST, answer->trust);
 	w->bad |= sub.bad;
 	dhcp_put_option(w, DHCP_OPT_ETHERBOOT, wbuf_view(&sub));
+}
+
+/*
+ * Option 66 for a Raspberry Pi, of which some look there and others at siaddr.  The EEPROM of 2019
+ * reads on behind an address that ends in two digits unless it finds a NUL; the ROM of a Pi 3 wants
+ * the digits alone.
+ */
+static void
+put_tftp_server(struct wbuf *w, const struct dhcp_ask *ask, const uint8_t next[static 4])
+{
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%u.%u.%u.%u", next[0], next[1], next[2], next[3]);
+
+	if (!pxe_is_old_rpi(&ask->client.mac))
+		n++;
+	dhcp_put_option(
+	    w, DHCP_OPT_TFTP_SERVER, (struct slice){ (const uint8_t *)text, (size_t)n });
 }
 
 /*
@@ -279,17 +312,20 @@ reply_build(const struct dhcp_ask *ask, const struct boot_answer *answer, struct
 	wbuf_fill(w, 0, fits_header ? DHCP_FILE_BYTES - file.n : DHCP_FILE_BYTES);
 	wbuf_u32(w, DHCP_COOKIE);
 
-	dhcp_put_option(w, DHCP_OPT_TYPE, (struct slice){ &type, 1 });
+	if (!ask->bootp)
+		dhcp_put_option(w, DHCP_OPT_TYPE, (struct slice){ &type, 1 });
 	dhcp_put_option(w, DHCP_OPT_SERVER_ID, (struct slice){ ask->server, 4 });
 	dhcp_put_option(w, DHCP_OPT_CLASS, slice_str(http ? "HTTPClient" : "PXEClient"));
 	dhcp_put_option(w, DHCP_OPT_UUID, (struct slice){ ask->uuid, ask->uuid_n });
 	if (!http)
 		put_vendor(w, ask, answer->style);
+	if (answer->style == OFFER_RPI)
+		put_tftp_server(w, ask, next);
 	/* a name in the header wins over option 67, so this is for what does not fit there, and
 	 * for HTTP Boot, which is specified to look here */
 	if (http || !fits_header)
 		dhcp_put_option(w, DHCP_OPT_BOOT_FILE, file);
-	if (!http)
+	if (!http && answer->style != OFFER_RPI)
 		put_etherboot(w, answer);
 	dhcp_put_option(
 	    w, DHCP_OPT_RELAY_INFO, (struct slice){ ask->relay_info, ask->relay_info_n });

@@ -26,6 +26,7 @@ struct dhcp_ask {
 	uint8_t chaddr[DHCP_CHADDR_BYTES];
 	struct pxe_client client;
 	uint8_t server[4]; /* our address towards this client */
+	bool bootp;        /* without option 53: it gets none back (RFC 1534 section 2) */
 	uint16_t max_size; /* the longest reply that it takes, in bytes of UDP payload */
 	uint8_t uuid[17];  /* option 97 as it came */
 	uint8_t uuid_n;

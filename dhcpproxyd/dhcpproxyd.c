@@ -142,8 +142,7 @@ note_lease(struct dhcpproxyd *d, const struct dhcp_packet *p)
 	if (ip.n != 4)
 		return;
 	d->stats.leases++;
-	e.mac.len = p->hlen;
-	memcpy(e.mac.b, p->chaddr, p->hlen);
+	e.mac = pxe_mac(p);
 	e.address = ip_from_v4(ip.p);
 	e.subnet = slice_str(d->front.instance);
 	bus_event(d->front.bus, &e);
@@ -311,26 +310,16 @@ send_reply(struct dhcpproxyd *d, const struct pending *pending, struct slice byt
 		d->stats.hold_full++; /* the client will ask again */
 }
 
-static struct macaddr
-mac_of(const struct dhcp_ask *ask)
-{
-	struct macaddr mac = { .len = ask->hlen };
-
-	memcpy(mac.b, ask->chaddr, ask->hlen);
-	return mac;
-}
-
 /* One line an exchange, joined with the other daemons' by the boot's id. */
 static void
 log_exchange(const struct pending *pending, const struct boot_answer *answer, const char *what)
 {
 	const struct pxe_client *c = &pending->ask.client;
-	struct macaddr mac = mac_of(&pending->ask);
 	struct ipaddr relay = ip_from_v4(pending->ask.giaddr);
 	char mac_text[MAC_STRLEN], id[BOOT_ID_STRLEN], ip[IP_STRLEN], file[LOG_QUOTE_SIZE];
 
 	log_peer_info("%s boot=%s mac=%s xid=%08x client=%s arch=%u%s%s style=%s file=%s why=%s",
-	    what, boot_id_format(answer->boot, id), mac_format(&mac, mac_text), pending->ask.xid,
+	    what, boot_id_format(answer->boot, id), mac_format(&c->mac, mac_text), pending->ask.xid,
 	    boot_client_name(c->client), c->arch, relay.family != 0 ? " giaddr=" : "",
 	    ip_format(&relay, ip), offer_style_name(answer->style), log_quote(answer->file, file),
 	    boot_reason_name(answer->reason));
@@ -343,7 +332,7 @@ report_offer(struct dhcpproxyd *d, const struct pending *pending, const struct b
 		.kind = EVENT_OFFER,
 		.via = VIA_DHCP,
 		.boot = answer->boot,
-		.mac = mac_of(&pending->ask),
+		.mac = pending->ask.client.mac,
 		.address = ip_from_v4(pending->ask.ciaddr),
 		.subnet = slice_str(d->front.instance),
 		.file = answer->file,

@@ -146,6 +146,7 @@ print_reply(const struct captured *x, struct dhcp_ask *ask, const json_t *result
 		    p.type == DHCP_OFFER ? "OFFER" : "ACK", w.used, p.siaddr[0], p.siaddr[1],
 		    p.siaddr[2], p.siaddr[3]);
 		print_option("60", p.opt[DHCP_OPT_CLASS]);
+		print_option("66", p.opt[DHCP_OPT_TFTP_SERVER]);
 		print_option("67", p.opt[DHCP_OPT_BOOT_FILE]);
 		print_option("43", p.opt[DHCP_OPT_VENDOR]);
 		print_option("97", p.opt[DHCP_OPT_UUID]);

@@ -3,6 +3,8 @@
 
 #include "tests/test.h"
 
+#include <string.h>
+
 size_t
 packet_build(const char *options, uint8_t *dst, size_t size)
 {
@@ -23,4 +25,16 @@ packet_build(const char *options, uint8_t *dst, size_t size)
 	wbuf_u32(&w, DHCP_COOKIE);
 	w.used += test_unhex(options, dst + w.used, size - w.used);
 	return w.used;
+}
+
+size_t
+packet_from(const char *options, const char *mac, uint8_t *dst, size_t size)
+{
+	size_t n = packet_build(options, dst, size);
+
+	memset(dst + 28, 0, DHCP_CHADDR_BYTES);
+	dst[2] = (uint8_t)test_unhex(mac, dst + 28, DHCP_CHADDR_BYTES);
+	if (dst[2] == 0)
+		dst[1] = 32; /* InfiniBand */
+	return n;
 }

@@ -19,6 +19,13 @@ main(void)
 		{ "x64 UEFI over HTTP", 16, ARCH_KIND_HTTP, ARCH_CPU_X64 },
 		{ "arm64 UEFI over HTTP", 19, ARCH_KIND_HTTP, ARCH_CPU_ARM64 },
 		{ "arm64 U-Boot", 22, ARCH_KIND_UBOOT, ARCH_CPU_ARM64 },
+		{ "ia32 UEFI", 6, ARCH_KIND_UEFI, ARCH_CPU_IA32 },
+		{ "arm32 UEFI", 10, ARCH_KIND_UEFI, ARCH_CPU_ARM32 },
+		{ "riscv64 UEFI", 27, ARCH_KIND_UEFI, ARCH_CPU_RISCV64 },
+		{ "loong64 UEFI", 39, ARCH_KIND_UEFI, ARCH_CPU_LOONG64 },
+		{ "BIOS PCs over HTTP", 20, ARCH_KIND_BIOS, ARCH_CPU_BIOS },
+		{ "arm64 U-Boot over HTTP", 24, ARCH_KIND_UBOOT, ARCH_CPU_ARM64 },
+		{ "Raspberry Pi", ARCH_RPI, ARCH_KIND_RPI, ARCH_CPU_RPI },
 		{ "Itanium gets nothing", 2, ARCH_KIND_NONE, ARCH_CPU_NONE },
 		{ "a number beyond the registry", 42, ARCH_KIND_NONE, ARCH_CPU_NONE },
 		{ "a client that did not say", ARCH_UNKNOWN, ARCH_KIND_NONE, ARCH_CPU_NONE },
@@ -34,6 +41,17 @@ main(void)
 	test_case("each row of the table stands at its number");
 	for (uint16_t n = 0; n < 42; n++)
 		CHECK_INT(arch_find(n)->number, n);
+
+	test_case("whatever loads over HTTP, and nothing else");
+	for (uint16_t n = 0; n < 50; n++) {
+		static const uint16_t http[] = { 15, 16, 17, 18, 19, 20, 23, 24, 26, 28, 30, 38,
+			40 };
+		bool want = false;
+
+		for (size_t i = 0; i < NITEMS(http); i++)
+			want = want || http[i] == n;
+		CHECK_INT(arch_is_http(n), want);
+	}
 
 	test_case("CPUs are found by name in any case");
 	CHECK_INT(arch_cpu_from_name(slice_str("ARM64")), ARCH_CPU_ARM64);

@@ -6,6 +6,7 @@
 #include "tests/test.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static const uint8_t ours[4] = { 10, 77, 0, 2 };
@@ -36,6 +37,20 @@ test_sorting(void)
 		{ "a REQUEST without option 60 on 4011, as the Pi's", "350103 ff", true,
 		    ASK_BOOTSERVER },
 		{ "an ACK on 4011", "350105 ff", true, ASK_NOTHING },
+		{ "a REQUEST for an address, to a DHCP server at our address",
+		    "350103 36040a4d0002 32040a4d0064 " CLASS_X64 "ff", false, ASK_LEASE },
+		{ "an INFORM of a boot client, which asks for nothing else", WDS_INFORM, false,
+		    ASK_BOOTSERVER },
+		{ "an INFORM of a running system", "350108 3c08 4d53465420352e30 ff", false,
+		    ASK_NOTHING },
+		{ "a DISCOVER of U-Boot", UBOOT, false, ASK_DISCOVER },
+		{ "a DISCOVER of a Raspberry Pi 4", RPI4, false, ASK_DISCOVER },
+		{ "a DISCOVER over InfiniBand", IPOIB, false, ASK_DISCOVER },
+		{ "Windows' REQUEST on 4011", WDS_REQUEST, true, ASK_BOOTSERVER },
+		{ "Windows' INFORM on 4011", WDS_INFORM, true, ASK_BOOTSERVER },
+		{ "BOOTP from one without an address, which we have not either", CLASS_X64 "ff",
+		    false, ASK_NOTHING },
+		{ "BOOTP on 4011", "ff", true, ASK_BOOTSERVER },
 	};
 	uint8_t bytes[1500];
 	struct dhcp_packet p;
@@ -47,6 +62,24 @@ test_sorting(void)
 		test_case("sorting: %s", cases[i].what);
 		CHECK_INT(dhcp_parse((struct slice){ bytes, n }, &p), 0);
 		CHECK_INT(ask_from_packet(&p, cases[i].boot_port, ours, &ask), cases[i].kind);
+	}
+
+	test_case("sorting: BOOTP from one that has an address is answered in kind");
+	{
+		size_t n = packet_build(CLASS_X64 "ff", bytes, sizeof(bytes));
+		struct boot_answer answer = { .action = ACTION_OFFER, .file = slice_str("x") };
+		uint8_t out[DHCP_REPLY_MAX];
+		struct dhcp_packet r;
+		struct wbuf w;
+
+		memcpy(bytes + 12, "\x0a\x4d\x00\x64", 4);
+		CHECK_INT(dhcp_parse((struct slice){ bytes, n }, &p), 0);
+		CHECK_INT(ask_from_packet(&p, false, ours, &ask), ASK_DISCOVER);
+		wbuf_init(&w, out, sizeof(out));
+		CHECK_INT(reply_build(&ask, &answer, &w), 0);
+		CHECK_INT(dhcp_parse(wbuf_view(&w), &r), 0);
+		CHECK(!r.has[DHCP_OPT_TYPE] && r.has[DHCP_OPT_SERVER_ID]);
+		CHECK(memcmp(r.ciaddr, "\x0a\x4d\x00\x64", 4) == 0);
 	}
 
 	test_case("sorting: a reply packet is never answered");
@@ -219,6 +252,192 @@ test_local(void)
 	}
 }
 
+/* --- what holds for every client and every style ---------------------------------------------- */
+
+/* The place of an option in the order that nobody minds; 0 for one that is never sent. */
+static int
+place_of(uint8_t tag)
+{
+	static const uint8_t order[] = { DHCP_OPT_TYPE, DHCP_OPT_SERVER_ID, DHCP_OPT_CLASS,
+		DHCP_OPT_UUID, DHCP_OPT_VENDOR, DHCP_OPT_TFTP_SERVER, DHCP_OPT_BOOT_FILE,
+		DHCP_OPT_ETHERBOOT, DHCP_OPT_RELAY_INFO };
+
+	for (size_t i = 0; i < NITEMS(order); i++) {
+		if (order[i] == tag)
+			return (int)i + 1;
+	}
+	return 0;
+}
+
+/* The options of a reply one by one: known, in order, not empty; then End and nothing but pads. */
+static void
+check_chain(const uint8_t *bytes, size_t n)
+{
+	size_t i = DHCP_HEADER_BYTES;
+	int last = 0;
+
+	while (i + 1 < n && bytes[i] != DHCP_OPT_END) {
+		CHECK(place_of(bytes[i]) > last);
+		CHECK(bytes[i + 1] > 0);
+		last = place_of(bytes[i]);
+		i += bytes[i + 1] + 2u;
+	}
+	CHECK(i < n && bytes[i] == DHCP_OPT_END);
+	for (i++; i < n; i++)
+		CHECK_INT(bytes[i], DHCP_OPT_PAD);
+}
+
+static void
+check_reply(const struct dhcp_packet *q, const struct dhcp_ask *ask, const uint8_t *bytes, size_t n)
+{
+	static const uint8_t zero[4];
+	struct slice size = q->opt[DHCP_OPT_MAX_SIZE], picked, uuid = q->opt[DHCP_OPT_UUID];
+	size_t most = size.n == 2 ? (size_t)(size.p[0] << 8 | size.p[1]) - 28 : DHCP_SAFE_MAX;
+	struct dhcp_packet r;
+
+	check_chain(bytes, n);
+	CHECK_INT(dhcp_parse((struct slice){ bytes, n }, &r), 0);
+	CHECK_INT(r.op, DHCP_BOOTREPLY);
+	CHECK(r.htype == q->htype && r.hlen == q->hlen && r.xid == q->xid && r.secs == 0);
+	CHECK(memcmp(r.chaddr, q->chaddr, sizeof(r.chaddr)) == 0);
+	CHECK(memcmp(r.yiaddr, zero, 4) == 0 && memcmp(r.siaddr, zero, 4) != 0);
+	CHECK_INT(r.flags, q->hlen == 0 ? DHCP_FLAG_BROADCAST : q->flags);
+	CHECK_INT(r.type, ask->kind == ASK_BOOTSERVER ? DHCP_ACK : DHCP_OFFER);
+	CHECK_BYTES(r.opt[DHCP_OPT_SERVER_ID], ((struct slice){ ours, 4 }));
+	CHECK(slice_is(r.opt[DHCP_OPT_CLASS], "PXEClient") ||
+	      slice_is(r.opt[DHCP_OPT_CLASS], "HTTPClient"));
+	CHECK_BYTES(r.opt[DHCP_OPT_UUID], uuid);
+	CHECK_BYTES(r.opt[DHCP_OPT_RELAY_INFO], q->opt[DHCP_OPT_RELAY_INFO]);
+	CHECK(n >= DHCP_REPLY_MIN && n <= most && n <= DHCP_REPLY_MAX);
+	if (ask->client.has_boot_item) {
+		CHECK(dhcp_sub_option(r.opt[DHCP_OPT_VENDOR], PXE_OPT_BOOT_ITEM, &picked) == 0 ||
+		      slice_is(r.opt[DHCP_OPT_CLASS], "HTTPClient") ||
+		      dhcp_sub_option(r.opt[DHCP_OPT_VENDOR], PXE_OPT_BOOT_MENU, &picked) == 0);
+	}
+}
+
+static void
+test_all(void)
+{
+	static const struct {
+		const char *who, *options, *mac;
+	} clients[] = {
+		{ "edk2", EDK2_DISCOVER, "525400123456" },
+		{ "edk2 on 4011", EDK2_BOOTSERVER, "525400123456" },
+		{ "HTTP Boot", EDK2_HTTP, "525400123456" },
+		{ "a ROM", "350101 5d020000 " CLASS_BIOS "ff", "525400123456" },
+		{ "a ROM that picked an item", ROM_MENU_REQUEST, "525400123456" },
+		{ "iPXE of 2019", IPXE_EFI_2019, "525400123456" },
+		{ "chained iPXE", IPXE_CHAINED, "525400123456" },
+		{ "gPXE", GPXE, "525400123456" },
+		{ "iPXE on InfiniBand", IPOIB, "" },
+		{ "U-Boot", UBOOT, "525400123456" },
+		{ "U-Boot as firmware", UBOOT_PXE, "525400123456" },
+		{ "U-Boot by HTTP", UBOOT_HTTP, "525400123456" },
+		{ "Raspberry Pi 3", RPI_OLD, "b827eb123456" },
+		{ "Raspberry Pi 4", RPI4, "dca632123456" },
+		{ "Raspberry Pi 5", RPI5, "2ccf67123456" },
+		{ "a Pi without option 60", RPI_REQUEST, "dca632123456" },
+		{ "wdsnbp.com", WDS_REQUEST, "525400123456" },
+		{ "a Windows program", WDS_INFORM, "525400123456" },
+	};
+	struct boot_answer answer = { .action = ACTION_OFFER, .trust = slice_str(fingerprint) };
+	uint8_t bytes[1500], out[DHCP_REPLY_MAX];
+
+	for (size_t i = 0; i < NITEMS(clients) * 2; i++) {
+		bool relayed = i >= NITEMS(clients);
+		size_t k = i % NITEMS(clients), n;
+		struct dhcp_packet q;
+		char options[1024];
+
+		snprintf(options, sizeof(options), "%s%s", relayed ? "52060104 65746830 " : "",
+		    clients[k].options);
+		test_case("every style and port: %s%s", clients[k].who, relayed ? ", relayed" : "");
+		n = packet_from(options, clients[k].mac, bytes, sizeof(bytes));
+		memcpy(bytes + 24, relayed ? "\x0a\x4d\x02\x01" : "\0\0\0\0", 4);
+		CHECK_INT(dhcp_parse((struct slice){ bytes, n }, &q), 0);
+		for (unsigned way = 0; way < 2 * OFFER_STYLES; way++) {
+			struct dhcp_ask ask;
+			struct wbuf w;
+			enum ask_kind kind = ask_from_packet(&q, way % 2 == 1, ours, &ask);
+
+			if (kind != ASK_DISCOVER && kind != ASK_BOOTSERVER)
+				continue;
+			answer.style = (enum offer_style)(way / 2);
+			answer.file =
+			    slice_str(answer.style == OFFER_HTTP || answer.style == OFFER_IPXE
+					  ? "http://10.77.0.2:8060/2PXE/boot"
+					  : "boot/x64/snponly.efi");
+			wbuf_init(&w, out, sizeof(out));
+			CHECK_INT(reply_build(&ask, &answer, &w), 0);
+			check_reply(&q, &ask, out, w.used);
+		}
+	}
+}
+
+static void
+test_rpi(void)
+{
+	static const char text[] =
+	    "060103 0a0400505845 0914 0000 11 526173706265727279205069 20426f6f74 ff";
+	static const struct {
+		const char *what, *options, *mac;
+		bool boot_port;
+		const char *server; /* option 66 */
+		size_t n;
+	} cases[] = {
+		{ "a Pi 3 gets the digits alone", RPI_OLD, "b827eb123456", false, "10.77.0.2", 9 },
+		{ "a Pi 4 with a NUL, as its EEPROM of 2019 reads on", RPI4, "dca632123456", false,
+		    "10.77.0.2", 10 },
+		{ "a Pi 5", RPI5, "2ccf67123456", false, "10.77.0.2", 10 },
+		{ "on port 4011, without option 60", RPI_REQUEST, "dca632123456", true, "10.77.0.2",
+		    10 },
+	};
+	struct boot_answer answer = { .action = ACTION_OFFER,
+		.style = OFFER_RPI,
+		.file = slice_str("boot/rpi/bootcode.bin"),
+		.trust = slice_str(fingerprint) };
+	uint8_t bytes[1500], out[DHCP_REPLY_MAX], vendor[64];
+
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		size_t n = packet_from(cases[i].options, cases[i].mac, bytes, sizeof(bytes));
+		struct dhcp_packet q, r;
+		struct dhcp_ask ask;
+		struct wbuf w;
+
+		test_case("Raspberry Pi: %s", cases[i].what);
+		CHECK_INT(dhcp_parse((struct slice){ bytes, n }, &q), 0);
+		(void)ask_from_packet(&q, cases[i].boot_port, ours, &ask);
+		wbuf_init(&w, out, sizeof(out));
+		CHECK_INT(reply_build(&ask, &answer, &w), 0);
+		CHECK_INT(dhcp_parse(wbuf_view(&w), &r), 0);
+		CHECK_BYTES(r.opt[DHCP_OPT_VENDOR],
+		    ((struct slice){ vendor, test_unhex(text, vendor, sizeof(vendor)) }));
+		CHECK_BYTES(r.opt[DHCP_OPT_TFTP_SERVER],
+		    ((struct slice){ (const uint8_t *)cases[i].server, cases[i].n }));
+		CHECK(slice_is(r.opt[DHCP_OPT_CLASS], "PXEClient"));
+		CHECK(slice_is(r.file, "boot/rpi/bootcode.bin"));
+		CHECK(memcmp(r.siaddr, ours, 4) == 0);
+		CHECK(!r.has[DHCP_OPT_ETHERBOOT] && !r.has[DHCP_OPT_BOOT_FILE]);
+	}
+}
+
+/* What Windows programs send beside is theirs alone. */
+static void
+test_windows(void)
+{
+	struct boot_answer answer = { .action = ACTION_OFFER, .file = slice_str("x") };
+	uint8_t bytes[DHCP_REPLY_MAX];
+	struct dhcp_packet r;
+	size_t n = 0;
+
+	test_case("option 250 of a Windows program is taken and not sent back");
+	CHECK_INT(answer_packet(WDS_REQUEST, true, &answer, bytes, &n, &r), 0);
+	CHECK(r.type == DHCP_ACK && slice_is(r.file, "x") && !r.has[250]);
+	CHECK_INT(answer_packet(WDS_INFORM, true, &answer, bytes, &n, &r), 0);
+	CHECK(r.type == DHCP_ACK && slice_is(r.file, "x") && !r.has[250]);
+}
+
 static void
 test_details(void)
 {
@@ -357,6 +576,9 @@ main(void)
 	test_sorting();
 	test_offers();
 	test_local();
+	test_all();
+	test_rpi();
+	test_windows();
 	test_details();
 	test_relay();
 	test_fingerprint();

@@ -27,6 +27,7 @@ over_the_bus(const struct boot_request *r, struct boot_request *ret)
 static void
 check_reply(const struct dhcp_ask *ask, const struct boot_answer *answer)
 {
+	static const uint8_t none[4];
 	uint8_t bytes[DHCP_REPLY_MAX];
 	struct dhcp_packet p;
 	struct wbuf w;
@@ -37,7 +38,9 @@ check_reply(const struct dhcp_ask *ask, const struct boot_answer *answer)
 	MUST(!w.bad && w.used >= DHCP_REPLY_MIN && w.used <= ask->max_size);
 	MUST(dhcp_parse(wbuf_view(&w), &p) == 0);
 	MUST(p.op == DHCP_BOOTREPLY && p.xid == ask->xid && p.hlen == ask->hlen);
-	MUST(p.type == (ask->kind == ASK_DISCOVER ? DHCP_OFFER : DHCP_ACK));
+	MUST(p.type == (ask->bootp ? 0 : ask->kind == ASK_DISCOVER ? DHCP_OFFER : DHCP_ACK));
+	MUST(memcmp(p.yiaddr, none, 4) == 0 && memcmp(p.siaddr, none, 4) != 0);
+	MUST(ask->client.client != CLIENT_RPI || memmem(p.file.p, p.file.n, "rpi", 3) != NULL);
 	MUST(memcmp(p.giaddr, ask->giaddr, 4) == 0);
 	MUST(memcmp(p.chaddr, ask->chaddr, sizeof(p.chaddr)) == 0);
 	MUST(p.has[DHCP_OPT_SERVER_ID] && !p.has[DHCP_OPT_OVERLOAD]);
