@@ -84,7 +84,10 @@ add_loader(struct catalogue *c, int root_fd, const char *path, const json_t *not
 	memset(l, 0, sizeof(*l));
 	(void)snprintf(l->path, sizeof(l->path), "%s", path);
 	l->size = n;
-	loader_inspect((struct slice){ bytes, n }, path_base(path), &l->info);
+	if (path_is_below(path, CATALOGUE_RPI))
+		loader_inspect_rpi(&l->info);
+	else
+		loader_inspect((struct slice){ bytes, n }, path_base(path), &l->info);
 	digest_bytes((struct slice){ bytes, n }, digest);
 	free(bytes);
 	origins_apply(notes, path, digest_format(digest, hex), &l->info, c->sources[c->nloaders]);
@@ -113,6 +116,10 @@ scan_loaders(struct catalogue *c, int root_fd, const char *path, int depth, cons
 		if (e->d_name[0] == '.' || strcmp(e->d_name, ORIGINS_FILE) == 0 ||
 		    snprintf(sub, sizeof(sub), "%s/%s", path, e->d_name) >= (int)sizeof(sub) ||
 		    fstatat(root_fd, sub, &st, 0) < 0)
+			continue;
+		/* a Pi's firmware is some hundred files, of which few tell anything */
+		if (strcasecmp(path, CATALOGUE_RPI) == 0 &&
+		    (S_ISDIR(st.st_mode) || !loader_is_rpi(e->d_name)))
 			continue;
 		if (S_ISDIR(st.st_mode) && depth > 0)
 			scan_loaders(c, root_fd, sub, depth - 1, notes);

@@ -10,6 +10,7 @@
 #include "handlerd/decide.h"
 
 #define CATALOGUE_LOADERS 256
+#define CATALOGUE_RPI     "boot/rpi" /* the firmware of Raspberry Pis */
 #define CATALOGUE_IMAGES  1024
 
 struct catalogue {

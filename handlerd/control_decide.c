@@ -9,6 +9,7 @@
 
 #include "common/arch.h"
 #include "common/hex.h"
+#include "common/pxe.h"
 #include "handlerd/control_machines.h"
 #include "handlerd/explain.h"
 #include "handlerd/gather.h"
@@ -368,8 +369,9 @@ set_stage(struct boot_request *r, enum boot_stage stage, const struct machine *m
 	if (stage == STAGE_DISCOVER || stage == STAGE_BOOTSERVER) {
 		r->via = VIA_DHCP;
 		if (r->client == CLIENT_UNKNOWN)
-			r->client =
-			    arch_find(r->arch)->kind == ARCH_KIND_HTTP ? CLIENT_HTTP : CLIENT_PXE;
+			r->client = pxe_likely_client(r->arch, &r->mac);
+		if (r->client == CLIENT_RPI)
+			r->arch = ARCH_RPI;
 		return;
 	}
 	r->via = VIA_HTTPS;

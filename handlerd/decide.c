@@ -61,8 +61,16 @@ put_base(struct wbuf *w, const struct web *web, bool secure, bool by_ip)
 	wbuf_printf(w, ":%u/", secure ? web->port : web->http_port);
 }
 
+bool
+request_is_strange(const struct boot_request *r, uint16_t boot_arch)
+{
+	return (r->stage == STAGE_DISCOVER || r->stage == STAGE_BOOTSERVER) &&
+	       r->client != CLIENT_IPXE &&
+	       arch_find(r->arch != ARCH_UNKNOWN ? r->arch : boot_arch)->number == ARCH_UNKNOWN;
+}
+
 enum arch_cpu
-request_cpu(const struct boot_request *r, uint16_t boot_arch)
+request_cpu(const struct boot_request *r, uint16_t boot_arch, enum arch_cpu strange)
 {
 	static const struct {
 		const char *buildarch;
@@ -82,6 +90,8 @@ request_cpu(const struct boot_request *r, uint16_t boot_arch)
 		if (slice_is(r->buildarch, table[i].buildarch))
 			return table[i].cpu;
 	}
+	if (request_is_strange(r, boot_arch))
+		return strange;
 	return arch_find(r->arch != ARCH_UNKNOWN ? r->arch : boot_arch)->cpu;
 }
 

@@ -111,6 +111,7 @@ enum {
 	EFFECT_WANT_APPROVAL = 1u << 1, /* somebody ought to be told that it waits */
 	EFFECT_LOADER = 1u << 2,        /* a loader was offered: adapt_given() */
 	EFFECT_LOG = 1u << 3,           /* the rule wants a line in the log */
+	EFFECT_STRANGE_ARCH = 1u << 4,  /* firmware of an architecture that nobody knows */
 };
 
 struct decision {
@@ -131,7 +132,12 @@ struct decision {
 void decide(const struct boot_request *r, const struct policy *policy, const struct facts *facts,
     struct wbuf *scratch, struct decision *ret);
 
-/* The CPU that a request's client has, by its architecture or by what iPXE says of itself. */
-enum arch_cpu request_cpu(const struct boot_request *r, uint16_t boot_arch);
+/*
+ * The CPU that a request's client has, by its architecture or by what iPXE says of itself.
+ * `strange`: that of firmware with a number that is not in the table.
+ */
+enum arch_cpu request_cpu(const struct boot_request *r, uint16_t boot_arch, enum arch_cpu strange);
+/* True for firmware, not iPXE, with such a number. */
+bool request_is_strange(const struct boot_request *r, uint16_t boot_arch);
 
 #endif

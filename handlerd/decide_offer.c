@@ -1,6 +1,8 @@
 /* Answers to DHCP: which loader, which URL, or none; see decide.h. */
 #include "handlerd/decision.h"
 
+#include "common/pxe.h"
+
 #include <string.h>
 
 #define LOADERS_MAX ADAPT_LOADERS
@@ -72,6 +74,22 @@ list_named(const struct facts *f, const struct config_strings *paths,
 	return n;
 }
 
+/*
+ * A Raspberry Pi says that it is a BIOS PC, and could run nothing that is meant for one: of what a
+ * rule or the site names only its own counts.
+ */
+static size_t
+keep_rpi(const struct loader *list[static LOADERS_MAX], size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (list[i]->info.cpu == ARCH_CPU_RPI)
+			list[kept++] = list[i];
+	}
+	return kept;
+}
+
 /* The loaders for this request in order of preference: a rule's, the site's, the best there are. */
 static size_t
 list_loaders(const struct deciding *d, const struct rule_conf *rule, bool *ret_dead,
@@ -82,10 +100,10 @@ list_loaders(const struct deciding *d, const struct rule_conf *rule, bool *ret_d
 	size_t n = 0;
 
 	*ret_dead = false;
-	if (rule != NULL)
-		return list_named(f, &rule->loaders, list);
-	if (d->policy->loaders[cpu] != NULL)
-		return list_named(f, d->policy->loaders[cpu], list);
+	if (rule != NULL || d->policy->loaders[cpu] != NULL) {
+		n = list_named(f, rule != NULL ? &rule->loaders : d->policy->loaders[cpu], list);
+		return cpu == ARCH_CPU_RPI ? keep_rpi(list, n) : n;
+	}
 	for (const struct loader *l = f->best[cpu];
 	     l != NULL && l < f->loaders + f->nloaders && l->info.cpu == cpu && n < LOADERS_MAX;
 	     l++) {
@@ -124,15 +142,22 @@ offer_path(const struct deciding *d, const struct loader *l, enum offer_style st
 	offer(d, style, slice_str(l->path), reason);
 }
 
-/* UEFI HTTP Boot: the loader's URL, by address, as a name would need DNS from the DHCP server. */
+/*
+ * UEFI HTTP Boot: the loader's URL, by address, as a name would need DNS from the DHCP server;
+ * unless the site names a host, or its certificate may be for the name alone.
+ */
 static void
 offer_url(const struct deciding *d, const struct loader *l)
 {
-	bool secure = d->facts->web.http_port == 0;
+	const char *host = d->policy->conf.http_host;
+	bool secure = d->facts->web.http_port == 0, named = host[0] != '\0';
 	size_t start = d->scratch->used;
+	struct web web = d->facts->web;
 	struct slice url;
 
-	put_base(d->scratch, &d->facts->web, secure, !secure);
+	if (named)
+		web.host = host;
+	put_base(d->scratch, &web, secure, !secure && !named);
 	wbuf_printf(d->scratch, "2PXE/file/%s", l->path);
 	if (answer_take(d, start, &url))
 		offer(d, OFFER_HTTP, url, secure ? REASON_LOADER_HTTPS : REASON_LOADER);
@@ -158,13 +183,19 @@ offer_loader(const struct deciding *d, const struct rule_conf *rule)
 
 	if (n == 0) {
 		answer_ignore(d, dead ? REASON_NO_HTTPS
-				 : arch_find(d->r->arch)->kind == ARCH_KIND_NONE
+				 : arch_find(d->facts->subject.arch)->kind == ARCH_KIND_NONE
 				     ? REASON_UNKNOWN_ARCH
 				     : REASON_NO_LOADER);
 		return;
 	}
+	if (list[0]->info.cpu == ARCH_CPU_RPI) {
+		/* it goes its own way from there, so there is nothing to learn */
+		d->out->loader_why = ADAPT_PREFERRED;
+		offer_path(d, list[0], OFFER_RPI);
+		return;
+	}
 	l = choose_loader(d, list, n);
-	if (d->r->client == CLIENT_HTTP)
+	if (pxe_wants_url(d->r->client, d->r->arch))
 		offer_url(d, l);
 	else
 		offer_path(d, l, style_of(d, rule));
@@ -193,9 +224,9 @@ offer_target(const struct deciding *d, const struct ruling *ruling)
 	d->a->server = choices[0].server;
 	d->a->text = slice_str(choices[0].target->conf->name);
 	offer(d,
-	    !choices[0].by_url            ? style_of(d, NULL)
-	    : d->r->client == CLIENT_HTTP ? OFFER_HTTP
-					  : OFFER_IPXE,
+	    choices[0].by_url ? (d->r->client == CLIENT_IPXE ? OFFER_IPXE : OFFER_HTTP)
+	    : d->facts->subject.cpu == ARCH_CPU_RPI ? OFFER_RPI
+						    : style_of(d, NULL),
 	    slice_str(choices[0].file), REASON_REFERRED);
 	d->a->trust = (struct slice){ 0 };
 	return true;
@@ -204,15 +235,22 @@ offer_target(const struct deciding *d, const struct ruling *ruling)
 static bool
 is_boot_client(const struct boot_request *r)
 {
-	return r->client == CLIENT_PXE || r->client == CLIENT_IPXE || r->client == CLIENT_HTTP;
+	return r->client != CLIENT_UNKNOWN;
 }
 
-/* The answer that ends this firmware's attempt; iPXE gets a script that leaves. */
+/*
+ * The answer that ends this firmware's attempt; iPXE gets a script that leaves.  A Raspberry Pi and
+ * U-Boot know no menus: nothing ends their attempts sooner than silence.
+ */
 static void
 offer_end(const struct deciding *d, const struct ruling *ruling)
 {
 	if (d->r->client == CLIENT_IPXE) {
 		offer_script(d);
+		return;
+	}
+	if (d->r->client == CLIENT_RPI || d->r->client == CLIENT_UBOOT) {
+		answer_ignore(d, ruling->reason);
 		return;
 	}
 	offer(d, OFFER_LOCAL, (struct slice){ 0 }, ruling->reason);
@@ -228,6 +266,8 @@ decide_offer(const struct deciding *d)
 		answer_ignore(d, REASON_NOT_A_BOOT);
 		return;
 	}
+	if (request_is_strange(d->r, d->facts->subject.arch))
+		d->out->effects |= EFFECT_STRANGE_ARCH;
 	judge(d->policy, d->facts, NULL, NULL, &ruling);
 	d->a->rule = slice_str(ruling.rule);
 	d->out->effects |= ruling.effects & ~(unsigned)EFFECT_WANT_APPROVAL;

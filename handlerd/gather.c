@@ -248,7 +248,7 @@ gather_subject(struct handlerd *h, const struct boot_request *r, const struct bo
 		                                      : CLIENT_UNKNOWN,
 		.via = r->via,
 		.arch = r->arch != ARCH_UNKNOWN ? r->arch : boot_arch,
-		.cpu = request_cpu(r, boot_arch),
+		.cpu = request_cpu(r, boot_arch, (enum arch_cpu)policy->conf.strange_arch),
 		.attempt = b != NULL ? b->attempt : 1,
 		.waited_s = r->secs,
 		.ipxe_version = r->ipxe_version,
@@ -338,6 +338,21 @@ check_token(struct handlerd *h, const struct boot_request *r, const struct image
 		    token_fault_name(f->token_fault), f->path);
 }
 
+/*
+ * A Raspberry Pi looks for its firmware in the root, and in a folder there that is called like its
+ * serial number.  A site keeps it in a place of its own.
+ */
+static int
+find_rpi_file(struct handlerd *h, const char *path, struct content_file *file)
+{
+	char below[CONTENT_PATH_MAX];
+
+	if (h->catalogue->best[ARCH_CPU_RPI] == NULL ||
+	    snprintf(below, sizeof(below), CATALOGUE_RPI "/%s", path) >= (int)sizeof(below))
+		return -ENOENT;
+	return content_stat(h->root_fd, below, file);
+}
+
 static void
 gather_file(struct handlerd *h, const struct boot_request *r, const struct policy *policy,
     uint64_t now_ms, bool only_look, struct fact_room *room, struct facts *f)
@@ -350,6 +365,8 @@ gather_file(struct handlerd *h, const struct boot_request *r, const struct polic
 	if (f->path_rc < 0)
 		return;
 	f->file_rc = h->root_fd < 0 ? -ENOSYS : content_stat(h->root_fd, room->path, &file);
+	if (f->file_rc == -ENOENT && r->via == VIA_TFTP)
+		f->file_rc = find_rpi_file(h, room->path, &file);
 	/* the name as it is on the disk, so that timelines agree on it */
 	if (f->file_rc == 0)
 		memcpy(room->path, file.path, sizeof(room->path));

@@ -19,6 +19,7 @@
 #include "handlerd/rivalry.h"
 #include "handlerd/services.h"
 #include "handlerd/sources.h"
+#include "handlerd/told.h"
 
 #include <time.h>
 
@@ -87,6 +88,7 @@ struct handlerd {
 	uint64_t decisions;
 	uint64_t repeated_events;
 	uint64_t by_reason[REASONS];
+	struct told strange_archs; /* models whose architecture nobody knows */
 	struct {
 		uint64_t origin, seq, used;
 	} origins[HANDLERD_ORIGINS];

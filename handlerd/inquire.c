@@ -413,6 +413,31 @@ note_loader(struct inquiry *q, const struct boot *b)
 	    q->decision.loaders, q->decision.loader_at, wall_clock_ms());
 }
 
+/* Said once a model: what to do about it is for a person, and the same for each of its packets. */
+static void
+note_strange_arch(struct inquiry *q)
+{
+	const struct subject *s = &q->facts.subject;
+	char key[ADAPT_KEY_MAX], class[LOG_QUOTE_SIZE];
+
+	switch (told_note(&q->h->strange_archs,
+	    adapt_key(s->manufacturer, s->product, &s->mac, s->vendor_class, s->arch, key))) {
+	case TOLD_NEW:
+		log_warnx("%s, vendor class %s, has an architecture that is in no table: %s%s, as "
+			  "offers.unknown_arch says (told once)",
+		    key, log_quote(s->vendor_class, class),
+		    s->cpu == ARCH_CPU_NONE ? "no answer" : "taken for ",
+		    s->cpu == ARCH_CPU_NONE ? "" : arch_cpu_name(s->cpu));
+		break;
+	case TOLD_FULL:
+		log_warnx("more than %d models have architectures that are in no table; what "
+			  "follows is only counted",
+		    TOLD_MAX);
+		break;
+	case TOLD_OVER: break;
+	}
+}
+
 static void
 apply_effects(struct inquiry *q, struct boot *b)
 {
@@ -428,6 +453,8 @@ apply_effects(struct inquiry *q, struct boot *b)
 		return;
 	if (q->r.stage == STAGE_BOOT && a->reason != REASON_COLLECT)
 		b->waits = a->reason == REASON_APPROVAL || a->reason == REASON_HELD;
+	if ((effects & EFFECT_STRANGE_ARCH) != 0)
+		note_strange_arch(q);
 	if ((effects & EFFECT_LOADER) != 0)
 		note_loader(q, b);
 	if ((effects & EFFECT_QUARANTINE) != 0 && q->facts.machine.known &&

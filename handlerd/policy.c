@@ -326,6 +326,20 @@ check_loaders(struct check *c)
 	}
 }
 
+/* A name or an address as it stands in a URL. */
+static void
+check_offers(struct check *c)
+{
+	const char *host = c->p->conf.http_host;
+	struct ipaddr ip;
+
+	if (host[strspn(host,
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")] == '\0' ||
+	    ip_parse(slice_str(host), &ip) == 0)
+		return;
+	complain(c, "offers.http_host", "\"%.100s\" is neither a host name nor an address", host);
+}
+
 static bool
 is_menu(const struct policy *p, const char *name)
 {
@@ -458,6 +472,7 @@ compile(struct policy *p, struct check *c)
 
 	check_groups(c);
 	check_loaders(c);
+	check_offers(c);
 	check_entries(c);
 	check_rules(c);
 	referral_check(&p->conf.referral, count_error, c);

@@ -19,6 +19,11 @@ policy_style(int v)
 	return by_place[v];
 }
 
+/* in the order of enum arch_cpu */
+static const char *const cpus[] = { "none", "bios", "ia32", "x64", "arm32", "arm64", "riscv64",
+	"loong64", "rpi", NULL };
+_Static_assert(NITEMS(cpus) - 1 == ARCH_CPUS, "a name for each CPU");
+
 #define AT(member) .off = offsetof(struct policy_conf, member)
 
 static const struct config_key script_keys[] = {
@@ -142,6 +147,20 @@ static const struct config_key offer_keys[] = {
 	    .def = "\"pxe10-prompt\"",
 	    .names = styles,
 	    .help = "first offer to BIOS PXE ROMs" },
+	{ .name = "unknown_arch",
+	    .type = CONFIG_ENUM,
+	    AT(strange_arch),
+	    .def = "\"none\"",
+	    .names = cpus,
+	    .help = "CPU of firmware whose architecture (DHCP option 93) is in no registry that "
+		    "is known here; `none`: it gets no answer" },
+	{ .name = "http_host",
+	    .type = CONFIG_STRING,
+	    AT(http_host),
+	    .def = "\"\"",
+	    .max = 253,
+	    .help = "host in the URLs for UEFI HTTP Boot, which needs DNS from the DHCP server to "
+		    "use a name; empty: httpsbootd's address, over HTTPS its name" },
 	{ 0 },
 };
 

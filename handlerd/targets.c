@@ -2,6 +2,7 @@
 #include "handlerd/targets.h"
 
 #include "common/arch.h"
+#include "common/pxe.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -268,7 +269,7 @@ static const char *
 file_for(const struct target_conf *conf, const struct boot_request *r)
 {
 	const struct arch *arch = arch_find(r->arch);
-	bool http = r->client == CLIENT_HTTP;
+	bool http = pxe_wants_url(r->client, r->arch);
 	char name[32];
 
 	if (arch->cpu == ARCH_CPU_NONE || (!http && conf->next_server.family == 0))
@@ -354,7 +355,7 @@ judge(const struct pick *p, const struct target *target, const struct target_hea
 	*c = (struct target_choice){ .target = target, .health = health };
 	find_near(p, target, c);
 	c->cost = cost_of(p, conf);
-	c->by_url = wants_url(p->r) || p->r->client == CLIENT_HTTP;
+	c->by_url = wants_url(p->r) || pxe_wants_url(p->r->client, p->r->arch);
 	c->file = file_for(conf, p->r);
 	if (wants_url(p->r))
 		c->file = conf->url[0] != '\0' ? conf->url : NULL;

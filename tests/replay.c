@@ -168,12 +168,49 @@ print_reply(const struct dhcp_ask *ask, const struct boot_answer *answer)
 	    p.siaddr[3]);
 	print_text("file", p.file);
 	print_text("60", p.opt[DHCP_OPT_CLASS]);
+	print_text("66", p.opt[DHCP_OPT_TFTP_SERVER]);
 	print_text("67", p.opt[DHCP_OPT_BOOT_FILE]);
 	print_hex("43", p.opt[DHCP_OPT_VENDOR]);
 	print_hex("97", p.opt[DHCP_OPT_UUID]);
 	print_hex("175", p.opt[DHCP_OPT_ETHERBOOT]);
 	print_hex("82", p.opt[DHCP_OPT_RELAY_INFO]);
 	printf("\n");
+}
+
+/* A packet that ends too early is refused, or read as far as it goes; nothing worse. */
+static void
+cut_short(const struct datagram *d, const uint8_t server[static 4])
+{
+	static const struct boot_answer answer = { .action = ACTION_OFFER,
+		.file = { (const uint8_t *)"x", 1 } };
+	uint8_t out[DHCP_REPLY_MAX];
+
+	for (size_t n = 0; n < d->bytes.n; n++) {
+		/* memory of just that length, so that a sanitizer sees who reads on */
+		uint8_t *bytes = malloc(n + 1);
+		struct dhcp_packet p;
+		struct dhcp_ask ask;
+		enum ask_kind kind;
+		struct wbuf w;
+
+		if (bytes == NULL)
+			abort();
+		memcpy(bytes + 1, d->bytes.p, n);
+		kind = dhcp_parse((struct slice){ bytes + 1, n }, &p) < 0
+		           ? ASK_NOTHING
+		           : ask_from_packet(&p, d->to == 4011, server, &ask);
+		if (n < DHCP_HEADER_BYTES && kind != ASK_NOTHING) {
+			printf("%zu bytes were taken for a packet\n", n);
+			exit(1);
+		}
+		wbuf_init(&w, out, sizeof(out));
+		if ((kind == ASK_DISCOVER || kind == ASK_BOOTSERVER) &&
+		    (reply_build(&ask, &answer, &w) < 0 || dhcp_parse(wbuf_view(&w), &p) < 0)) {
+			printf("no good answer to the first %zu bytes\n", n);
+			exit(1);
+		}
+		free(bytes);
+	}
 }
 
 static void
@@ -192,6 +229,7 @@ replay_dhcp(struct replay *re, const struct datagram *d)
 		printf("malformed\n");
 		return;
 	}
+	cut_short(d, server);
 	kind = ask_from_packet(&p, d->to == 4011, server, &ask);
 	if (kind != ASK_DISCOVER && kind != ASK_BOOTSERVER) {
 		printf("type %u xid=%08x, %s\n", p.type, p.xid,

@@ -56,6 +56,10 @@ static const struct loader loaders[] = {
 	    .info = IPXE(ARCH_CPU_BIOS),
 	    .rank = 1,
 	    .size = 90000 },
+	{ .path = "boot/rpi/bootcode.bin",
+	    .info = { .kind = LOADER_RPI, .cpu = ARCH_CPU_RPI, .https = LOADER_HTTPS_NO },
+	    .rank = 5,
+	    .size = 52000 },
 };
 
 static const struct image images[] = {
@@ -79,7 +83,7 @@ stock_subject(const struct boot_request *r, struct subject *s)
 		.client = r->stage == STAGE_BOOT ? CLIENT_IPXE : r->client,
 		.via = r->via,
 		.arch = r->arch,
-		.cpu = request_cpu(r, ARCH_UNKNOWN),
+		.cpu = request_cpu(r, ARCH_UNKNOWN, ARCH_CPU_NONE),
 		.machine = 1u << RULE_MACHINE_NEW | 1u << RULE_MACHINE_UNKNOWN,
 		.attempt = 1,
 		.waited_s = r->secs,

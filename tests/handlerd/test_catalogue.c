@@ -94,6 +94,25 @@ main(void)
 	CHECK_INT(c->broken, 1);
 	catalogue_free(c);
 
+	test_case("a Raspberry Pi's firmware is known by its place and names");
+	CHECK(mkdir("boot/rpi", 0755) == 0 && mkdir("boot/rpi/overlays", 0755) == 0);
+	put("boot/rpi/bootcode.bin", "x");
+	put("boot/rpi/Config.txt", "x");
+	put("boot/rpi/kernel8.img", "x");
+	put("boot/rpi/undionly.kpxe", "PXE->EB:");
+	put("boot/rpi/overlays/start4.elf", "x");
+	put("boot/config.txt", "x");
+	CHECK_INT(catalogue_scan(root, &c), 0);
+	CHECK_INT(c->nloaders, 3 + 2);
+	CHECK_STR(c->best[ARCH_CPU_RPI]->path, "boot/rpi/bootcode.bin");
+	CHECK_STR(c->best[ARCH_CPU_BIOS]->path, "boot/bios/undionly.kpxe");
+	CHECK_STR(loader_kind_name(c->best[ARCH_CPU_RPI]->info.kind), "rpi");
+	catalogue_free(c);
+	CHECK(unlink("boot/rpi/bootcode.bin") == 0);
+	CHECK_INT(catalogue_scan(root, &c), 0);
+	CHECK_STR(c->best[ARCH_CPU_RPI]->path, "boot/rpi/Config.txt");
+	catalogue_free(c);
+
 	test_case("images are listed by name; broken ones are left out and counted");
 	CHECK_INT(mkdir("images", 0755), 0);
 	put_image("zulu", "zulu", 5);

@@ -32,6 +32,15 @@ static const struct loader grub = {
 	.info = { .kind = LOADER_EFI, .cpu = ARCH_CPU_X64 },
 };
 
+static const struct loader rpi = {
+	.path = "boot/rpi/bootcode.bin",
+	.info = { .kind = LOADER_RPI, .cpu = ARCH_CPU_RPI, .https = LOADER_HTTPS_NO },
+};
+static const struct loader arm = {
+	.path = "boot/arm64/ipxe.efi",
+	.info = { .kind = LOADER_IPXE, .cpu = ARCH_CPU_ARM64, .https = LOADER_HTTPS_YES },
+};
+
 /* --- requests ------------------------------------------------------------------------------- */
 
 /* Who asks, and what for. */
@@ -257,6 +266,21 @@ test_offers(void)
 		    "https://boot.example:8050/2PXE/file/boot/x64/snponly.efi" },
 		{ "HTTP Boot without a loader", CLIENT_HTTP, 19, PLAIN, NULL, ACTION_IGNORE,
 		    REASON_NO_LOADER, 0, NULL },
+		{ "a Raspberry Pi gets its own form", CLIENT_RPI, ARCH_RPI, 0, &rpi, ACTION_OFFER,
+		    REASON_LOADER, OFFER_RPI, "boot/rpi/bootcode.bin" },
+		{ "and never what a BIOS PC gets", CLIENT_RPI, ARCH_RPI, PLAIN, &bios,
+		    ACTION_IGNORE, REASON_NO_LOADER, 0, NULL },
+		{ "a BIOS PC gets nothing of a Pi's", CLIENT_PXE, 0, PLAIN, &rpi, ACTION_IGNORE,
+		    REASON_NO_LOADER, 0, NULL },
+		{ "U-Boot gets the program for its CPU", CLIENT_UBOOT, 22, 0, &arm, ACTION_OFFER,
+		    REASON_LOADER, OFFER_BINL, "boot/arm64/ipxe.efi" },
+		{ "U-Boot that asks as firmware, too", CLIENT_PXE, 11, 0, &arm, ACTION_OFFER,
+		    REASON_LOADER, OFFER_BINL, "boot/arm64/ipxe.efi" },
+		{ "U-Boot that boots by HTTP gets a URL", CLIENT_UBOOT, 24, PLAIN, &arm,
+		    ACTION_OFFER, REASON_LOADER, OFFER_HTTP,
+		    "http://10.0.0.1:8060/2PXE/file/boot/arm64/ipxe.efi" },
+		{ "U-Boot of a CPU that it does not tell", CLIENT_UBOOT, ARCH_UNKNOWN, 0, &bios,
+		    ACTION_IGNORE, REASON_UNKNOWN_ARCH, 0, NULL },
 		{ "what is no boot client is left alone", CLIENT_UNKNOWN, 0, PLAIN, &bios,
 		    ACTION_IGNORE, REASON_NOT_A_BOOT, 0, NULL },
 	};
@@ -288,6 +312,129 @@ test_offers(void)
 		run(&r, stock_policy(), &f, &again);
 		CHECK(again.answer.action == d.answer.action &&
 		      again.answer.reason == d.answer.reason);
+	}
+}
+
+/* Firmware with numbers that no table has: what the site says, and one word about it. */
+static void
+test_unknown_arch(void)
+{
+	static const struct {
+		const char *what, *policy;
+		enum boot_client client;
+		uint16_t arch;
+		const struct loader *loader;
+		enum boot_action action;
+		enum boot_reason reason;
+		enum offer_style style;
+		unsigned effects;
+	} cases[] = {
+		{ "silence by default", "{}", CLIENT_PXE, 99, &uefi, ACTION_IGNORE,
+		    REASON_UNKNOWN_ARCH, 0, EFFECT_STRANGE_ARCH },
+		{ "a CPU by configuration", "{\"offers\":{\"unknown_arch\":\"x64\"}}", CLIENT_PXE,
+		    99, &uefi, ACTION_OFFER, REASON_LOADER, OFFER_BINL,
+		    EFFECT_STRANGE_ARCH | EFFECT_LOADER },
+		{ "firmware that does not tell any", "{\"offers\":{\"unknown_arch\":\"x64\"}}",
+		    CLIENT_HTTP, ARCH_UNKNOWN, &uefi, ACTION_OFFER, REASON_LOADER_HTTPS, OFFER_HTTP,
+		    EFFECT_STRANGE_ARCH | EFFECT_LOADER },
+		{ "the CPU has no loader", "{\"offers\":{\"unknown_arch\":\"arm64\"}}", CLIENT_PXE,
+		    99, &uefi, ACTION_IGNORE, REASON_UNKNOWN_ARCH, 0, EFFECT_STRANGE_ARCH },
+		{ "as Raspberry Pis", "{\"offers\":{\"unknown_arch\":\"rpi\"}}", CLIENT_PXE, 99,
+		    &rpi, ACTION_OFFER, REASON_LOADER, OFFER_RPI, EFFECT_STRANGE_ARCH },
+		{ "a number that is known keeps its meaning",
+		    "{\"offers\":{\"unknown_arch\":\"x64\"}}", CLIENT_PXE, 2, &uefi, ACTION_IGNORE,
+		    REASON_UNKNOWN_ARCH, 0, 0 },
+		{ "iPXE needs no number for its script", "{}", CLIENT_IPXE, 99, &uefi, ACTION_OFFER,
+		    REASON_SCRIPT_URL, OFFER_IPXE, 0 },
+	};
+
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		struct policy *policy = stock_policy_of(cases[i].policy);
+		struct boot_request r = { .id = 1,
+			.stage = STAGE_DISCOVER,
+			.client = cases[i].client,
+			.arch = cases[i].arch };
+		struct facts f = facts_with(&r, TRUSTED, cases[i].loader);
+		struct decision d;
+
+		test_case("unknown architecture: %s", cases[i].what);
+		f.subject.cpu =
+		    request_cpu(&r, ARCH_UNKNOWN, (enum arch_cpu)policy->conf.strange_arch);
+		run(&r, policy, &f, &d);
+		CHECK_INT(d.answer.action, cases[i].action);
+		CHECK_INT(d.answer.reason, cases[i].reason);
+		CHECK_INT(d.answer.style, cases[i].style);
+		CHECK_INT(d.effects, cases[i].effects);
+		policy_unref(policy);
+	}
+}
+
+/* What a site may say about who gets what, where clients are not PCs. */
+static void
+test_boards(void)
+{
+	static const struct {
+		const char *what, *policy;
+		enum boot_client client;
+		uint16_t arch;
+		const struct loader *loaders[2];
+		enum boot_action action;
+		enum offer_style style;
+		const char *file;
+	} cases[] = {
+		{ "a rule for all machines does not give a Pi a PC's loader",
+		    "{\"rules\":[{\"name\":\"r\",\"action\":\"loader\",\"loaders\":["
+		    "\"boot/bios/undionly.kpxe\"]}]}",
+		    CLIENT_RPI, ARCH_RPI, { &bios, &rpi }, ACTION_IGNORE, 0, NULL },
+		{ "a rule that names a Pi's gives it, in its form, whoever it is",
+		    "{\"rules\":[{\"name\":\"r\",\"action\":\"loader\",\"loaders\":["
+		    "\"boot/rpi/bootcode.bin\"]}]}",
+		    CLIENT_PXE, 0, { &bios, &rpi }, ACTION_OFFER, OFFER_RPI,
+		    "boot/rpi/bootcode.bin" },
+		{ "a Pi that is refused is left alone: nothing ends its attempt sooner",
+		    "{\"rules\":[{\"name\":\"r\",\"action\":\"refuse\"}]}", CLIENT_RPI, ARCH_RPI,
+		    { &bios, &rpi }, ACTION_IGNORE, 0, NULL },
+		{ "U-Boot too", "{\"rules\":[{\"name\":\"r\",\"action\":\"refuse\"}]}",
+		    CLIENT_UBOOT, 22, { &arm, &rpi }, ACTION_IGNORE, 0, NULL },
+		{ "rules know them by kind and CPU",
+		    "{\"rules\":[{\"name\":\"r\",\"when\":{\"client\":[\"rpi\"],\"arch\":[\"rpi\"],"
+		    "\"firmware\":[\"raspberry-pi\"]},\"action\":\"ignore\"}]}",
+		    CLIENT_RPI, ARCH_RPI, { &bios, &rpi }, ACTION_IGNORE, 0, NULL },
+		{ "the host for HTTP Boot may be named",
+		    "{\"offers\":{\"http_host\":\"pxe.example\"}}", CLIENT_HTTP, 19, { &arm, &rpi },
+		    ACTION_OFFER, OFFER_HTTP,
+		    "http://pxe.example:8060/2PXE/file/boot/arm64/ipxe.efi" },
+		{ "another boot server's files for Pis",
+		    "{\"mode\":\"referral\",\"referral\":{\"targets\":[{\"name\":\"t\","
+		    "\"next_server\":\"10.9.0.1\",\"files\":[{\"arch\":\"rpi\",\"file\":"
+		    "\"bootcode.bin\"}]}]}}",
+		    CLIENT_RPI, ARCH_RPI, { &bios, &rpi }, ACTION_OFFER, OFFER_RPI,
+		    "bootcode.bin" },
+	};
+
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		struct policy *policy = stock_policy_of(cases[i].policy);
+		struct boot_request r = { .id = 1,
+			.stage = STAGE_DISCOVER,
+			.client = cases[i].client,
+			.arch = cases[i].arch };
+		struct facts f = facts_with(&r, PLAIN, NULL);
+		const struct loader *best[ARCH_CPUS] = { 0 };
+		struct loader both[] = { *cases[i].loaders[0], *cases[i].loaders[1] };
+		struct decision d;
+
+		test_case("boards: %s", cases[i].what);
+		for (size_t k = 0; k < NITEMS(both); k++)
+			best[both[k].info.cpu] = &both[k];
+		f.loaders = both;
+		f.nloaders = NITEMS(both);
+		f.best = best;
+		run(&r, policy, &f, &d);
+		CHECK_INT(d.answer.action, cases[i].action);
+		CHECK_INT(d.answer.style, cases[i].style);
+		CHECK_BYTES(d.answer.file,
+		    cases[i].file != NULL ? slice_str(cases[i].file) : (struct slice){ 0 });
+		policy_unref(policy);
 	}
 }
 
@@ -1423,23 +1570,25 @@ test_cpu(void)
 	test_case("the CPU is what iPXE says, else the packet's or the boot's architecture");
 	r.platform = slice_str("pcbios");
 	r.buildarch = slice_str("i386");
-	CHECK_INT(request_cpu(&r, 7), ARCH_CPU_BIOS);
+	CHECK_INT(request_cpu(&r, 7, ARCH_CPU_NONE), ARCH_CPU_BIOS);
 	r.platform = slice_str("efi");
-	CHECK_INT(request_cpu(&r, 7), ARCH_CPU_IA32);
+	CHECK_INT(request_cpu(&r, 7, ARCH_CPU_NONE), ARCH_CPU_IA32);
 	r.buildarch = slice_str("arm64");
-	CHECK_INT(request_cpu(&r, 7), ARCH_CPU_ARM64);
+	CHECK_INT(request_cpu(&r, 7, ARCH_CPU_NONE), ARCH_CPU_ARM64);
 	r.buildarch = slice_str("z80");
-	CHECK_INT(request_cpu(&r, 7), ARCH_CPU_X64);
+	CHECK_INT(request_cpu(&r, 7, ARCH_CPU_NONE), ARCH_CPU_X64);
 	r.arch = 11;
-	CHECK_INT(request_cpu(&r, 7), ARCH_CPU_ARM64);
+	CHECK_INT(request_cpu(&r, 7, ARCH_CPU_NONE), ARCH_CPU_ARM64);
 	r.arch = ARCH_UNKNOWN;
-	CHECK_INT(request_cpu(&r, ARCH_UNKNOWN), ARCH_CPU_NONE);
+	CHECK_INT(request_cpu(&r, ARCH_UNKNOWN, ARCH_CPU_NONE), ARCH_CPU_NONE);
 }
 
 int
 main(void)
 {
 	test_offers();
+	test_unknown_arch();
+	test_boards();
 	test_actions();
 	test_machine();
 	test_loaders();

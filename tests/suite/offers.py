@@ -21,7 +21,7 @@ BROADCAST = 0x8000
 # what no client and no relay is known to mind; 82 is last because some relays cut off what follows
 ORDER = (53, 54, 60, 97, 43, 66, 67, 175, 82)
 # Raspberry Pi's own, by the registry of the IEEE
-PI_OUIS = {bytes.fromhex(x) for x in ("28cdc1", "2ccf67", "88a29e", "b827eb", "d83add", "dca632", "e45f01")}
+PI_OUIS = {bytes.fromhex(x) for x in ("28cdc1", "2ccf67", "b827eb", "d83add", "dca632", "e45f01")}
 PI_VENDOR = bytes.fromhex("060103" "0a0400505845" "0914000011") + b"Raspberry Pi Boot" + b"\xff"
 BYPASS = bytes.fromhex("060108ff")
 PROMPT = bytes.fromhex("0601080a0400505845ff")

@@ -1,12 +1,13 @@
 """Every kind of client gets what it can use: real firmware, and packets of what is not at hand."""
 
+import json
 import os
 import shutil
 import struct
 
 import dhcp
 import offers
-from lab import TOP, SERVER, Failure, Lab, check, loaders, network, wait_until
+from lab import TOP, SERVER, Failure, Lab, check, loaders, network, read, wait_until
 
 
 def program(path, machine):
@@ -16,12 +17,21 @@ def program(path, machine):
         f.write(b"MZ".ljust(60, b"\0") + struct.pack("<I4sH", 64, b"PE\0\0", machine).ljust(400, b"\0"))
 
 
+def put(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="ascii") as f:
+        f.write(text)
+
+
 def ready(lab, site, segment):
     """A running site whose segment is recorded; the capture's path."""
     shutil.copytree(loaders(), site.root, dirs_exist_ok=True)
     # what Debian has no iPXE for
     program(f"{site.root}/boot/ia32/grub.efi", 0x014c)
     program(f"{site.root}/boot/arm32/grub.efi", 0x01c2)
+    put(f"{site.root}/boot/rpi/bootcode.bin", "the second stage")
+    put(f"{site.root}/boot/rpi/config.txt", "arm_64bit=1")
+    put(f"{site.root}/boot/rpi/d3b4a2f1/start4.elf", "the firmware")
     site.ca()
     path = lab.capture(segment)
     site.start()
@@ -67,3 +77,104 @@ def test_packets():
                 answered += 1
         found = recorded(capture, answered, "bios", "uefi", "ipxe", "http")
         check(len(found) == answered, f"{len(found)} replies to {answered} requests")
+
+
+PI, ARM64, BIOS, X64 = "boot/rpi/bootcode.bin", "boot/arm64/ipxe.efi", "boot/bios/undionly.kpxe", "boot/x64/snponly.efi"
+SCRIPT = f"http://{SERVER}:8060/2PXE/boot"
+# what each of dhcp.HANDMADE gets; None: silence
+ANSWERS = {
+    "Raspberry Pi 3": PI, "Raspberry Pi 4 of 2019": PI, "Raspberry Pi 4": PI, "Raspberry Pi 5": PI,
+    "its REQUEST on 4011, without option 60": PI, "one that says rpiboot": PI,
+    "the same words from a PC": BIOS, "its running system": None,
+    "U-Boot": ARM64, "U-Boot as firmware": ARM64,
+    "U-Boot by HTTP": f"http://{SERVER}:8060/2PXE/file/{ARM64}", "U-Boot for x86": None,
+    "iPXE on InfiniBand": SCRIPT, "gPXE": SCRIPT, "gPXE without option 175": SCRIPT,
+    "wdsnbp.com": BIOS, "bootmgfw.efi": X64,
+    "a ROM that picked an item of a menu, broadcast": BIOS, "the same on 4011": BIOS,
+    "ia32 firmware": "boot/ia32/grub.efi", "EBC, which is x64": X64, "Itanium": None,
+    "several architectures, an unknown one first": ARM64, "one that nobody knows": None,
+    "BOOTP on 4011": BIOS, "BOOTP without an address": None,
+}
+
+
+def test_handmade():
+    """Clients that no emulator has: Raspberry Pis, U-Boot, InfiniBand, gPXE, Windows' programs, menus."""
+    with Lab("handmade") as lab:
+        segment, _, client, site = network(lab)
+        capture = ready(lab, site, segment)
+        for name, mac, port, kind, options in dhcp.HANDMADE:
+            way = {"to": SERVER, "port": 4011, "source": 4011, "ciaddr": "10.77.1.50"} if port == 4011 else {}
+            if kind == 3 and port == 67:
+                way = {"ciaddr": "10.77.1.50"}
+            want = ANSWERS[name]
+            r = lab.client(client, "ask", options=options.hex(), mac=mac, kind=kind,
+                           seconds=3 if want else 0.5, **way)
+            check([x["file"] for x in r] == ([want] if want else []), f"{name}: {r}")
+        answered = len([x for x in ANSWERS.values() if x])
+        found = recorded(capture, answered, "rpi", "u-boot", "ipxe", "bios", "uefi")
+        check(len(found) == answered, f"{len(found)} replies to {answered} requests")
+        boots = {b["mac"]: b for b in site.boots()}
+        check("00:02:c9:03:00:a1:b2:c3" in boots, "InfiniBand is known by the GUID of its port")
+        check(boots["dc:a6:32:00:00:14"]["client"] == "rpi" and boots["dc:a6:32:00:00:14"]["arch"] == 41,
+              f"a Pi is known as one: {boots['dc:a6:32:00:00:14']}")
+        explained = site.query("explain", "--pcap", capture)
+        check(len(explained) >= answered, f"{len(explained)} packets are explained")
+        said = [x for x in explained if x.get("reply")]
+        check(len(said) == answered, f"{len(said)} of them with the reply that was sent")
+
+
+def test_rpi_files():
+    """A Raspberry Pi's firmware lies in boot/rpi, and is asked for in the root and below a serial number."""
+    with Lab("pifiles") as lab:
+        segment, _, client, site = network(lab)
+        ready(lab, site, segment)
+        put(f"{site.root}/kernel8.img", "in the root")
+        put(f"{site.root}/boot/rpi/kernel8.img", "in the folder")
+        for name, text in (("bootcode.bin", "the second stage"), ("d3b4a2f1/start4.elf", "the firmware"),
+                           ("config.txt", "arm_64bit=1"), ("kernel8.img", "in the root")):
+            r = lab.client(client, "tftp", address=SERVER, name=name)
+            check(r.get("text") == text, f"{name}: {r}")
+        for name in ("bootsig.bin", "d3b4a2f1/config.txt", "../boot/rpi/config.txt"):
+            r = lab.client(client, "tftp", address=SERVER, name=name)
+            check("error" in r, f"{name} is refused at once: {r}")
+        shutil.rmtree(f"{site.root}/boot/rpi")
+        wait_until(lambda: not [x for x in site.query("loaders", "list") if x["arch"] == "rpi"], 10,
+                   "handlerd to see that they are gone")
+        check(lab.client(client, "ask", options=dhcp.rpi(4).hex(), mac="dca632000014", seconds=1) == [],
+              "without its files a Pi is left alone, though it says that it is a BIOS PC")
+
+
+def test_unknown_arch():
+    """Firmware with a number that is in no table: silence and one word about it, or what the site says."""
+    with Lab("unknown") as lab:
+        segment, _, client, site = network(lab)
+        ready(lab, site, segment)
+        words = "has an architecture that is in no table"
+        for mac in ("020000000001", "020000000002", "520000000001"):
+            for _ in range(3):
+                check(lab.client(client, "ask", options=dhcp.firmware(99).hex(), mac=mac, seconds=0.3) == [],
+                      "no answer")
+        log = read(site.log("handlerd"))
+        check(log.count(words) == 2 and "no answer" in log, f"two models are told of, once each: {log[-2000:]}")
+        site.conf["handlerd"]["offers"] = {"unknown_arch": "x64"}
+        with open(f"{site.run}/handlerd.json", "w", encoding="utf-8") as f:
+            json.dump(site.conf["handlerd"], f)
+        site.ferryctl("reload")
+        r = lab.client(client, "ask", options=dhcp.firmware(99).hex(), mac="020000000003")
+        check([x["file"] for x in r] == [X64], f"the CPU that the site names: {r}")
+        reasons = site.query("status")
+        check("unknown-arch" in json.dumps(reasons), "they are counted by their reason")
+
+
+def test_http_host():
+    """HTTP Boot gets an address unless the site names a host."""
+    with Lab("httphost") as lab:
+        segment, _, client, site = network(lab, handlerd={"offers": {"http_host": "pxe.example"}})
+        ready(lab, site, segment)
+        r = lab.client(client, "ask", options=dhcp.firmware(16, b"HTTPClient").hex())
+        check([x["file"] for x in r] == [f"http://pxe.example:8060/2PXE/file/{X64}"], f"the name: {r}")
+        site.conf["handlerd"]["offers"] = {"http_host": "pxe.example/x"}
+        with open(f"{site.run}/handlerd.json", "w", encoding="utf-8") as f:
+            json.dump(site.conf["handlerd"], f)
+        r = site.ferryctl("reload", ok=False)
+        check(r.returncode != 0 and "offers.http_host" in r.stderr, f"what is no host is refused: {r.stderr}")
