@@ -65,6 +65,16 @@ def dnsmasq(lab, ns, devices=("eth0",), share=False):
     return p
 
 
+def vlan(lab, ns, device, tag, address):
+    """A sub-interface, of the kernel's making or, where it has no driver for that, of ours."""
+    name = f"{device}.{tag}"
+    if "rror" in lab.sh(ns, f"ip link add link {device} name {name} type vlan id {tag}", False):
+        lab.spawn(ns, ["python3", f"{os.path.dirname(os.path.abspath(__file__))}/tagger.py", device, str(tag)],
+                  f"tagger-{ns}.log")
+        wait_until(lambda: name in lab.sh(ns, "ip link show"), 5, name)
+    lab.sh(ns, f"ip link set {name} up && ip addr add {address} dev {name}")
+
+
 def relay(lab, router, to, up="eth0", down="eth1"):
     """ISC dhcrelay, with option 82."""
     p = lab.spawn(router, ["dhcrelay", "-4", "-d", "--no-pid", "-a", "-id", down, "-iu", up, *to],

@@ -3,11 +3,10 @@
 import json
 import os
 import socket
-import time
 
 import dhcp
 import peers
-from lab import BIN, BUILD, Lab, Machine, Site, SERVER, boot_sector, check, read, wait_until
+from lab import BIN, BUILD, Lab, Site, SERVER, check, read, wait_until
 from test_boot import boot, check_story, prepare
 
 FAR = "10.77.2"
@@ -26,7 +25,8 @@ def proxy(lab, server, **options):
                        "local"], f"fake_handlerd-{name}.log")
     ipc = f"{site.run}/handlerd.ipc"
     wait_until(lambda: os.path.exists(ipc), 5, "the bus' socket")
-    os.chmod(ipc, 0o666)  # for daemons of any account
+    os.chmod(site.run, 0o777)  # for daemons of any account
+    os.chmod(ipc, 0o666)
     site.start("dhcpproxyd")
     # seen in the log is not enough: the first requests may come before it is in use
     wait_until(lambda: "in use" in read(site.log("dhcpproxyd")), 10, "the bus")
@@ -337,6 +337,86 @@ def test_capabilities():
               f"these two: {held}")
         check("NoNewPrivs:\t1" in read(f"/proc/{pid}/status"), "no new privileges")
         answered_once(lab, client, SERVER)
+
+
+def boot_beside(name, start, relayed=False):
+    """OVMF boots a kernel with the DHCP server and all four daemons on one host."""
+    with Lab(name) as lab:
+        if relayed:
+            near, server, _, router, behind, _ = same_host(lab, far=True)
+            peers.relay(lab, router, [SERVER])
+        else:
+            near, server, _ = same_host(lab)
+            behind = near
+        start(lab, server)
+        site = Site(lab, server, http_port=0)
+        prepare(site)
+        site.start()
+        check(interface(site, "eth0")["dhcp"] == "packet", "the DHCP server has the port")
+        b = boot(lab, site, behind)
+        check_story(b, "https", "boot/x64/snponly.efi")
+        kinds = [e["kind"] for e in b["timeline"]]
+        check("bootserver" in kinds, "by the boot server port, too")
+        # firmware, then iPXE: each asked, was answered once, and asked for no more
+        counters = status(site)["counters"]
+        check(counters["offers"] == counters["discovers"] and counters["send_failed"] == 0, f"{counters}")
+        return b
+
+
+def test_boot_beside_kea():
+    """UEFI PXE with Kea on the same host."""
+    boot_beside("bootkea", peers.kea)
+
+
+def test_boot_beside_dnsmasq():
+    """UEFI PXE with dnsmasq on the same host, from behind a relay that knows one address for both."""
+    b = boot_beside("bootmasq", peers.dnsmasq, relayed=True)
+    check(b["relay"] == f"{FAR}.1", "the relay's address is known")
+
+
+def test_vlan():
+    """A sub-interface gets what is tagged for it, and the interface below gets none of that."""
+    with Lab("vlan") as lab:
+        segment = lab.segment("net")
+        server = lab.host("server", segment, f"{SERVER}/24")
+        client = lab.host("client", segment, "10.77.1.50/24")
+        for ns, address in ((server, "10.20.0.10/24"), (client, "10.20.0.50/24")):
+            peers.vlan(lab, ns, "eth0", 20, address)
+        for kind in ("udp", "packet"):
+            site = proxy(lab, server, interface=["eth0", "eth0.*"], address="", dhcp_socket=kind, name=kind)
+            check(interface(site, "eth0.20")["state"] == "serving", "the sub-interface is served")
+            answered_once(lab, client, SERVER)
+            answered_once(lab, client, "10.20.0.10", device="eth0.20")
+            site.kill("dhcpproxyd", 15)
+        site = proxy(lab, server, interface="eth0", address="", dhcp_socket="packet", name="below")
+        answered_once(lab, client, SERVER)
+        check(ask(lab, client, device="eth0.20", seconds=1) == [], "what is tagged is not eth0's")
+
+
+def test_as_a_unit():
+    """As systemd starts it: an account from the beginning, two capabilities, no way to more."""
+    with Lab("unit") as lab:
+        segment, server, client = same_host(lab)
+        peers.kea(lab, server)
+        os.environ["BOOTFERRY_WRAP"] = ("setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs "
+                                        "--inh-caps=-all,+net_bind_service,+net_raw "
+                                        "--ambient-caps=-all,+net_bind_service,+net_raw "
+                                        "--bounding-set=-all,+net_bind_service,+net_raw")
+        try:
+            site = proxy(lab, server, user="")
+        finally:
+            del os.environ["BOOTFERRY_WRAP"]
+        held = capabilities(status(site)["pid"])
+        check(held["CapEff"] == held["CapBnd"] == 1 << 10 | 1 << 13, f"these two: {held}")
+        check(interface(site, "eth0")["dhcp"] == "packet", "the packet socket opens")
+        replies = ask(lab, client)
+        check(len(replies) == 2 and len(ours(replies)) == 1, f"both answer: {replies}")
+        # made anew, it needs both capabilities once more
+        lab.sh(server, "ip link del eth0")
+        lab.plug(server, segment, f"{SERVER}/24")
+        wait_until(lambda: interface(site, "eth0")["state"] == "serving", 5, "the new interface")
+        answered_once(lab, client, SERVER)
+        check("warning" not in read(site.log("dhcpproxyd")), f"nothing to warn of: {read(site.log('dhcpproxyd'))}")
 
 
 def test_announced_address():
