@@ -28,6 +28,7 @@ static const struct {
 	{ "release", cmd_state, "MACHINE: as if nobody had decided; also from quarantine" },
 	{ "group", cmd_group, "MACHINE GROUP: the group that rules know it by" },
 	{ "waiting", cmd_waiting, "machines that wait for approval or release" },
+	{ "loops", cmd_loops, "[release MAC|--all]: machines that the loop guard holds" },
 	{ "rivals", cmd_rivals,
 	    "list | show | accept | forget: other DHCP and PXE servers, and what they do" },
 	{ "images", cmd_images, "list | show | add | remove | verify: what can be booted" },

@@ -1,4 +1,4 @@
-/* ferryctl rivals: the other DHCP and PXE servers. */
+/* ferryctl rivals, loops: other DHCP and PXE servers; machines that the loop guard holds. */
 #include "ferryctl/ctl.h"
 #include "ferryctl/table.h"
 
@@ -150,17 +150,47 @@ show_rivals(const struct ctl *c, const char *name)
 	return CTL_OK;
 }
 
-/* accept and forget: says how many it was. */
+/* accept, forget, release: says how many it was. */
 static int
-change(const struct ctl *c, const char *method, const char *server, const char *done)
+change(const struct ctl *c, const char *method, const char *key, const char *name, const char *done)
 {
-	json_t *result =
-	    ctl_call(c, method, server != NULL ? json_pack("{s:s}", "server", server) : NULL);
+	json_t *result = ctl_call(c, method, name != NULL ? json_pack("{s:s}", key, name) : NULL);
 
 	if (result == NULL || c->json)
 		return ctl_print_json(result);
 	printf("%s: %lld\n", done, (long long)json_integer_value(result));
 	json_decref(result);
+	return CTL_OK;
+}
+
+int
+cmd_loops(const struct ctl *c, int argc, char *argv[])
+{
+	static const char *const headings[] = { "MAC", "SINCE", "UNTIL", NULL };
+	const json_t *m;
+	struct table t;
+	json_t *list;
+	size_t i;
+
+	if (argc == 3 && strcmp(argv[1], "release") == 0)
+		return change(c, "loops.release", "mac",
+		    strcmp(argv[2], "--all") == 0 ? NULL : argv[2], "released");
+	if (argc > 2 || (argc == 2 && strcmp(argv[1], "list") != 0))
+		return ctl_usage("loops [list | release MAC|--all]");
+	list = ctl_call(c, "loops", NULL);
+	if (list == NULL || c->json)
+		return ctl_print_json(list);
+	table_init(&t, headings);
+	json_array_foreach(list, i, m)
+	{
+		char since[32], until[32];
+
+		table_add(&t, (const char *const[]){ member_text(m, "mac"),
+				  format_time((uint64_t)member_int(m, "since_ms"), since),
+				  format_time((uint64_t)member_int(m, "until_ms"), until) });
+	}
+	table_print(&t, "no machine is in a loop");
+	json_decref(list);
 	return CTL_OK;
 }
 
@@ -174,9 +204,9 @@ cmd_rivals(const struct ctl *c, int argc, char *argv[])
 	if (argc <= 3 && strcmp(what, "show") == 0)
 		return show_rivals(c, argc == 3 ? argv[2] : NULL);
 	if (argc == 3 && strcmp(what, "accept") == 0)
-		return change(c, "rivals.accept", argv[2], "accepted");
+		return change(c, "rivals.accept", "server", argv[2], "accepted");
 	if (argc == 3 && strcmp(what, "forget") == 0)
-		return change(c, "rivals.forget", strcmp(argv[2], "--all") == 0 ? NULL : argv[2],
-		    "forgotten");
+		return change(c, "rivals.forget", "server",
+		    strcmp(argv[2], "--all") == 0 ? NULL : argv[2], "forgotten");
 	return ctl_usage(usage);
 }

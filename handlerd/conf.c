@@ -97,6 +97,7 @@ static const struct config_key keys[] = {
 	{ .name = "policy", .type = CONFIG_INCLUDE, .sub = policy_keys, AT(policy) },
 	{ .name = "webservice", .type = CONFIG_BLOCK, .sub = webservice_keys, AT(webservice) },
 	{ .name = "tokens", .type = CONFIG_BLOCK, .sub = token_keys, AT(tokens) },
+	{ .name = "loop_guard", .type = CONFIG_BLOCK, .sub = loops_keys, AT(loop_guard) },
 	{ .name = "identity", .type = CONFIG_BLOCK, .sub = identity_keys },
 	{ .name = "boot_idle_s",
 	    .type = CONFIG_INT,

@@ -3,6 +3,7 @@
 #include "handlerd/control_decide.h"
 #include "handlerd/control_dhcp.h"
 #include "handlerd/control_machines.h"
+#include "handlerd/guard.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -91,12 +92,14 @@ dump_deciding(const struct handlerd *h)
 	uint64_t newest_ms;
 	size_t keys = keyring_count(h->keyring, &newest_ms);
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "policy",
-	    (json_int_t)h->policy->number, "rules", (json_int_t)rules_count(h->policy->rules),
-	    "machines", (json_int_t)machines_count(h->inventory.table), "waiting",
-	    (json_int_t)h->ninquiries, "late", (json_int_t)h->late_inquiries, "tokens_held",
-	    (json_int_t)tokens.held, "tokens_made_room", (json_int_t)tokens.made_room, "token_keys",
-	    (json_int_t)keys, "token_key_ms", (json_int_t)newest_ms, "loader_changes",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}",
+	    "loops_held", (json_int_t)h->loops_held, "server_alarms", (json_int_t)h->rivalry.alarms,
+	    "policy", (json_int_t)h->policy->number, "rules",
+	    (json_int_t)rules_count(h->policy->rules), "machines",
+	    (json_int_t)machines_count(h->inventory.table), "waiting", (json_int_t)h->ninquiries,
+	    "late", (json_int_t)h->late_inquiries, "tokens_held", (json_int_t)tokens.held,
+	    "tokens_made_room", (json_int_t)tokens.made_room, "token_keys", (json_int_t)keys,
+	    "token_key_ms", (json_int_t)newest_ms, "loader_changes",
 	    (json_int_t)adapt_changes(h->adapt), "site", keyring_site(h->keyring));
 }
 
@@ -301,6 +304,8 @@ const struct rpc_method handlerd_methods[] = {
 	    "asked" },
 	{ "loaders.forget", rpc_loaders_forget, "machine",
 	    "what was learned about loaders on a machine" },
+	{ "loops", rpc_loops, "", "machines that the loop guard holds" },
+	{ "loops.release", rpc_loops_release, "mac?", "lets one of them go, or all" },
 	{ "rivals", rpc_rivals, "", "other DHCP and PXE servers, and what they do to clients" },
 	{ "rivals.accept", rpc_rivals_accept, "server",
 	    "the servers with this address or MAC are usual ones" },

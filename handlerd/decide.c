@@ -175,6 +175,25 @@ give_content(const struct deciding *d, enum ws_feature feature)
 	}
 }
 
+bool
+is_in_loop(const struct deciding *d)
+{
+	if (d->facts->loop_until_ms <= d->facts->now_ms)
+		return false;
+	d->a->rule = slice_str("loop-guard");
+	return true;
+}
+
+static bool
+is_loader(const struct facts *f)
+{
+	for (size_t i = 0; i < f->nloaders; i++) {
+		if (f->path_rc == 0 && strcmp(f->loaders[i].path, f->path) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 decide_file(const struct deciding *d)
 {
@@ -183,7 +202,11 @@ decide_file(const struct deciding *d)
 
 	if (f->path_rc == 0 && f->file_rc == -ENOENT && d->r->via != VIA_TFTP)
 		feature = ws_feature_of_file(slice_str(f->path));
-	if (feature != WS_FEATURES && (d->policy->conf.winpe_features >> feature & 1) != 0)
+	/* a DHCP server's own boot file leads here without any offer of ours */
+	if (f->loop_until_ms > f->now_ms && is_loader(f) && is_in_loop(d))
+		answer_refuse(d, BOOT_ERROR_FORBIDDEN, REASON_LOOP,
+		    "this machine fetched it again and again");
+	else if (feature != WS_FEATURES && (d->policy->conf.winpe_features >> feature & 1) != 0)
 		give_content(d, feature);
 	else if (f->path_rc == -EACCES)
 		answer_refuse(d, BOOT_ERROR_FORBIDDEN, REASON_BAD_NAME, "not a public name");

@@ -378,6 +378,13 @@ decide_boot(const struct deciding *d)
 		give_collector(d);
 		return;
 	}
+	if (is_in_loop(d)) {
+		set_context(d, &ctx);
+		say(d, &ctx, REASON_LOOP, SCRIPT_LEAVE,
+		    "This machine fetched the same loader again and again: a loop.\n"
+		    "It leaves network boot, and may try again in a few minutes.");
+		return;
+	}
 	judge(d->policy, d->facts, NULL, NULL, &ruling);
 	d->a->rule = slice_str(ruling.rule);
 	d->out->need = ruling.need;

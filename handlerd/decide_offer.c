@@ -268,6 +268,14 @@ decide_offer(const struct deciding *d)
 	}
 	if (request_is_strange(d->r, d->facts->subject.arch))
 		d->out->effects |= EFFECT_STRANGE_ARCH;
+	if (is_in_loop(d)) {
+		/* iPXE is told so by its script */
+		if (d->r->client == CLIENT_IPXE)
+			offer_script(d);
+		else
+			answer_ignore(d, REASON_LOOP);
+		return;
+	}
 	judge(d->policy, d->facts, NULL, NULL, &ruling);
 	d->a->rule = slice_str(ruling.rule);
 	d->out->effects |= ruling.effects & ~(unsigned)EFFECT_WANT_APPROVAL;

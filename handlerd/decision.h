@@ -24,6 +24,9 @@ void answer_script(const struct deciding *d, size_t start, enum boot_reason reas
 /* "https://host:8050/" or "http://...", by the port that is to be used. */
 void put_base(struct wbuf *w, const struct web *web, bool secure, bool by_ip);
 
+/* True, with the guard as what decides, if the loop guard holds the machine. */
+bool is_in_loop(const struct deciding *d);
+
 void decide_offer(const struct deciding *d);
 void decide_boot(const struct deciding *d);
 /* The loader that a CPU (facts->subject.cpu) gets where no rule names one; NULL: none. */

@@ -428,6 +428,8 @@ gather(struct handlerd *h, const struct boot_request *r, const struct boot *b,
 		.memory_mb = script_memory_mb(r->params),
 		.token = "",
 	};
+	f->loop_until_ms =
+	    loops_held_until(h->loops, b != NULL && r->mac.len == 0 ? &b->mac : &r->mac, now_ms);
 	if (tftp != NULL && tftp->address.family == 4)
 		f->tftp = tftp->address;
 	gather_web(h, r, now_ms, room, &f->web);

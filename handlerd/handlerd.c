@@ -4,6 +4,7 @@
 #include "common/content.h"
 #include "common/log.h"
 #include "handlerd/gather.h"
+#include "handlerd/guard.h"
 #include "handlerd/inquire.h"
 #include "handlerd/recall.h"
 #include "handlerd/reload.h"
@@ -163,6 +164,8 @@ on_event(void *arg, uint64_t origin, const struct boot_event *e)
 	h->origins[place].seq = e->seq;
 	if (b != NULL)
 		note_transfer(h, b, e);
+	if (b != NULL && e->kind == EVENT_TRANSFER_FINISHED)
+		guard_fetched(h, b, e->file);
 	return true;
 }
 
@@ -380,6 +383,7 @@ static int
 open_tables(struct handlerd *h)
 {
 	const struct store_limits limits = limits_of(h->conf);
+	const uint64_t hash_key[2] = { random_bits(NULL), random_bits(NULL) };
 	uint64_t idle_ms = (uint64_t)h->conf->boot_idle_s * 1000;
 	int rc;
 
@@ -396,6 +400,8 @@ open_tables(struct handlerd *h)
 		rc = store_each_origin(h->store, restore_origin, h);
 	if (rc == 0)
 		rc = adapt_new(ADAPT_MODELS, ADAPT_MACHINES, &h->adapt);
+	if (rc == 0)
+		rc = loops_new(GUARD_PLACES, hash_key, &h->loops);
 	if (rc == 0)
 		rc = rivalry_open(h);
 	if (rc == 0)
@@ -507,6 +513,7 @@ handlerd_close(struct handlerd *h)
 	catalogue_free(h->catalogue);
 	adapt_free(h->adapt);
 	rivalry_close(h);
+	loops_free(h->loops);
 	token_uses_free(h->token_uses);
 	keyring_close(h->keyring);
 	loop_free(h->loop);

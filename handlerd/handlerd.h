@@ -14,6 +14,7 @@
 #include "handlerd/catalogue.h"
 #include "handlerd/inventory.h"
 #include "handlerd/keyring.h"
+#include "handlerd/loops.h"
 #include "handlerd/notes.h"
 #include "handlerd/probe.h"
 #include "handlerd/rivalry.h"
@@ -36,6 +37,7 @@ struct handlerd_conf {
 	struct webservice_conf webservice;
 	struct identity_lists identity;
 	struct token_conf tokens;
+	struct loops_conf loop_guard;
 	int64_t boot_idle_s;
 	int64_t max_open_boots;
 	int64_t max_inquiries;
@@ -80,6 +82,8 @@ struct handlerd {
 	time_t local_minute; /* of this minute */
 	struct services services;
 	struct rivalry rivalry;
+	struct loops *loops;
+	uint64_t loops_held; /* machines that the guard has held so far */
 	struct catalogue *catalogue;
 	struct watch *watch;
 	struct loop_hook kick_hook;

@@ -1562,6 +1562,57 @@ test_schemes(void)
 	}
 }
 
+/* --- the loop guard -------------------------------------------------------------------------- */
+
+static void
+test_loop_guard(void)
+{
+	static const struct {
+		const char *what;
+		enum ask ask;
+		const char *file; /* of a file request, or NULL */
+		enum boot_action action;
+		enum boot_reason reason;
+	} cases[] = {
+		{ "firmware gets no offer", ASK_UEFI, NULL, ACTION_IGNORE, REASON_LOOP },
+		{ "nor does a BIOS ROM", ASK_BIOS, NULL, ACTION_IGNORE, REASON_LOOP },
+		{ "nor an answer on port 4011", ASK_4011, NULL, ACTION_IGNORE, REASON_LOOP },
+		{ "nor HTTP Boot a URL", ASK_HTTP, NULL, ACTION_IGNORE, REASON_LOOP },
+		{ "iPXE is led to its script", ASK_IPXE, NULL, ACTION_OFFER, REASON_SCRIPT_URL },
+		{ "which says so and leaves", ASK_BOOT, NULL, ACTION_DATA, REASON_LOOP },
+		{ "the loader is not given out", ASK_FILE, "boot/x64/snponly.efi", ACTION_ERROR,
+		    REASON_LOOP },
+		{ "other files are", ASK_FILE, "images/tiny/vmlinuz", ACTION_FILE,
+		    REASON_PUBLIC_FILE },
+	};
+	const struct policy *policy = stock_policy();
+
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		struct boot_request r = request_of(cases[i].ask);
+		struct decision d;
+		struct facts f;
+
+		if (cases[i].file != NULL)
+			r.file = slice_str(cases[i].file);
+		f = facts_of(&r);
+		test_case("loop guard: %s", cases[i].what);
+		f.loop_until_ms = f.now_ms + 1;
+		run(&r, policy, &f, &d);
+		CHECK_STR(boot_action_name(d.answer.action), boot_action_name(cases[i].action));
+		CHECK_STR(boot_reason_name(d.answer.reason), boot_reason_name(cases[i].reason));
+		if (d.answer.reason == REASON_LOOP)
+			CHECK_BYTES(d.answer.rule, slice_str("loop-guard"));
+		if (cases[i].ask == ASK_BOOT)
+			CHECK(holds(d.answer.data, "again and again") &&
+			      holds(d.answer.data, "exit"));
+
+		test_case("loop guard: it comes off by time (%s)", cases[i].what);
+		f.loop_until_ms = f.now_ms;
+		run(&r, policy, &f, &d);
+		CHECK(d.answer.reason != REASON_LOOP);
+	}
+}
+
 static void
 test_cpu(void)
 {
@@ -1601,6 +1652,7 @@ main(void)
 	test_files();
 	test_secret_files();
 	test_schemes();
+	test_loop_guard();
 	test_cpu();
 	return test_end();
 }
