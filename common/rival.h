@@ -68,6 +68,7 @@ struct rival_offer {
 	uint32_t told_sends;
 	struct ipaddr told_next;
 	uint64_t told_ms;
+	unsigned changes; /* told one after the other */
 };
 
 struct rival {
@@ -132,7 +133,9 @@ struct rival *rivals_note(
 void rival_note_offer(
     struct rival *r, enum rival_client client, const struct rival_offer *o, uint64_t now_ms);
 
-#define RIVAL_TELL_MS 60000 /* between two words about one server and one kind of client */
+/* Between two words about one server and one kind of client, but for the first few changes. */
+#define RIVAL_TELL_MS 60000
+#define RIVAL_CHANGES 4
 
 enum rival_news {
 	RIVAL_NO_NEWS,

@@ -95,8 +95,10 @@ rival_tell(struct rival *r, enum rival_client client, uint64_t now_ms)
 	bool same = to->told_sends == to->sends && ip_eq(&to->told_next, &to->next);
 
 	/* one that says now this, now that is told of once a minute, not at each turn */
-	if (!first && now_ms - to->told_ms < RIVAL_TELL_MS)
+	if (!first && now_ms - to->told_ms < RIVAL_TELL_MS &&
+	    (same || to->changes >= RIVAL_CHANGES))
 		return RIVAL_NO_NEWS;
+	to->changes = same ? 0 : to->changes + !first;
 	to->told_ms = now_ms;
 	to->told_sends = to->sends;
 	to->told_next = to->next;

@@ -238,18 +238,28 @@ test_table(void)
 	r = rivals_note(&t, &id, 9000, &is_new);
 	CHECK(!is_new && r->is_usual && r->first_ms == 1000);
 
-	test_case("table: a change is told at once, but not more than once a minute");
+	test_case("table: a few changes are told at once, then one a minute");
 	CHECK_INT(rival_worst(r)->effect, RIVAL_PLAIN);
 	rival_note_offer(r, RIVAL_UEFI, &plain, 9000);
 	CHECK_INT(rival_tell(r, RIVAL_UEFI, 9000), RIVAL_FIRST);
 	CHECK_INT(rival_tell(r, RIVAL_UEFI, 9001), RIVAL_NO_NEWS);
 	CHECK_INT(rival_tell(r, RIVAL_UEFI, 9000 + RIVAL_TELL_MS), RIVAL_GOES_ON);
 	rival_note_offer(r, RIVAL_UEFI, &bad, 70000);
-	CHECK_INT(rival_tell(r, RIVAL_UEFI, 70000), RIVAL_NO_NEWS);
+	CHECK_INT(rival_tell(r, RIVAL_UEFI, 70000), RIVAL_CHANGED);
+	for (unsigned i = 1; i < RIVAL_CHANGES; i++) {
+		rival_note_offer(r, RIVAL_UEFI, i % 2 != 0 ? &plain : &bad, 70000 + i);
+		CHECK_INT(rival_tell(r, RIVAL_UEFI, 70000 + i), RIVAL_CHANGED);
+	}
+	rival_note_offer(r, RIVAL_UEFI, &bad, 70010);
+	CHECK_INT(rival_tell(r, RIVAL_UEFI, 70010), RIVAL_NO_NEWS);
 	CHECK_INT(rival_tell(r, RIVAL_UEFI, 140000), RIVAL_CHANGED);
+	CHECK_INT(rival_tell(r, RIVAL_UEFI, 200000), RIVAL_GOES_ON);
+	rival_note_offer(r, RIVAL_UEFI, &plain, 200001);
+	CHECK_INT(rival_tell(r, RIVAL_UEFI, 200001), RIVAL_CHANGED);
+	rival_note_offer(r, RIVAL_UEFI, &bad, 200002);
 	CHECK_INT(rival_tell(r, RIVAL_IPXE, 140000), RIVAL_FIRST);
 	CHECK_INT(rival_worst(r)->effect, RIVAL_WINS);
-	CHECK_INT(r->to[RIVAL_UEFI].untold, 2);
+	CHECK_INT(r->to[RIVAL_UEFI].untold, 4 + RIVAL_CHANGES);
 
 	test_case("table: what was dumped is read back");
 	memcpy(r->to[RIVAL_UEFI].file, "b\xff.efi", 6);
@@ -262,7 +272,7 @@ test_table(void)
 	r = rivals_note(&again, &id, 200000, &is_new);
 	CHECK(!is_new && r->is_usual && r->first_ms == 1000);
 	CHECK_INT(r->to[RIVAL_UEFI].sends, bad.sends);
-	CHECK_INT(r->to[RIVAL_UEFI].offers, 2);
+	CHECK_INT(r->to[RIVAL_UEFI].offers, 4 + RIVAL_CHANGES);
 	json_decref(dump);
 
 	test_case("table: rubbish is left out");
