@@ -46,7 +46,7 @@ common_EDGE  := log loop bus_nng bus_pipe bus_client bus_server priv start rpc s
 	front sandbox child bus_link http
 
 dhcpproxyd_PURE := frame rate seen servers rtnl links diag
-dhcpproxyd_EDGE := conf listen tap sender netlink holders ports networks hold drops limits watch \
+dhcpproxyd_EDGE := conf listen tap sender netlink holders ports networks hold drops limits probe watch \
 	dhcpproxyd
 
 tftpd_PURE := tftp opt transfer

@@ -139,7 +139,7 @@ enum boot_reason {
 	REASON_SOURCE_LATE,     /* it takes long: the client asks again */
 	REASON_TOKEN,           /* a secret file, and no good token */
 	REASON_SOURCE_FILE,     /* the web service tells what is in this file */
-	REASON_LOOP,                 /* it fetches the same loader again and again */
+	REASON_LOOP,            /* it fetches the same loader again and again */
 	REASONS,
 };
 

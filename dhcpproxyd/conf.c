@@ -126,6 +126,15 @@ static const struct config_key keys[] = {
 	    .flags = CONFIG_RESTART,
 	    .help = "see what other DHCP and PXE servers send to clients, and tell of what keeps "
 		    "clients from here; needs CAP_NET_RAW" },
+	{ .name = "probe_servers_s",
+	    .type = CONFIG_INT,
+	    AT(probe_servers_s),
+	    .def = "3600",
+	    .max = 604800,
+	    .unit = "s",
+	    .help =
+		"how often, and at the start, other servers are asked by DISCOVERs like those "
+		"of firmware, as some answer clients in a way that nobody else sees; 0: never" },
 	{ .name = "expected_servers",
 	    .type = CONFIG_STRINGS,
 	    AT(expected_servers),

@@ -8,6 +8,7 @@
 #include "dhcpproxyd/hold.h"
 #include "dhcpproxyd/limits.h"
 #include "dhcpproxyd/networks.h"
+#include "dhcpproxyd/probe.h"
 #include "dhcpproxyd/watch.h"
 
 #include <errno.h>
@@ -216,7 +217,7 @@ take_packet(struct dhcpproxyd *d, const struct listen_packet *packet, bool boot_
 		log_peer_debug("dropped a packet of %zu bytes that is no DHCP", packet->bytes.n);
 		return;
 	}
-	kind = ask_from_packet(&p, boot_port, server, &ask);
+	kind = probe_is_one(&p) ? ASK_NOTHING : ask_from_packet(&p, boot_port, server, &ask);
 	if (kind != ASK_NOTHING && !is_within_limits(d, &p))
 		return;
 	switch (kind) {
@@ -461,7 +462,24 @@ rpc_rivals_forget(void *arg, struct rpc_conn *conn, const json_t *params, struct
 	return json_integer((json_int_t)watch_forget(d->watch, json_string_value(server)));
 }
 
+static json_t *
+rpc_rivals_probe(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
+{
+	const struct front *f = arg;
+	const struct dhcpproxyd *d = f->arg;
+	size_t n = watch_probe(d->watch);
+
+	(void)conn;
+	(void)params;
+	if (n == 0)
+		return rpc_fail(error, RPC_FAILED,
+		    "there is no interface to ask on, or no CAP_NET_RAW; the log tells");
+	return json_integer((json_int_t)n);
+}
+
 static const struct rpc_method methods[] = {
+	{ "rivals.probe", rpc_rivals_probe, "",
+	    "asks who is there by DISCOVERs like firmware's: on how many interfaces" },
 	{ "rivals", rpc_rivals, "", "the other servers on this network, and what they do" },
 	{ "rivals.forget", rpc_rivals_forget, "server?",
 	    "forgets the servers with this address or MAC, or all" },

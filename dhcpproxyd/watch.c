@@ -3,6 +3,7 @@
 
 #include "common/log.h"
 #include "common/rival.h"
+#include "dhcpproxyd/probe.h"
 #include "dhcpproxyd/rate.h"
 #include "dhcpproxyd/seen.h"
 #include "dhcpproxyd/servers.h"
@@ -42,6 +43,7 @@ struct watch {
 	uint32_t born;
 	int error; /* why there is none, as it was logged */
 	bool stopped;
+	struct probe *probe;
 	struct rivals rivals;
 	struct seen *seen;
 	struct servers expected, siblings, yield_to;
@@ -269,6 +271,41 @@ watch_yield_ms(const struct watch *w, const struct dhcp_ask *ask)
 	return ask->client.client == CLIENT_IPXE && ms > IPXE_YIELD_MS ? IPXE_YIELD_MS : ms;
 }
 
+/* --- asking ---------------------------------------------------------------------------------- */
+
+static bool
+is_served(void *arg, int ifindex)
+{
+	const struct watch *w = arg;
+
+	return networks_serve(w->networks, ifindex);
+}
+
+static void
+on_probe(void *arg, enum rival_client kind, uint32_t xid, struct slice mac)
+{
+	struct watch *w = arg;
+
+	seen_note(w->seen, seen_hash(w->seen, xid, mac), kind, loop_now_ms(w->loop));
+}
+
+static int
+open_probe(struct watch *w)
+{
+	const struct probe_conf conf = { .serves = is_served, .sent = on_probe, .arg = w };
+	int rc = probe_new(w->loop, &conf, &w->probe);
+
+	if (rc < 0 && rc != -ENOMEM)
+		log_warnx("other servers are not asked: %s", strerror(-rc));
+	return rc == -ENOMEM ? rc : 0;
+}
+
+size_t
+watch_probe(struct watch *w)
+{
+	return w->probe != NULL ? probe_now(w->probe) : 0;
+}
+
 /* --- life ----------------------------------------------------------------------------------- */
 
 static void
@@ -288,6 +325,8 @@ watch_reload(struct watch *w)
 	    &c->expected_servers, "expected_servers", ignore_error, NULL, &w->expected);
 	(void)servers_parse(&c->siblings, "siblings", ignore_error, NULL, &w->siblings);
 	(void)servers_parse(&c->yield_to, "yield_to", ignore_error, NULL, &w->yield_to);
+	if (w->probe != NULL)
+		probe_set(w->probe, (uint32_t)c->probe_servers_s);
 	if (w->yield_to.n > 0 && w->tap == NULL && w->ifindex != -ENODEV)
 		log_warnx("yield_to: other servers' offers are not seen here, so nobody is yielded "
 			  "to");
@@ -335,6 +374,8 @@ watch_update(struct watch *w)
 	w->tap = NULL;
 	open_tap(w);
 	look_at_host(w);
+	if (w->probe != NULL && w->tap != NULL)
+		probe_soon(w->probe);
 }
 
 int
@@ -362,6 +403,8 @@ watch_new(struct loop *loop, const struct dhcpproxyd_conf *conf, const struct ne
 		rc = seen_new(CLIENTS, key, &w->seen);
 	if (rc == 0 && conf->watch_servers)
 		open_tap(w);
+	if (rc == 0 && conf->watch_servers)
+		rc = open_probe(w);
 	if (rc < 0) {
 		watch_free(w);
 		return rc;
@@ -381,6 +424,8 @@ watch_stop(struct watch *w)
 {
 	w->stopped = true;
 	tap_stop(w->tap);
+	if (w->probe != NULL)
+		probe_set(w->probe, 0);
 }
 
 void
@@ -390,6 +435,7 @@ watch_free(struct watch *w)
 		return;
 	loop_timer_clear(w->loop, &w->own_timer);
 	loop_timer_clear(w->loop, &w->host_timer);
+	probe_free(w->probe);
 	tap_close(w->tap);
 	rivals_fini(&w->rivals);
 	seen_free(w->seen);

@@ -41,6 +41,9 @@ void watch_update(struct watch *w);
 /* The configuration changed. */
 void watch_reload(struct watch *w);
 
+/* Asks who is there, as firmware would: on how many interfaces. */
+size_t watch_probe(struct watch *w);
+
 /* A DISCOVER came from this client; a number for watch_is_served(). */
 uint32_t watch_discover(struct watch *w, const struct dhcp_ask *ask);
 /* Whether the server that we yield to has made it an offer since. */
