@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import http.client
+import json
 import os
 import random
 import select
@@ -318,3 +319,22 @@ def post(address, port, forms, secure=True, parallel=50, seconds=30, path="/2PXE
         context.verify_mode = ssl.CERT_NONE
     with concurrent.futures.ThreadPoolExecutor(parallel) as pool:
         return list(pool.map(lambda f: _post(address, port, context, f, path, seconds), forms))
+
+
+def burst(n, options, mac="020000000001", machines=1, device="eth0"):
+    """Sends n DISCOVERs as fast as it can, of so many machines in turn, and waits for nothing."""
+    s = _sockets(device)
+    s.bind(("", 68))
+    first = int(mac, 16)
+    for i in range(n):
+        s.sendto(dhcp.packet((first + i % machines).to_bytes(6, "big"), 1, bytes.fromhex(options)),
+                 ("255.255.255.255", 67))
+    return n
+
+
+def rpc(path, method, **params):
+    """Calls a method of a control socket."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(path)
+        s.sendall((json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}) + "\n").encode())
+        return json.loads(s.makefile().readline())
