@@ -40,7 +40,7 @@ LIBS := $(NNG_LIBS) $(PKG_LIBS) -lpthread
 # --- what each room holds; pure files first -------------------------------------------------
 
 common_PURE := wire ident arch fields msg config path counters bus_url loader image origins form \
-	verdict hook bus_events params relay_info dhcp pxe reply hex json_text \
+	verdict hook bus_events params relay_info dhcp dhcp6 pxe reply reply6 hex json_text \
 	hash rival rival_table
 common_EDGE  := log loop bus_nng bus_pipe bus_client bus_server priv start rpc sockaddr content digest \
 	front sandbox child bus_link http

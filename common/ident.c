@@ -196,6 +196,19 @@ ip_is_any(const struct ipaddr *ip)
 	return memcmp(ip->b, zero, ip_len(ip)) == 0;
 }
 
+bool
+mac_from_ipv6(const struct ipaddr *ip, struct macaddr *ret)
+{
+	const uint8_t *b = ip->b;
+
+	/* not of a group, and ff:fe in the middle; the hardware address is not a group's either */
+	if (ip->family != 6 || b[0] == 0xff || b[11] != 0xff || b[12] != 0xfe || (b[8] & 1) != 0)
+		return false;
+	*ret = (struct macaddr){ .len = 6,
+		.b = { (uint8_t)(b[8] ^ 2), b[9], b[10], b[13], b[14], b[15] } };
+	return true;
+}
+
 static const char base32[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
 const char *

@@ -59,6 +59,13 @@ bool ip_eq(const struct ipaddr *a, const struct ipaddr *b);
 bool ip_is_any(const struct ipaddr *ip);
 
 /*
+ * The hardware address that an IPv6 address was made of (RFC 4291 appendix A), by firmware, iPXE
+ * and whoever else does not hide it: true, or false with *ret untouched if it does not look like
+ * that.
+ */
+bool mac_from_ipv6(const struct ipaddr *ip, struct macaddr *ret);
+
+/*
  * A boot's identifier: 40 random bits, written as 8 characters of Crockford's base 32 in lower
  * case (no i, l, o, u), short enough to be read over the telephone.  0 means "no boot".
  */

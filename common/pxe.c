@@ -32,18 +32,14 @@ static uint16_t arch_of_class(struct slice class)
 	return n < ARCH_UNKNOWN ? (uint16_t)n : ARCH_UNKNOWN;
 }
 
-/*
- * The architecture: the first number of option 93 that we know, else the digits of option 60 if we
- * know those, else the first number of all.  A chained iPXE sends option 60 without them, so 93
- * goes first.
- */
-static uint16_t
-find_arch(const struct dhcp_packet *p)
+/* A chained iPXE sends option 60 without digits, so the numbers go first. */
+uint16_t
+pxe_arch(struct slice numbers, struct slice class)
 {
-	uint16_t digits = arch_of_class(p->opt[DHCP_OPT_CLASS]), first = ARCH_UNKNOWN;
+	uint16_t digits = arch_of_class(class), first = ARCH_UNKNOWN;
 	struct rbuf r;
 
-	rbuf_init(&r, p->opt[DHCP_OPT_ARCH].p, p->opt[DHCP_OPT_ARCH].n);
+	rbuf_init(&r, numbers.p, numbers.n);
 	while (r.left >= 2) {
 		uint16_t n = rbuf_u16(&r);
 
@@ -157,7 +153,7 @@ pxe_classify(const struct dhcp_packet *p, bool boot_port, struct pxe_client *ret
 {
 	struct slice class = p->opt[DHCP_OPT_CLASS], user = p->opt[DHCP_OPT_USER_CLASS];
 	struct slice uuid = p->opt[DHCP_OPT_UUID], item;
-	struct pxe_client c = { .arch = find_arch(p), .mac = pxe_mac(p) };
+	struct pxe_client c = { .arch = pxe_arch(p->opt[DHCP_OPT_ARCH], class), .mac = pxe_mac(p) };
 
 	/*
 	 * iPXE first: chained builds send other option 60s and even other user classes, while

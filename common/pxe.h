@@ -48,6 +48,13 @@ struct pxe_client {
 };
 
 /*
+ * The architecture: the first of `numbers` (option 93, or DHCPv6's 61) that we know, else the
+ * digits after "Arch:" in the class if we know those, else the first number of all; ARCH_UNKNOWN if
+ * nothing tells it.
+ */
+uint16_t pxe_arch(struct slice numbers, struct slice class);
+
+/*
  * `boot_port`: it came to port 4011, where nobody asks but boot clients; a Raspberry Pi leaves out
  * what tells it apart there.
  */
