@@ -94,6 +94,16 @@ front_check(const void *conf, config_error_fn *error, void *arg)
 	bus_check_urls(&f->handler, "handler", f->handler_ca, f->handler_certificate, error, arg);
 }
 
+void
+front_check_addresses(
+    const struct ipaddr *address, const struct ipaddr *address6, config_error_fn *error, void *arg)
+{
+	if (address6->family == 4)
+		error(arg, "address6", "it is an IPv4 address: that is for `address`");
+	if (address6->family == 6 && address->family == 6)
+		error(arg, "address6", "`address` is an IPv6 address already");
+}
+
 static struct front_conf *
 conf_of(const struct front *f)
 {

@@ -38,6 +38,10 @@ extern const struct config_key front_keys[];
 /* The check of a front daemon's configuration, which begins with a struct front_conf. */
 void front_check(const void *conf, config_error_fn *error, void *arg);
 
+/* The check of `address` and `address6`, which the three daemons share. */
+void front_check_addresses(
+    const struct ipaddr *address, const struct ipaddr *address6, config_error_fn *error, void *arg);
+
 struct front_ops {
 	/* Takes in nothing new from now on. */
 	void (*stop)(void *arg);

@@ -119,6 +119,7 @@ static const struct field status_fields[] = {
 	STA(9, FIELD_SLICE, 255, host_name),
 	STA(10, FIELD_SLICE, 512, trust),
 	STA(11, FIELD_SLICE, 16384, counters),
+	STA(20, FIELD_IP, 0, address6),
 };
 
 static int
@@ -336,7 +337,8 @@ NAME_FN(boot_reason_name, enum boot_reason, REASONS,
     [REASON_NO_TARGET] = "no-target", [REASON_SOURCE_DENIES] = "source-denies",
     [REASON_SOURCE_ENTRY] = "source-entry", [REASON_SOURCE_SCRIPT] = "source-script",
     [REASON_SOURCE_FAILED] = "source-failed", [REASON_SOURCE_LATE] = "source-late", [REASON_TOKEN] = "token",
-    [REASON_SOURCE_FILE] = "source-file", [REASON_LOOP] = "loop-guard")
+    [REASON_SOURCE_FILE] = "source-file", [REASON_LOOP] = "loop-guard",
+    [REASON_OTHER_FAMILY] = "other-family")
 NAME_FN(event_kind_name, enum event_kind, EVENT_KINDS,
     [EVENT_NONE] = "none", [EVENT_OFFER] = "offer", [EVENT_LEASE] = "lease",
     [EVENT_TRANSFER_BEGAN] = "transfer-began", [EVENT_TRANSFER_FINISHED] = "transfer-finished",

@@ -140,6 +140,7 @@ enum boot_reason {
 	REASON_TOKEN,           /* a secret file, and no good token */
 	REASON_SOURCE_FILE,     /* the web service tells what is in this file */
 	REASON_LOOP,            /* it fetches the same loader again and again */
+	REASON_OTHER_FAMILY,    /* tftpd or httpsbootd does not serve this client's IP version */
 	REASONS,
 };
 
@@ -294,6 +295,7 @@ struct daemon_status {
 	uint32_t pid;
 	uint64_t started_ms;    /* since 1970 */
 	struct ipaddr address;  /* where clients reach it; none: wherever they asked */
+	struct ipaddr address6; /* the same over IPv6 */
 	uint16_t port;          /* its main port */
 	uint16_t http_port;     /* httpsbootd's plain port; 0: off */
 	struct slice subnet;    /* instance */

@@ -35,9 +35,10 @@ struct loader {
 
 /* Where the client of this request reaches httpsbootd. */
 struct web {
-	bool known;       /* one has been heard of; else it is guessed where it would be */
-	const char *host; /* name or address for HTTPS URLs */
-	const char *ip;   /* address for HTTP Boot, whose firmware may not ask DNS */
+	bool known;        /* one has been heard of; else it is guessed where it would be */
+	bool other_family; /* it has no address of the client's IP version */
+	const char *host;  /* name or address for HTTPS URLs */
+	const char *ip;    /* address for HTTP Boot, whose firmware may not ask DNS */
 	uint16_t port;
 	uint16_t http_port; /* 0: plain HTTP is off */
 	struct slice trust; /* fingerprints for option 175.90 */
@@ -82,7 +83,8 @@ struct facts {
 	size_t nimages;
 	/* the place */
 	struct web web;
-	struct ipaddr tftp; /* none: the answering daemon's own address */
+	struct ipaddr tftp;     /* none: the answering daemon's own address */
+	bool tftp_other_family; /* it has no address of the client's IP version */
 	const struct target_health *health;
 	struct referral_self self;
 	/* the machine and its boot */

@@ -14,7 +14,9 @@ offer(const struct deciding *d, enum offer_style style, struct slice file, enum 
 	d->a->style = style;
 	d->a->file = file;
 	d->a->reason = reason;
-	d->a->trust = d->facts->web.trust;
+	/* DHCPv6 has no counterpart of option 175: it carries no fingerprint */
+	if (d->r->server.family != 6)
+		d->a->trust = d->facts->web.trust;
 }
 
 /* iPXE: the boot URL.  HTTPS if it can do that and has a reason to trust us, else plain HTTP. */
@@ -28,6 +30,11 @@ offer_script(const struct deciding *d)
 	size_t start = d->scratch->used;
 	struct slice url;
 
+	/* by name, or over the other version, if the client has got that, too */
+	if (f->web.other_family && strcmp(f->web.host, f->web.ip) == 0) {
+		answer_ignore(d, REASON_OTHER_FAMILY);
+		return;
+	}
 	if (!can && !plain) {
 		answer_ignore(d, REASON_NO_HTTPS);
 		return;
@@ -138,6 +145,10 @@ offer_path(const struct deciding *d, const struct loader *l, enum offer_style st
 	enum boot_reason reason =
 	    d->out->loader_why == ADAPT_PREFERRED ? REASON_LOADER : REASON_LOADER_LEARNED;
 
+	if (d->facts->tftp_other_family) {
+		answer_ignore(d, REASON_OTHER_FAMILY);
+		return;
+	}
 	d->a->server = d->facts->tftp;
 	offer(d, style, slice_str(l->path), reason);
 }
@@ -155,6 +166,10 @@ offer_url(const struct deciding *d, const struct loader *l)
 	struct web web = d->facts->web;
 	struct slice url;
 
+	if (d->facts->web.other_family && !named) {
+		answer_ignore(d, REASON_OTHER_FAMILY);
+		return;
+	}
 	if (named)
 		web.host = host;
 	put_base(d->scratch, &web, secure, !secure && !named);

@@ -25,19 +25,20 @@ host_of(const struct service *s, const char *ip)
 
 /* Base URLs of the other httpsbootds that live, those of this subnet first. */
 static void
-gather_others(struct handlerd *h, const struct service *own, bool secure, uint64_t now_ms,
-    struct fact_room *room, struct web *web)
+gather_others(struct handlerd *h, const struct service *own, uint8_t family, bool secure,
+    uint64_t now_ms, struct fact_room *room, struct web *web)
 {
 	for (size_t i = 0; i < SERVICES_MAX && web->nothers < GATHER_OTHERS; i++) {
 		const struct service *s = &h->services.v[i];
 		char ip[IP_STRLEN];
+		struct ipaddr at;
 		const char *host;
 
 		if (s == own || s->origin == 0 || s->daemon != DAEMON_HTTPSBOOTD ||
-		    s->address.family == 0 || !service_is_alive(s, now_ms) ||
-		    (!secure && s->http_port == 0))
+		    service_address(s, family, &at) < 0 || at.family == 0 ||
+		    !service_is_alive(s, now_ms) || (!secure && s->http_port == 0))
 			continue;
-		host = host_of(s, ip_format(&s->address, ip));
+		host = host_of(s, ip_format(&at, ip));
 		(void)snprintf(room->others[web->nothers], sizeof(room->others[0]),
 		    strchr(host, ':') != NULL ? "%s://[%s]:%u/" : "%s://%s:%u/",
 		    secure ? "https" : "http", host, secure ? s->port : s->http_port);
@@ -47,18 +48,33 @@ gather_others(struct handlerd *h, const struct service *own, bool secure, uint64
 	web->others = room->other_list;
 }
 
+/* The IP version that a client talks to us by; DHCP's first packets come from no address. */
+static uint8_t
+family_of(const struct boot_request *r)
+{
+	return r->server.family != 0 ? r->server.family : 4;
+}
+
 /* The web address for this request's client. */
 static void
 gather_web(struct handlerd *h, const struct boot_request *r, uint64_t now_ms,
     struct fact_room *room, struct web *web)
 {
 	const struct service *s = services_pick(&h->services, DAEMON_HTTPSBOOTD, r->subnet, now_ms);
-	const struct ipaddr *ip = s != NULL && s->address.family != 0 ? &s->address : &r->server;
+	uint8_t family = family_of(r);
+	struct ipaddr ip = { 0 };
+	bool other = s != NULL && service_address(s, family, &ip) < 0;
 
-	(void)ip_format(ip, room->ip);
+	if (other)
+		ip = s->address;
+	else if (ip.family == 0)
+		ip = r->server;
+	(void)ip_format(&ip, room->ip);
 	(void)slice_copy(
 	    room->host, sizeof(room->host), slice_str(s != NULL ? host_of(s, room->ip) : room->ip));
-	*web = (struct web){ .host = room->host, .ip = room->ip, .port = HTTPS_PORT };
+	*web = (struct web){
+		.host = room->host, .ip = room->ip, .port = HTTPS_PORT, .other_family = other
+	};
 	if (s != NULL) {
 		web->known = true;
 		web->port = s->port;
@@ -66,7 +82,25 @@ gather_web(struct handlerd *h, const struct boot_request *r, uint64_t now_ms,
 		web->trust = (struct slice){ s->trust, s->trust_n };
 	}
 	if (r->stage == STAGE_BOOT)
-		gather_others(h, s, r->via != VIA_HTTP, now_ms, room, web);
+		gather_others(h, s, family, r->via != VIA_HTTP, now_ms, room, web);
+}
+
+/* One of our own addresses; one of an httpsbootd is also a place that URLs lead to. */
+static void
+add_own(const struct service *s, const struct ipaddr *ip, struct fact_room *room, size_t *n,
+    size_t *places)
+{
+	struct url_place *place = &room->places[*places];
+
+	if (ip->family == 0)
+		return;
+	if (s->daemon == DAEMON_TFTPD)
+		room->own[(*n)++] = *ip;
+	if (s->daemon != DAEMON_HTTPSBOOTD)
+		return;
+	(void)ip_format(ip, place->host);
+	place->port = s->port;
+	(*places)++;
 }
 
 /* Who we are, for telling a referral that leads back. */
@@ -77,22 +111,17 @@ gather_self(struct handlerd *h, struct fact_room *room, struct referral_self *se
 
 	for (size_t i = 0; i < SERVICES_MAX; i++) {
 		const struct service *s = &h->services.v[i];
-		struct url_place *place = &room->places[places];
+		struct url_place *place;
 
-		if (s->origin == 0 || s->address.family == 0)
+		if (s->origin == 0 || (s->address.family == 0 && s->address6.family == 0))
 			continue;
-		if (s->daemon == DAEMON_TFTPD)
-			room->own[n++] = s->address;
-		if (s->daemon != DAEMON_HTTPSBOOTD)
+		add_own(s, &s->address, room, &n, &places);
+		add_own(s, &s->address6, room, &n, &places);
+		if (s->daemon != DAEMON_HTTPSBOOTD || s->host_name[0] == '\0')
 			continue;
-		(void)ip_format(&s->address, place->host);
+		place = &room->places[places++];
+		(void)slice_copy(place->host, sizeof(place->host), slice_str(s->host_name));
 		place->port = s->port;
-		places++;
-		if (s->host_name[0] == '\0')
-			continue;
-		(void)slice_copy(place[1].host, sizeof(place[1].host), slice_str(s->host_name));
-		place[1].port = s->port;
-		places++;
 	}
 	*self = (struct referral_self){
 		.id = keyring_site(h->keyring),
@@ -430,8 +459,7 @@ gather(struct handlerd *h, const struct boot_request *r, const struct boot *b,
 	};
 	f->loop_until_ms =
 	    loops_held_until(h->loops, b != NULL && r->mac.len == 0 ? &b->mac : &r->mac, now_ms);
-	if (tftp != NULL && tftp->address.family == 4)
-		f->tftp = tftp->address;
+	f->tftp_other_family = tftp != NULL && service_address(tftp, family_of(r), &f->tftp) < 0;
 	gather_web(h, r, now_ms, room, &f->web);
 	gather_knowledge(h, b, now_ms, &f->machine);
 	gather_subject(h, r, b, policy, now_ms, &f->machine, &f->subject);

@@ -21,8 +21,8 @@ struct fact_room {
 	const char *other_list[GATHER_OTHERS];
 	char token[TOKEN_STRLEN];
 	char circuit[RELAY_ID_STRLEN], remote[RELAY_ID_STRLEN];
-	struct ipaddr own[SERVICES_MAX];
-	struct url_place places[2 * SERVICES_MAX];
+	struct ipaddr own[2 * SERVICES_MAX];
+	struct url_place places[3 * SERVICES_MAX];
 };
 
 /*

@@ -190,6 +190,10 @@ notes_log(const struct boot_request *r, const struct boot *b, const struct boot_
 		log_peer_warn("boot=%s mac=%s: it cannot do HTTPS, and httpsbootd's http_port is "
 			      "off: it gets no answer",
 		    id, mac);
+	if (a->reason == REASON_OTHER_FAMILY)
+		log_peer_warn("boot=%s mac=%s: it asks over IPv%u, and %s has no address of that "
+			      "version: it gets no answer",
+		    id, mac, r->server.family, r->client == CLIENT_PXE ? "tftpd" : "httpsbootd");
 }
 
 void

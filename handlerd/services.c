@@ -1,6 +1,7 @@
 /* See services.h. */
 #include "handlerd/services.h"
 
+#include <errno.h>
 #include <string.h>
 
 bool
@@ -14,7 +15,8 @@ static bool
 is_same(const struct service *s, const struct daemon_status *status)
 {
 	return s->daemon == status->daemon && slice_is(status->subnet, s->subnet) &&
-	       ip_eq(&s->address, &status->address) && s->port == status->port;
+	       ip_eq(&s->address, &status->address) && ip_eq(&s->address6, &status->address6) &&
+	       s->port == status->port;
 }
 
 /* Its place: its own, else that of its predecessor, else a free one, else the oldest. */
@@ -67,6 +69,9 @@ services_note(
 	s->address = status->address;
 	if (ip_is_any(&s->address))
 		s->address = (struct ipaddr){ 0 };
+	s->address6 = status->address6;
+	if (ip_is_any(&s->address6))
+		s->address6 = (struct ipaddr){ 0 };
 	s->port = status->port;
 	s->http_port = status->http_port;
 	(void)slice_copy(s->subnet, sizeof(s->subnet), status->subnet);
@@ -79,6 +84,20 @@ services_note(
 	if (s->trust_n > 0)
 		memcpy(s->trust, status->trust.p, s->trust_n);
 	return fresh;
+}
+
+int
+service_address(const struct service *s, uint8_t family, struct ipaddr *ret)
+{
+	if (s->address6.family == family && family != 0)
+		*ret = s->address6;
+	else if (s->address.family == family)
+		*ret = s->address;
+	else if (s->address.family == 0) /* it listens on all addresses of both */
+		*ret = (struct ipaddr){ 0 };
+	else
+		return -EAFNOSUPPORT;
+	return 0;
 }
 
 const struct service *

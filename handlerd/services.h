@@ -19,7 +19,7 @@ struct service {
 	enum daemon_kind daemon;
 	uint64_t seen_ms, started_ms; /* since 1970 */
 	uint32_t pid;
-	struct ipaddr address; /* none: wherever it was asked */
+	struct ipaddr address, address6; /* none: wherever it was asked */
 	uint16_t port, http_port;
 	char subnet[64];
 	char version[64];
@@ -44,6 +44,12 @@ bool services_note(
  */
 const struct service *services_pick(
     const struct services *t, enum daemon_kind daemon, struct slice subnet, uint64_t now_ms);
+
+/*
+ * Where clients of this family (4 or 6) reach it: 0 with *ret, none for wherever they asked it; or
+ * -EAFNOSUPPORT if it only serves the other family.
+ */
+int service_address(const struct service *s, uint8_t family, struct ipaddr *ret);
 
 bool service_is_alive(const struct service *s, uint64_t now_ms);
 
