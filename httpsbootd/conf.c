@@ -14,6 +14,13 @@ static const struct config_key keys[] = {
 	    .flags = CONFIG_SHARED | CONFIG_RESTART,
 	    .help = "IP address to listen on, which clients are told; empty: all, and clients are "
 		    "told the one at which they asked" },
+	{ .name = "address6",
+	    .type = CONFIG_IP,
+	    AT(address6),
+	    .def = "\"\"",
+	    .flags = CONFIG_SHARED | CONFIG_RESTART,
+	    .help = "IPv6 address that clients are told; with `address` also listened on, for that "
+		    "one is the only one then; empty: see `address`" },
 	{ .name = "port",
 	    .type = CONFIG_INT,
 	    AT(port),
@@ -100,6 +107,7 @@ check(const void *conf, config_error_fn *error, void *arg)
 	char what[400];
 
 	front_check(conf, error, arg);
+	front_check_addresses(&c->address, &c->address6, error, arg);
 	if (c->http_port == c->port)
 		error(arg, "http_port", "it is the same as port");
 	for (const char *p = c->name; *p != '\0'; p++) {

@@ -52,6 +52,15 @@ struct exchange {
 	char target[];  /* the request's, as it came */
 };
 
+/* A listening socket. */
+struct listener {
+	struct worker *w;
+	struct loop_fd lf;
+	int fd;
+	bool secure;
+};
+#define LISTENERS_MAX 4 /* HTTPS and HTTP, at `address` and at `address6` */
+
 struct worker {
 	const struct httpsbootd_conf *conf;
 	const char *instance;
@@ -62,13 +71,15 @@ struct worker {
 	struct tls_front *front;
 	struct MHD_Daemon *mhd;
 	struct exchange *exchanges;
-	struct loop_fd mhd_lf, tls_lf, http_lf, command_lf;
+	struct loop_fd mhd_lf, command_lf;
+	struct listener listeners[LISTENERS_MAX];
+	size_t nlisteners;
 	struct loop_timer mhd_timer, pause_timer;
 	unsigned max_connections;
 	uint64_t plain; /* connections of plain HTTP */
 	struct loop_hook hook;
 	bool mhd_due; /* the engine has something to do before the loop waits */
-	int tls_fd, http_fd, command_fd;
+	int command_fd;
 	_Atomic bool stopping, ending, idle;
 	pthread_t thread;
 	bool started;

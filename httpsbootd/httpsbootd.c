@@ -116,6 +116,7 @@ announce(void *arg, struct daemon_status *status)
 	struct httpsbootd *d = arg;
 
 	status->address = d->conf->address;
+	status->address6 = d->conf->address6;
 	status->port = (uint16_t)d->conf->port;
 	status->http_port = (uint16_t)d->conf->http_port;
 	status->host_name = slice_str(d->conf->name);

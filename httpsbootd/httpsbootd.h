@@ -12,6 +12,7 @@
 struct httpsbootd_conf {
 	struct front_conf front;
 	struct ipaddr address;
+	struct ipaddr address6;
 	int64_t port;
 	int64_t http_port;
 	char *name;

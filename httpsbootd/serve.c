@@ -131,9 +131,8 @@ is_full(const struct worker *w)
 static void
 pause_accepting(struct worker *w)
 {
-	loop_mod(w->loop, &w->tls_lf, 0);
-	if (w->http_fd >= 0)
-		loop_mod(w->loop, &w->http_lf, 0);
+	for (size_t i = 0; i < w->nlisteners; i++)
+		loop_mod(w->loop, &w->listeners[i].lf, 0);
 	(void)loop_timer_set(w->loop, &w->pause_timer, PAUSE_MS);
 }
 
@@ -144,9 +143,8 @@ on_pause_over(void *arg)
 
 	if (atomic_load(&w->stopping))
 		return;
-	loop_mod(w->loop, &w->tls_lf, EPOLLIN);
-	if (w->http_fd >= 0)
-		loop_mod(w->loop, &w->http_lf, EPOLLIN);
+	for (size_t i = 0; i < w->nlisteners; i++)
+		loop_mod(w->loop, &w->listeners[i].lf, EPOLLIN);
 }
 
 static void
@@ -189,21 +187,12 @@ accept_all(struct worker *w, int listen_fd, bool secure)
 }
 
 static void
-on_tls(void *arg, uint32_t events)
+on_connect(void *arg, uint32_t events)
 {
-	struct worker *w = arg;
+	struct listener *l = arg;
 
 	(void)events;
-	accept_all(w, w->tls_fd, true);
-}
-
-static void
-on_http(void *arg, uint32_t events)
-{
-	struct worker *w = arg;
-
-	(void)events;
-	accept_all(w, w->http_fd, false);
+	accept_all(l->w, l->fd, l->secure);
 }
 
 static void
@@ -272,8 +261,8 @@ on_command(void *arg, uint32_t events)
 	if (read(w->command_fd, &count, sizeof(count)) < 0)
 		return;
 	if (atomic_load(&w->stopping)) {
-		loop_del(w->loop, &w->tls_lf);
-		loop_del(w->loop, &w->http_lf);
+		for (size_t i = 0; i < w->nlisteners; i++)
+			loop_del(w->loop, &w->listeners[i].lf);
 	}
 	if (atomic_load(&w->ending))
 		loop_stop(w->loop);
@@ -314,25 +303,49 @@ open_socket(const struct ipaddr *address, uint16_t port)
 	return fd;
 }
 
-/* Both families where there is IPv6, else IPv4. */
+/* Without an address both families, where there is IPv6, else IPv4. */
 static int
-open_listener(const struct httpsbootd_conf *conf, int64_t port, const char *key)
+open_listener(struct worker *w, struct ipaddr address, int64_t port, bool secure)
 {
-	struct ipaddr address = conf->address;
+	struct listener *l = &w->listeners[w->nlisteners];
+	bool any = address.family == 0;
 	char text[IP_STRLEN];
 	int fd;
 
-	if (address.family == 0)
+	if (any)
 		address.family = 6;
 	fd = open_socket(&address, (uint16_t)port);
-	if (fd == -EAFNOSUPPORT && conf->address.family == 0) {
+	if (fd == -EAFNOSUPPORT && any) {
 		address.family = 4;
 		fd = open_socket(&address, (uint16_t)port);
 	}
-	if (fd < 0)
-		log_errx("address, %s: %s port %d: %s", key, ip_format(&address, text), (int)port,
+	if (fd < 0) {
+		log_errx("%s, %s: %s port %d: %s",
+		    address.family == 6 && !any ? "address or address6" : "address",
+		    secure ? "port" : "http_port", ip_format(&address, text), (int)port,
 		    strerror(-fd));
-	return fd;
+		return fd;
+	}
+	*l = (struct listener){ .w = w, .fd = fd, .secure = secure };
+	w->nlisteners++;
+	return 0;
+}
+
+static int
+open_listeners(struct worker *w)
+{
+	const struct httpsbootd_conf *conf = w->conf;
+	const struct ipaddr addresses[] = { conf->address, conf->address6 };
+	/* without `address` all of them are listened on already */
+	size_t n = conf->address.family != 0 && conf->address6.family != 0 ? 2 : 1;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		rc = open_listener(w, addresses[i], conf->port, true);
+		if (rc == 0 && conf->http_port != 0)
+			rc = open_listener(w, addresses[i], conf->http_port, false);
+	}
+	return rc;
 }
 
 int
@@ -348,14 +361,11 @@ worker_open(const struct worker_conf *conf, struct worker **ret)
 	w->tls = conf->tls;
 	w->root_fd = conf->root_fd;
 	w->max_connections = conf->max_connections;
-	w->tls_fd = w->http_fd = w->command_fd = -1;
+	w->command_fd = -1;
 	rc = loop_new(&w->loop);
 	if (rc < 0)
 		goto fail;
-	w->tls_fd = open_listener(w->conf, w->conf->port, "port");
-	rc = w->tls_fd;
-	if (rc >= 0 && w->conf->http_port != 0)
-		rc = w->http_fd = open_listener(w->conf, w->conf->http_port, "http_port");
+	rc = open_listeners(w);
 	if (rc < 0)
 		goto fail;
 	w->command_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -427,10 +437,11 @@ worker_start(struct worker *w)
 	rc = bus_client_open(w->loop, &bus, &w->bus);
 	if (rc == 0)
 		rc = start_engine(w);
-	if (rc == 0)
-		rc = loop_add(w->loop, &w->tls_lf, w->tls_fd, EPOLLIN, on_tls, w);
-	if (rc == 0 && w->http_fd >= 0)
-		rc = loop_add(w->loop, &w->http_lf, w->http_fd, EPOLLIN, on_http, w);
+	for (size_t i = 0; rc == 0 && i < w->nlisteners; i++) {
+		struct listener *l = &w->listeners[i];
+
+		rc = loop_add(w->loop, &l->lf, l->fd, EPOLLIN, on_connect, l);
+	}
 	if (rc == 0)
 		rc = loop_add(w->loop, &w->command_lf, w->command_fd, EPOLLIN, on_command, w);
 	if (rc < 0)
@@ -481,14 +492,12 @@ worker_close(struct worker *w)
 	}
 	bus_client_close(w->bus);
 	if (w->loop != NULL) {
-		loop_del(w->loop, &w->tls_lf);
-		loop_del(w->loop, &w->http_lf);
+		for (size_t i = 0; i < w->nlisteners; i++)
+			loop_del(w->loop, &w->listeners[i].lf);
 		loop_del(w->loop, &w->command_lf);
 	}
-	if (w->tls_fd >= 0)
-		close(w->tls_fd);
-	if (w->http_fd >= 0)
-		close(w->http_fd);
+	for (size_t i = 0; i < w->nlisteners; i++)
+		close(w->listeners[i].fd);
 	if (w->command_fd >= 0)
 		close(w->command_fd);
 	loop_free(w->loop);

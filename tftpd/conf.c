@@ -11,6 +11,13 @@ static const struct config_key keys[] = {
 	    .flags = CONFIG_SHARED | CONFIG_RESTART,
 	    .help = "IP address to listen on, which clients are told; empty: all, and clients are "
 		    "told the one at which they asked" },
+	{ .name = "address6",
+	    .type = CONFIG_IP,
+	    AT(address6),
+	    .def = "\"\"",
+	    .flags = CONFIG_SHARED | CONFIG_RESTART,
+	    .help = "IPv6 address that clients are told; with `address` also listened on, for that "
+		    "one is the only one then; empty: see `address`" },
 	{ .name = "port",
 	    .type = CONFIG_INT,
 	    AT(port),
@@ -61,9 +68,18 @@ static const struct config_key keys[] = {
 	{ 0 },
 };
 
+static void
+check(const void *conf, config_error_fn *error, void *arg)
+{
+	const struct tftpd_conf *c = conf;
+
+	front_check(conf, error, arg);
+	front_check_addresses(&c->address, &c->address6, error, arg);
+}
+
 const struct config_table tftpd_config = {
 	.daemon = "tftpd",
 	.keys = keys,
 	.size = sizeof(struct tftpd_conf),
-	.check = front_check,
+	.check = check,
 };

@@ -145,7 +145,7 @@ on_readable(void *arg, uint32_t events)
 			return;
 		}
 		for (int i = 0; i < n; i++) {
-			struct listen_path path = { .peer = s->from[i] };
+			struct listen_path path = { .set = s, .peer = s->from[i] };
 
 			read_local(&s->msgs[i].msg_hdr, &path);
 			s->fn(s->arg, sock->index, &path,
@@ -394,8 +394,9 @@ listen_open(struct loop *loop, const struct ipaddr *address, uint16_t port,
 		rc = add_socket(s, address, port);
 	}
 	if (rc < 0) {
-		log_errx(
-		    "address, port: %s port %u: %s", ip_format(address, text), port, strerror(-rc));
+		log_errx("%s, port: %s port %u: %s",
+		    address->family == 6 && address != &any ? "address or address6" : "address",
+		    ip_format(address, text), port, strerror(-rc));
 	} else if (range->first == port && range->last == port) {
 		s->single_port = true;
 	} else {
@@ -412,7 +413,7 @@ listen_open(struct loop *loop, const struct ipaddr *address, uint16_t port,
 void
 listen_stop(struct listen_set *s)
 {
-	if (!s->single_port)
+	if (s != NULL && !s->single_port)
 		loop_mod(s->loop, &s->sockets[0].lf, 0);
 }
 

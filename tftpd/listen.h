@@ -24,14 +24,15 @@ union listen_addr {
 	struct sockaddr_in6 in6;
 };
 
+struct listen_set;
+
 /* Where a packet came from and to: what it takes to answer it from the right address. */
 struct listen_path {
+	struct listen_set *set;
 	union listen_addr peer;
 	struct in6_addr local; /* ours that was asked, IPv4 as a mapped address */
 	int ifindex;           /* for link-local addresses */
 };
-
-struct listen_set;
 
 /*
  * A packet; `socket` is 0 for the one of requests, else that of a transfer.  Valid during the

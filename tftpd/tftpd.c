@@ -81,7 +81,7 @@ static const struct counter counters[] = {
 struct tftpd {
 	struct tftpd_conf *conf;
 	struct front front;
-	struct listen_set *sockets;
+	struct listen_set *sockets, *sockets6; /* the latter for `address6` beside `address` */
 	int root_fd;
 	struct served_files files;
 	struct session **chains; /* hash by client */
@@ -144,7 +144,7 @@ send_error(struct tftpd *d, const struct listen_path *path, size_t socket, enum 
 	d->stats.errors++;
 	d->stats.not_found += code == TFTP_ERROR_NOT_FOUND;
 	/* one that cannot leave is one that is lost: the client asks again */
-	(void)listen_send(d->sockets, socket, path, wbuf_view(&w));
+	(void)listen_send(path->set, socket, path, wbuf_view(&w));
 }
 
 /* Words for what became of a transfer. */
@@ -255,7 +255,7 @@ send_oack(struct session *s)
 	wbuf_init(&w, buf, sizeof(buf));
 	tftp_put_oack(&w, &request, &opts, seen);
 	if (!w.bad)
-		(void)listen_send(s->d->sockets, s->socket, &s->path, wbuf_view(&w));
+		(void)listen_send(s->path.set, s->socket, &s->path, wbuf_view(&w));
 }
 
 /* Sends blocks as far as the socket takes them; the number that left, or a negative errno. */
@@ -276,7 +276,7 @@ send_blocks(struct session *s, uint64_t first, uint32_t count)
 		blocks[i].data =
 		    s->served->data == NULL ? NULL : s->served->data + (block - 1) * s->t.blksize;
 	}
-	sent = listen_send_blocks(s->d->sockets, s->socket, &s->path, blocks, count, &s->gso);
+	sent = listen_send_blocks(s->path.set, s->socket, &s->path, blocks, count, &s->gso);
 	if (sent > 0)
 		s->d->stats.blocks += (uint64_t)sent;
 	return sent;
@@ -473,6 +473,8 @@ take_request(struct tftpd *d, const struct listen_path *path, struct slice bytes
 		.file = p->file,
 	};
 
+	/* no DHCP server was asked for such an address, but it tells the hardware address */
+	(void)mac_from_ipv6(&request.address, &request.mac);
 	d->stats.rrq++;
 	if (s != NULL && is_repeated(s, bytes)) {
 		d->stats.merged++;
@@ -491,7 +493,7 @@ take_request(struct tftpd *d, const struct listen_path *path, struct slice bytes
 	}
 	*s = (struct session){ .d = d,
 		.path = *path,
-		.socket = listen_pick(d->sockets),
+		.socket = listen_pick(path->set),
 		.mode = p->mode,
 		.name_n = (uint16_t)p->file.n,
 		.request_n = (uint16_t)bytes.n };
@@ -518,12 +520,12 @@ take_new(struct tftpd *d, const struct listen_path *path, struct slice bytes,
 	if (p->op == TFTP_WRQ) {
 		d->stats.wrq++;
 		send_error(
-		    d, path, listen_pick(d->sockets), TFTP_ERROR_ACCESS, "This server only reads");
+		    d, path, listen_pick(path->set), TFTP_ERROR_ACCESS, "This server only reads");
 	} else if (p->mode == TFTP_MODE_OTHER) {
-		send_error(d, path, listen_pick(d->sockets), TFTP_ERROR_ILLEGAL, "Unknown mode");
+		send_error(d, path, listen_pick(path->set), TFTP_ERROR_ILLEGAL, "Unknown mode");
 	} else if (bytes.n > REQUEST_MAX) {
-		send_error(d, path, listen_pick(d->sockets), TFTP_ERROR_ILLEGAL,
-		    "The request is too long");
+		send_error(
+		    d, path, listen_pick(path->set), TFTP_ERROR_ILLEGAL, "The request is too long");
 	} else {
 		take_request(d, path, bytes, p);
 	}
@@ -570,6 +572,7 @@ stop(void *arg)
 	struct tftpd *d = arg;
 
 	listen_stop(d->sockets);
+	listen_stop(d->sockets6);
 }
 
 static bool
@@ -592,6 +595,7 @@ announce(void *arg, struct daemon_status *status)
 	const struct tftpd *d = arg;
 
 	status->address = d->conf->address;
+	status->address6 = d->conf->address6;
 	status->port = (uint16_t)d->conf->port;
 }
 
@@ -640,6 +644,10 @@ tftpd_open(struct tftpd **ret, struct tftpd_conf *conf, const struct opts *opts)
 	if (rc == 0)
 		rc = listen_open(d->front.loop, &conf->address, (uint16_t)conf->port,
 		    &conf->transfer_ports, on_packet, d, &d->sockets);
+	/* without `address` all of both families are listened on already */
+	if (rc == 0 && conf->address.family != 0 && conf->address6.family != 0)
+		rc = listen_open(d->front.loop, &conf->address6, (uint16_t)conf->port,
+		    &conf->transfer_ports, on_packet, d, &d->sockets6);
 	if (rc < 0) {
 		tftpd_close(d);
 		return rc;
@@ -670,6 +678,7 @@ tftpd_close(struct tftpd *d)
 			session_free(d->chains[i]);
 	}
 	listen_close(d->sockets);
+	listen_close(d->sockets6);
 	front_close(&d->front);
 	if (d->root_fd >= 0)
 		close(d->root_fd);

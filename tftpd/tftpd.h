@@ -13,6 +13,7 @@
 struct tftpd_conf {
 	struct front_conf front;
 	struct ipaddr address;
+	struct ipaddr address6;
 	int64_t port;
 	char *root;
 	struct config_ports transfer_ports;
