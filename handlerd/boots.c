@@ -14,13 +14,16 @@
 /* An iPXE that asks DHCP again so soon after its script does so because of the script. */
 #define SCRIPT_DHCP_MS 30000
 
+/* So long after firmware last asked, a request to the boot server may be a part of that. */
+#define STEP_MS 90000
+
 struct boots {
 	size_t n, limit;
 	size_t nchains; /* a power of two */
 	uint64_t idle_ms;
 	boots_random_fn *random;
 	void *random_arg;
-	struct boot **by_id, **by_mac, **by_ip;
+	struct boot **by_id, **by_mac, **by_ip, **by_uuid;
 	struct boot *oldest, *newest;
 };
 
@@ -70,7 +73,13 @@ ip_chain(const struct boots *t, const struct ipaddr *ip)
 	return &t->by_ip[hash_bytes(ip->b, ip->family == 4 ? 4 : 16) & (t->nchains - 1)];
 }
 
-/* The three chains are alike but for their links' names. */
+static struct boot **
+uuid_chain(const struct boots *t, const struct uuid *uuid)
+{
+	return &t->by_uuid[hash_bytes(uuid->b, sizeof(uuid->b)) & (t->nchains - 1)];
+}
+
+/* The chains are alike but for their links' names. */
 #define CHAIN(which)                                                                               \
 	static void link_##which(struct boot *b, struct boot **chain)                              \
 	{                                                                                          \
@@ -92,6 +101,7 @@ ip_chain(const struct boots *t, const struct ipaddr *ip)
 CHAIN(id)
 CHAIN(mac)
 CHAIN(ip)
+CHAIN(uuid)
 
 static void
 age_unlink(struct boots *t, struct boot *b)
@@ -129,7 +139,8 @@ boots_new(
 	t->by_id = calloc(t->nchains, sizeof(struct boot *));
 	t->by_mac = calloc(t->nchains, sizeof(struct boot *));
 	t->by_ip = calloc(t->nchains, sizeof(struct boot *));
-	if (t->by_id == NULL || t->by_mac == NULL || t->by_ip == NULL) {
+	t->by_uuid = calloc(t->nchains, sizeof(struct boot *));
+	if (t->by_id == NULL || t->by_mac == NULL || t->by_ip == NULL || t->by_uuid == NULL) {
 		boots_free(t);
 		return -ENOMEM;
 	}
@@ -143,6 +154,7 @@ remove_boot(struct boots *t, struct boot *b)
 	unlink_id(b);
 	unlink_mac(b);
 	unlink_ip(b);
+	unlink_uuid(b);
 	age_unlink(t, b);
 	t->n--;
 	policy_unref(b->policy);
@@ -159,6 +171,7 @@ boots_free(struct boots *t)
 	free(t->by_id);
 	free(t->by_mac);
 	free(t->by_ip);
+	free(t->by_uuid);
 	free(t);
 }
 
@@ -208,6 +221,27 @@ find_ip(const struct boots *t, const struct ipaddr *ip)
 	while (b != NULL && !ip_eq(&b->address, ip))
 		b = b->next_ip;
 	return b;
+}
+
+/*
+ * The boot whose boot server step this is.  Over IPv6 firmware takes that step from whichever
+ * address it has, not the one that it boots with, and names itself by its UUID alone (measured on
+ * OVMF).  UUIDs are cloned: so it must be a boot that has just asked, and the last one that did.
+ */
+static struct boot *
+find_step(const struct boots *t, const struct boot_request *r, uint64_t now_ms)
+{
+	struct boot *found = NULL;
+
+	if (r->stage != STAGE_BOOTSERVER || r->mac.len != 0 || !r->has_uuid)
+		return NULL;
+	for (struct boot *b = *uuid_chain(t, &r->uuid); b != NULL; b = b->next_uuid) {
+		if (memcmp(&b->uuid, &r->uuid, sizeof(b->uuid)) == 0 &&
+		    b->phase == PHASE_FIRMWARE && b->last_ms + STEP_MS >= now_ms &&
+		    (found == NULL || b->last_ms > found->last_ms))
+			found = b;
+	}
+	return found;
 }
 
 /* The boot goes by this hardware address from now on, and no other does. */
@@ -288,16 +322,26 @@ is_over(const struct boots *t, const struct boot *b, const struct boot_request *
 	return b->phase > PHASE_SCRIPT || (b->phase == PHASE_SCRIPT && silence_ms > SCRIPT_DHCP_MS);
 }
 
+/* A machine has several IPv6 addresses, and each of its systems takes others: its link is the same.
+ */
+static bool
+is_same_place(const struct ipaddr *a, const struct ipaddr *b)
+{
+	return ip_eq(a, b) || (a->family == 6 && b->family == 6 && memcmp(a->b, b->b, 8) == 0);
+}
+
 static struct boot *
-find_for_request(const struct boots *t, const struct boot_request *r)
+find_for_request(const struct boots *t, const struct boot_request *r, uint64_t now_ms)
 {
 	struct boot *b = r->boot != 0 ? boots_find(t, r->boot) : NULL;
 
 	/* an id is a claim: it must not tie one machine's requests to another's boot */
 	if (b != NULL && (r->mac.len == 0 || b->mac.len == 0 || mac_eq(&r->mac, &b->mac)) &&
-	    (r->mac.len != 0 || b->address.family == 0 || ip_eq(&r->address, &b->address)))
+	    (r->mac.len != 0 || b->address.family == 0 || is_same_place(&r->address, &b->address)))
 		return b;
 	b = find_mac(t, &r->mac);
+	if (b == NULL)
+		b = find_step(t, r, now_ms);
 	if (b != NULL)
 		return b;
 	b = find_ip(t, &r->address);
@@ -336,7 +380,7 @@ open_boot(struct boots *t, const struct boot *last, uint64_t now_ms)
 const struct boot *
 boots_peek(const struct boots *t, const struct boot_request *r, uint64_t now_ms)
 {
-	const struct boot *b = find_for_request(t, r);
+	const struct boot *b = find_for_request(t, r, now_ms);
 
 	return b != NULL && !is_over(t, b, r, now_ms) ? b : NULL;
 }
@@ -344,7 +388,7 @@ boots_peek(const struct boots *t, const struct boot_request *r, uint64_t now_ms)
 struct boot *
 boots_for_request(struct boots *t, const struct boot_request *r, uint64_t now_ms, bool *opened)
 {
-	struct boot *b = find_for_request(t, r);
+	struct boot *b = find_for_request(t, r, now_ms);
 
 	*opened = false;
 	if (b == NULL || is_over(t, b, r, now_ms)) {
@@ -355,12 +399,16 @@ boots_for_request(struct boots *t, const struct boot_request *r, uint64_t now_ms
 		*opened = true;
 	}
 	set_mac(t, b, &r->mac);
-	set_ip(t, b, &r->address);
+	/* over IPv6 the boot server is not asked from the address that files are */
+	if (r->stage != STAGE_BOOTSERVER || r->server.family != 6 || b->address.family == 0)
+		set_ip(t, b, &r->address);
 	if (r->has_uuid && !b->has_uuid) {
 		b->has_uuid = true;
 		b->uuid = r->uuid;
 		b->dirty = true;
 	}
+	if (r->server.family == 6 && b->has_uuid && b->prev_uuid == NULL)
+		link_uuid(b, uuid_chain(t, &b->uuid));
 	if (r->arch != ARCH_UNKNOWN && b->arch == ARCH_UNKNOWN) {
 		b->arch = r->arch;
 		b->dirty = true;

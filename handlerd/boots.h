@@ -72,7 +72,8 @@ struct boot {
 		uint32_t repeats;
 	} last[BOOT_NOTES];
 
-	struct boot *next_id, **prev_id; /* hash chains; prev NULL: in none */
+	struct boot *next_uuid, **prev_uuid; /* of boots over IPv6 */
+	struct boot *next_id, **prev_id;     /* hash chains; prev NULL: in none */
 	struct boot *next_mac, **prev_mac;
 	struct boot *next_ip, **prev_ip;
 	struct boot *newer, *older; /* by last_ms */
