@@ -57,6 +57,7 @@ set_context(const struct deciding *d, struct script_ctx *ctx)
 
 	*ctx = (struct script_ctx){
 		.base = script_base(d, is_secure(d)),
+		.ipv6 = d->r->server.family == 6,
 		.others = f->web.others,
 		.nothers = f->web.nothers,
 		.boot = f->boot,

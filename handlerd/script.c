@@ -182,10 +182,14 @@ script_put_next_server(struct wbuf *w, const struct script_ctx *ctx)
 void
 script_put_ask(struct wbuf *w, const struct script_ctx *ctx)
 {
-	wbuf_str(w, ":bf_ask\n"
-		    "set bf-tries:int32 0\n"
-		    ":bf_try\n"
-		    "isset ${netX/ip} || dhcp || goto bf_again\n");
+	/* each `dhcp` waits some 17 s for IPv4 where there is none (measured on iPXE 1.21 and 2.0)
+	 */
+	wbuf_printf(w,
+	    ":bf_ask\n"
+	    "set bf-tries:int32 0\n"
+	    ":bf_try\n"
+	    "isset ${netX/%s} || dhcp || goto bf_again\n",
+	    ctx->ipv6 ? "ip6" : "ip");
 	script_put_params(w, ctx, true, 0);
 	wbuf_printf(w,
 	    "isset ${bf-post} && goto bf_post ||\n"

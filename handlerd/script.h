@@ -24,6 +24,7 @@ struct script_ctx {
 	const char *base;          /* "https://boot.example:8050/" */
 	const char *const *others; /* such URLs of other servers, which are tried next, in order */
 	size_t nothers;
+	bool ipv6; /* the client asks over IPv6 */
 	/*
 	 * For script_collect(): what takes the place of `base` if the client was told to trust the
 	 * roots with these fingerprints (hexadecimal digits), which it alone knows; or NULL.
