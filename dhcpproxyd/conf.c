@@ -12,6 +12,9 @@ static const char *const sockets[] = { "auto", "udp", "packet", NULL };
 
 #define AT(member) .off = offsetof(struct dhcpproxyd_conf, member)
 
+/* enum dhcp6_listen */
+static const char *const listen_names[] = { "auto", "raw", "udp", "off", NULL };
+
 static const struct config_key keys[] = {
 	{ .name = "interface",
 	    .type = CONFIG_STRINGS,
@@ -28,6 +31,13 @@ static const struct config_key keys[] = {
 	    .flags = CONFIG_SHARED,
 	    .help = "IPv4 address that clients are told; empty: that of the interface on which "
 		    "they ask" },
+	{ .name = "address6",
+	    .type = CONFIG_IP,
+	    AT(address6),
+	    .def = "\"\"",
+	    .flags = CONFIG_SHARED,
+	    .help = "IPv6 address that clients are told; empty: a lasting one of the interface on "
+		    "which they ask" },
 	{ .name = "port",
 	    .type = CONFIG_INT,
 	    AT(port),
@@ -65,6 +75,16 @@ static const struct config_key keys[] = {
 	    .def = "true",
 	    .flags = CONFIG_RESTART,
 	    .help = "answer on `boot_port`" },
+	{ .name = "listen_dhcp6",
+	    .type = CONFIG_ENUM,
+	    AT(listen_dhcp6),
+	    .def = "\"auto\"",
+	    .names = listen_names,
+	    .flags = CONFIG_RESTART,
+	    .help =
+		"answer boot clients over IPv6, on port 547 and, with `listen_boot`, on "
+		"`boot_port`; `raw` goes together with a DHCPv6 server on this host, `udp` holds "
+		"port 547, `auto` is `raw` where that is allowed, else `udp`" },
 	{ .name = "reply_delay_ms",
 	    .type = CONFIG_INT,
 	    AT(reply_delay_ms),
@@ -194,6 +214,7 @@ check(const void *conf, config_error_fn *error, void *arg)
 	struct servers ignored;
 
 	front_check(conf, error, arg);
+	front_check_addresses(&c->address, &c->address6, error, arg);
 	(void)servers_parse(&c->expected_servers, "expected_servers", error, arg, &ignored);
 	(void)servers_parse(&c->siblings, "siblings", error, arg, &ignored);
 	(void)servers_parse(&c->yield_to, "yield_to", error, arg, &ignored);

@@ -9,6 +9,7 @@
 #include "dhcpproxyd/limits.h"
 #include "dhcpproxyd/networks.h"
 #include "dhcpproxyd/probe.h"
+#include "dhcpproxyd/proxy6.h"
 #include "dhcpproxyd/watch.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@
 
 /* A question under way.  Free ones are chained. */
 struct pending {
+	struct asked asked;
 	struct dhcpproxyd *d;
 	struct pending *next;
 	struct dhcp_ask ask;
@@ -47,6 +49,7 @@ struct stats {
 	uint64_t unanswered; /* handlerd said nothing in time */
 	uint64_t unfit;      /* the reply would not fit into what the client takes */
 	struct ports_stats ports;
+	struct proxy6_stats six;
 };
 
 #define STAT(member, text)                                                                         \
@@ -58,6 +61,10 @@ struct stats {
 #name, offsetof(struct stats, ports.member), text                                  \
 	}
 #define PORT_STAT(member, text) PORT_STAT2(member, member, text)
+#define STAT6(member, text)                                                                        \
+	{                                                                                          \
+		"ipv6_" #member, offsetof(struct stats, six.member), text                          \
+	}
 static const struct counter counters[] = {
 	PORT_STAT(received, "packets received"),
 	STAT(discovers, "DISCOVERs of boot clients"),
@@ -92,6 +99,23 @@ static const struct counter counters[] = {
 	PORT_STAT(sent, "packets sent"),
 	PORT_STAT(send_failed, "packets that could not be sent"),
 	PORT_STAT(gone, "replies whose interface was gone"),
+	STAT6(received, "IPv6: packets received"),
+	STAT6(solicits, "IPv6: SOLICITs of boot clients"),
+	STAT6(informs, "IPv6: INFORMATION-REQUESTs of boot clients"),
+	STAT6(bootserver, "IPv6: requests to the boot server"),
+	STAT6(leases, "IPv6: requests of boot clients to DHCPv6 servers"),
+	STAT6(ignored, "IPv6: packets that are not for a boot server"),
+	STAT6(malformed, "IPv6: packets that are no DHCPv6"),
+	STAT6(too_long, "IPv6: packets too long for DHCPv6"),
+	STAT6(no_address, "IPv6: packets on an interface without an address"),
+	STAT6(refused, "IPv6: requests dropped because too many were pending"),
+	STAT6(advertises, "IPv6: ADVERTISEs"),
+	STAT6(replies, "IPv6: REPLYs"),
+	STAT6(silent, "IPv6: requests that handlerd left to others"),
+	STAT6(unanswered, "IPv6: requests that handlerd did not answer in time"),
+	STAT6(unfit, "IPv6: answers that do not fit into a packet"),
+	STAT6(sent, "IPv6: packets sent"),
+	STAT6(send_failed, "IPv6: packets that could not be sent"),
 	{ 0 },
 };
 
@@ -116,6 +140,7 @@ struct dhcpproxyd {
 	struct dhcpproxyd_conf *conf;
 	struct front front;
 	struct networks *networks;
+	struct proxy6 *six;
 	struct pending *pool, *free_pending;
 	size_t npending;
 	bool stopping;
@@ -351,6 +376,10 @@ on_answer(void *arg, void *cookie, const struct boot_answer *answer)
 	uint8_t bytes[DHCP_REPLY_MAX];
 	struct wbuf w;
 
+	if (((struct asked *)cookie)->ipv6) {
+		proxy6_answered(d->six, cookie, answer);
+		return;
+	}
 	wbuf_init(&w, bytes, sizeof(bytes));
 	if (answer == NULL) {
 		d->stats.unanswered++;
@@ -383,6 +412,7 @@ stop(void *arg)
 
 	networks_stop(d->networks);
 	watch_stop(d->watch);
+	proxy6_stop(d->six);
 }
 
 static bool
@@ -390,7 +420,7 @@ idle(void *arg)
 {
 	const struct dhcpproxyd *d = arg;
 
-	return d->npending == 0 && holds_count(d->holds) == 0;
+	return d->npending == 0 && holds_count(d->holds) == 0 && proxy6_is_idle(d->six);
 }
 
 static void
@@ -408,6 +438,7 @@ gather(void *arg)
 	struct dhcpproxyd *d = arg;
 	networks_get_stats(d->networks, &d->stats.ports);
 	watch_get_stats(d->watch, &d->stats.watch);
+	proxy6_gather(d->six);
 }
 
 static void
@@ -416,6 +447,7 @@ announce(void *arg, struct daemon_status *status)
 	const struct dhcpproxyd *d = arg;
 
 	status->address = networks_address(d->networks);
+	status->address6 = d->conf->address6;
 	status->port = (uint16_t)d->conf->port;
 }
 
@@ -575,6 +607,8 @@ dhcpproxyd_open(struct dhcpproxyd **ret, struct dhcpproxyd_conf *conf, const str
 	if (rc == 0)
 		rc = watch_new(d->front.loop, conf, d->networks, d->front.instance, on_server_event,
 		    d, &d->watch);
+	if (rc == 0)
+		rc = proxy6_open(&d->front, conf, d->networks, &d->stats.six, &d->six);
 	if (rc < 0) {
 		dhcpproxyd_close(d);
 		return rc;
@@ -605,6 +639,7 @@ dhcpproxyd_close(struct dhcpproxyd *d)
 	drops_close(&d->drops);
 	limits_fini(&d->limits);
 	networks_close(d->networks);
+	proxy6_close(d->six);
 	front_close(&d->front);
 	free(d->pool);
 	free(d);

@@ -14,11 +14,13 @@ struct dhcpproxyd_conf {
 	struct front_conf front;
 	struct config_strings interfaces;
 	struct ipaddr address;
+	struct ipaddr address6;
 	int64_t port;
 	int64_t boot_port;
 	int dhcp_socket; /* enum ports_mode */
 	bool listen_dhcp;
 	bool listen_boot;
+	int listen_dhcp6; /* enum dhcp6_listen */
 	int64_t reply_delay_ms;
 	int64_t max_pending;
 	int64_t client_rate, client_burst; /* requests a second, and at once, of one client */
