@@ -13,6 +13,7 @@ import time
 import urllib.parse
 
 import dhcp
+import dhcp6
 
 
 def _sockets(device):
@@ -51,6 +52,30 @@ def ask(options, kind=1, to="255.255.255.255", port=67, source=68, device="eth0"
         r["chaddr"] = r["chaddr"].hex()
         r["from"] = list(sender)
         r["bytes"] = reply.hex()
+        r["ms"] = (time.monotonic() - began) * 1000
+        replies.append(r)
+    return replies
+
+
+def ask6(options="", kind=dhcp6.SOLICIT, to=dhcp6.GROUP, port=547, source=546, device="eth0", seconds=3,
+         data=None, all=False):
+    """Sends a DHCPv6 message, or `data` as it is, and returns the replies; without `all` the first."""
+    s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+    s.bind(("::", source))
+    message = bytes.fromhex(data) if data else dhcp6.message(kind, bytes.fromhex(options))
+    began = time.monotonic()
+    s.sendto(message, (to, port, 0, socket.if_nametoindex(device)))
+    replies = []
+    while time.monotonic() - began < seconds and (all or not replies):
+        if not select.select([s], [], [], 0.05)[0]:
+            continue
+        reply, sender = s.recvfrom(4096)
+        r = dhcp6.parse(reply)
+        if not data and r["xid"] != message[1:4].hex():
+            continue
+        r["from"] = [sender[0].split("%")[0], sender[1]]
         r["ms"] = (time.monotonic() - began) * 1000
         replies.append(r)
     return replies
