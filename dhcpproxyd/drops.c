@@ -10,7 +10,7 @@ drops_tell(const struct counter *reasons, const void *base, uint64_t *told, stru
 {
 	size_t n = 0;
 
-	for (size_t i = 0; reasons[i].name != NULL && i < DROPS_REASONS; i++) {
+	for (size_t i = 0; i < DROPS_REASONS && reasons[i].name != NULL; i++) {
 		uint64_t now;
 
 		memcpy(&now, (const char *)base + reasons[i].off, sizeof(now));

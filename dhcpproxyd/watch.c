@@ -20,6 +20,7 @@
 #define OWN_MAX       64
 #define OWN_MS        5000  /* between two looks at our own addresses */
 #define HOST_MS       30000 /* and for other servers on this host */
+#define QUEUE         64
 #define CLIENTS       16384 /* whose DISCOVERs are remembered, 12 bytes each */
 #define IPXE_YIELD_MS 900   /* iPXE leaves after 2 s, and its tries are 1 s apart */
 #define CLIENT_PORT   68
@@ -30,6 +31,11 @@
 static const struct rate_limit look_limit = { 2000, 4000 };
 /* And how many are told of: who pretends to be ever new servers fills no log. */
 static const struct rate_limit tell_limit = { 2, 60 };
+
+struct queued {
+	struct tap_packet packet;
+	uint8_t bytes[TAP_PACKET];
+};
 
 struct watch {
 	struct loop *loop;
@@ -53,6 +59,9 @@ struct watch {
 	struct ipaddr own[OWN_MAX];
 	size_t nown;
 	struct watch_stats stats;
+	struct loop_hook hook;
+	size_t nqueue;
+	struct queued queue[QUEUE];
 };
 
 static void
@@ -78,19 +87,28 @@ look_at_own(void *arg)
 	freeifaddrs(list);
 }
 
-/* How many sockets of this host have the port of DHCP servers, by the kernel's table. */
+/* The port in a line of the kernel's table of sockets: "  12: 00000000:0043 ..."; 0 without. */
+static unsigned long
+port_of(const char *line)
+{
+	const char *at = strchr(line, ':');
+
+	at = at != NULL ? strchr(at + 1, ':') : NULL;
+	return at != NULL ? strtoul(at + 1, NULL, 16) : 0;
+}
+
+/* How many sockets of this host have the port of DHCP servers. */
 static size_t
 count_dhcp_sockets(void)
 {
 	FILE *f = fopen("/proc/self/net/udp", "re");
 	char line[512];
-	unsigned port;
 	size_t n = 0;
 
 	if (f == NULL)
 		return 0;
 	while (fgets(line, sizeof(line), f) != NULL)
-		n += sscanf(line, " %*u: %*8x:%4x", &port) == 1 && port == RELAY_PORT;
+		n += port_of(line) == RELAY_PORT;
 	(void)fclose(f); /* it was only read */
 	return n;
 }
@@ -199,9 +217,8 @@ client_of(const struct watch *w, const struct dhcp_packet *p)
 }
 
 static void
-on_packet(void *arg, const struct tap_packet *packet)
+look_at(struct watch *w, const struct tap_packet *packet)
 {
-	struct watch *w = arg;
 	uint64_t now_ms = loop_now_ms(w->loop), wall_ms;
 	struct rival_id id = { .subnet = slice_str(w->subnet), .mac.len = 6 };
 	struct rival_offer offer;
@@ -210,19 +227,6 @@ on_packet(void *arg, const struct tap_packet *packet)
 	struct rival *r;
 	bool is_new;
 
-	if (packet->bytes.n == 0 || packet->bytes.p[0] != DHCP_BOOTREPLY)
-		return;
-	/* several are looked at together with those that are not ours; a VLAN's packets are seen on
-	 * the interface below it, too */
-	if (w->ifindex == 0 && w->conf->interfaces.n > 0 &&
-	    (packet->vlan != 0 || !networks_serve(w->networks, packet->ifindex)))
-		return;
-	w->stats.packets++;
-	/* in yield mode each one counts: what is not seen is answered by us, too */
-	if (!rate_take(&w->looks, &look_limit, now_ms) && w->yield_to.n == 0) {
-		w->stats.skipped++;
-		return;
-	}
 	if (dhcp_parse(packet->bytes, &p) < 0 || rival_read(&p, packet->from, packet->from_port,
 						     w->own, w->nown, &id.address, &offer) < 0)
 		return;
@@ -243,6 +247,57 @@ on_packet(void *arg, const struct tap_packet *packet)
 	w->stats.rivals += (offer.sends & RIVAL_SENDS_BOOT) != 0 && !r->is_sibling;
 	rival_note_offer(r, client, &offer, wall_ms);
 	tell(w, r, client, wall_ms);
+}
+
+static void
+look_at_queue(void *arg)
+{
+	struct watch *w = arg;
+
+	for (size_t i = 0; i < w->nqueue; i++)
+		look_at(w, &w->queue[i].packet);
+	w->nqueue = 0;
+}
+
+/* Of these each one counts: what is not seen is answered by us, too. */
+static bool
+is_yielded_to(const struct watch *w, const struct tap_packet *packet)
+{
+	const struct ipaddr from = ip_from_v4(packet->from);
+	struct macaddr mac = { .len = 6 };
+
+	memcpy(mac.b, packet->from_mac, 6);
+	return w->yield_to.n > 0 && servers_has(&w->yield_to, &from, &mac);
+}
+
+/*
+ * Packets are looked at when all that came in this round of the loop is read: a fast server's
+ * offer may be read before the DISCOVER that it answers.
+ */
+static void
+on_packet(void *arg, const struct tap_packet *packet)
+{
+	struct watch *w = arg;
+	struct queued *q;
+
+	if (packet->bytes.n == 0 || packet->bytes.p[0] != DHCP_BOOTREPLY)
+		return;
+	/* several are looked at together with those that are not ours; a VLAN's packets are seen on
+	 * the interface below it, too */
+	if (w->ifindex == 0 && w->conf->interfaces.n > 0 &&
+	    (packet->vlan != 0 || !networks_serve(w->networks, packet->ifindex)))
+		return;
+	w->stats.packets++;
+	if (!rate_take(&w->looks, &look_limit, loop_now_ms(w->loop)) && !is_yielded_to(w, packet)) {
+		w->stats.skipped++;
+		return;
+	}
+	if (w->nqueue == QUEUE)
+		look_at_queue(w);
+	q = &w->queue[w->nqueue++];
+	q->packet = *packet;
+	memcpy(q->bytes, packet->bytes.p, packet->bytes.n); /* TAP_PACKET at the most */
+	q->packet.bytes.p = q->bytes;
 }
 
 uint32_t
@@ -411,6 +466,7 @@ watch_new(struct loop *loop, const struct dhcpproxyd_conf *conf, const struct ne
 	}
 	loop_timer_init(&w->own_timer, look_at_own, w);
 	loop_timer_init(&w->host_timer, look_at_host, w);
+	loop_hook_add(loop, &w->hook, look_at_queue, w);
 	w->outgoing = true;
 	look_at_own(w);
 	look_at_host(w);
@@ -435,6 +491,7 @@ watch_free(struct watch *w)
 		return;
 	loop_timer_clear(w->loop, &w->own_timer);
 	loop_timer_clear(w->loop, &w->host_timer);
+	loop_hook_del(w->loop, &w->hook);
 	probe_free(w->probe);
 	tap_close(w->tap);
 	rivals_fini(&w->rivals);
