@@ -2,6 +2,7 @@
 #include "common/json_text.h"
 #include "common/rival.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,7 @@ make_room(struct rivals *t)
 {
 	struct rival *first = t->v;
 
+	assert(first != NULL); /* rivals_init() saw to it */
 	if (t->n < t->limit)
 		return &t->v[t->n++];
 	for (size_t i = 1; i < t->n; i++) {

@@ -70,6 +70,39 @@ print_services(const json_t *services, uint64_t now_ms)
 	table_print(&t, "no front daemon has announced itself");
 }
 
+/* What front daemons dropped, by reason. */
+static void
+print_drops(const json_t *services)
+{
+	static const char *const reasons[] = { "client_rate", "total_rate", "refused", "hold_full",
+		"lost", "servers_skipped", "events_lost" };
+	const json_t *s;
+	size_t i;
+
+	json_array_foreach(services, i, s)
+	{
+		const json_t *counters = json_object_get(s, "counters");
+		char line[512], *safe;
+		struct wbuf w;
+		size_t n = 0;
+
+		wbuf_init(&w, line, sizeof(line) - 1);
+		wbuf_printf(&w, "dropped by %s of subnet %s: ", member_text(s, "daemon"),
+		    member_text(s, "subnet"));
+		for (size_t k = 0; k < NITEMS(reasons); k++) {
+			if (member_int(counters, reasons[k]) != 0)
+				wbuf_printf(&w, "%s%lld %s", n++ > 0 ? ", " : "",
+				    (long long)member_int(counters, reasons[k]), reasons[k]);
+		}
+		line[w.used] = '\0';
+		if (n == 0)
+			continue;
+		safe = table_safe(line);
+		puts(safe);
+		free(safe);
+	}
+}
+
 int
 cmd_status(const struct ctl *c, int argc, char *argv[])
 {
@@ -100,6 +133,7 @@ cmd_status(const struct ctl *c, int argc, char *argv[])
 	    (long long)member_int(store, "lost"));
 	printf("\n");
 	print_services(json_object_get(s, "services"), (uint64_t)member_int(s, "now_ms"));
+	print_drops(json_object_get(s, "services"));
 	problems = json_object_get(s, "problems");
 	json_array_foreach(problems, i, problem)
 	    printf("%sproblem: %s\n", i == 0 ? "\n" : "", json_string_value(problem));

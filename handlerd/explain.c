@@ -35,7 +35,10 @@ explain_steps(const struct policy *policy, const struct facts *facts)
 	json_t *steps = json_array();
 	struct ruling ruling;
 
-	if (facts->subject.stage != STAGE_FILE && facts->subject.stage != STAGE_REPORT)
+	if (facts->loop_until_ms > facts->now_ms)
+		add_step(steps, "loop-guard", true,
+		    "it fetched the same loader again and again; ferryctl loops tells until when");
+	else if (facts->subject.stage != STAGE_FILE && facts->subject.stage != STAGE_REPORT)
 		judge(policy, facts, add_step, steps, &ruling);
 	return steps;
 }

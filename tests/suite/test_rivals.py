@@ -335,6 +335,8 @@ def test_limits():
         wait_until(lambda: "dropped in the last 10 s: " in read(w.log), 15, "the log tells")
         lines = [x for x in read(w.log).splitlines() if "dropped in the last" in x]
         check(len(lines) == 1 and f"{500 - passed} over client_rate" in lines[0], f"once: {lines}")
+        wait_until(lambda: f"dropped by dhcpproxyd of subnet lab: {500 - passed} client_rate\n" in
+                   w.site.ferryctl("status"), 5, "and the status")
         check(rules_out(w, 500, options=UEFI.hex(), machines=500) == 500, "500 machines at once are a storm")
         # a reload changes the limits
         w.site.conf["dhcpproxyd"].update({"client_rate": 0, "total_rate": 5, "total_burst": 50})
@@ -431,6 +433,8 @@ def test_loop_guard():
         log = read(site.log("handlerd"))
         check(f"mac={pc.name} file={loader} loop guard: it fetched the same loader 3 times" in log, "the log tells")
         check(pc.name in site.ferryctl("loops"), "people see it")
+        x = site.query("explain", pc.name)
+        check(x["reason"] == "loop-guard" and [s["step"] for s in x["steps"]] == ["loop-guard"], f"explained: {x}")
         check(site.query("status")["deciding"]["loops_held"] == 1, "and it is counted")
         wait_until(lambda: not site.query("loops"), 25, "it comes off")
         check(time.monotonic() - held > 15, "after its time")
