@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -202,6 +203,23 @@ def boot_sector(path):
             "virtio-blk-pci,drive=d0,bootindex=2"]
 
 
+def efi_program(path, text):
+    """An EFI program for ia32, for which Debian has no iPXE: it writes a text and stays there."""
+    # mov eax,[esp+8]; mov eax,[eax+44] (ConOut); call 1; 1: pop edx; add edx,text-1; push edx; push eax;
+    # call [eax+4] (OutputString); add esp,8; 2: jmp 2
+    code = bytes.fromhex("8b4424088b402ce8000000005a83c20e5250ff500483c408ebfe")
+    code += f"{text}\r\n\0".encode("utf-16-le")
+    coff = struct.pack("<4sHHIIIHH", b"PE\0\0", 0x014c, 1, 0, 0, 0, 0xe0, 0x0102)
+    optional = struct.pack("<HBBIIIIII", 0x10b, 0, 0, 0x200, 0, 0, 0x1000, 0x1000, 0)
+    optional += struct.pack("<IIIHHHHHHIIIIHHIIIIII", 0, 0x1000, 0x200, 0, 0, 0, 0, 0, 0, 0, 0x2000, 0x200, 0,
+                            10, 0, 0, 0, 0, 0, 0, 16) + bytes(16 * 8)
+    section = struct.pack("<8sIIIIIIHHI", b".text", len(code), 0x1000, 0x200, 0x200, 0, 0, 0, 0, 0x60000020)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as f:
+        f.write((b"MZ".ljust(60, b"\0") + struct.pack("<I", 64) + coff + optional + section).ljust(0x200, b"\0"))
+        f.write(code.ljust(0x200, b"\0"))
+
+
 class Site:
     """The four daemons with their files, in one namespace."""
 
@@ -293,9 +311,17 @@ class Site:
 
 
 class Machine:
-    """A virtual PC with real firmware, plugged into a segment."""
+    """
+    A virtual PC or ARM board with real firmware, plugged into a segment.  `firmware`: "ovmf" (UEFI on
+    x64), "ovmf32" (on ia32), "aavmf" (on arm64), "u-boot" (arm64), "bios".
+    """
 
-    OVMF = "/usr/share/OVMF"
+    # code, variables
+    FLASH = {
+        "ovmf": ("OVMF/OVMF_CODE_4M.fd", "OVMF/OVMF_VARS_4M.fd"),
+        "ovmf32": ("OVMF/OVMF32_CODE_4M.secboot.fd", "OVMF/OVMF32_VARS_4M.fd"),
+        "aavmf": ("AAVMF/AAVMF_CODE.fd", "AAVMF/AAVMF_VARS.fd"),
+    }
 
     def __init__(self, lab, segment, firmware="ovmf", mac="52:54:00:12:34:56", name="pc", args=(),
                  card="virtio-net-pci", http_only=False, text=False):
@@ -306,21 +332,28 @@ class Machine:
         lab.sh(segment, f"ip tuntap add {self.tap} mode tap && "
                         f"ip link set {self.tap} master br0 up")
         # without graphics SeaBIOS puts its text on the serial line
-        machine = "q35,graphics=off" if text else "q35"
-        argv = ["qemu-system-x86_64", "-name", name, "-accel", "tcg", "-m", "768", "-machine",
-                machine, "-display", "none", "-no-reboot", "-nodefaults",
+        machine = ["-machine", "q35,graphics=off" if text else "q35"]
+        if firmware == "ovmf32":  # there is no build without the guard of its variables
+            machine = ["-machine", "q35,smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on"]
+        elif firmware in ("aavmf", "u-boot"):
+            machine = ["-machine", "virt", "-cpu", "cortex-a57"]
+        argv = [f"qemu-system-{'aarch64' if 'virt' in machine else 'x86_64'}", "-name", name, "-accel",
+                "tcg", "-m", "768", *machine, "-display", "none", "-no-reboot", "-nodefaults",
                 "-serial", f"file:{self.console}", "-monitor",
                 f"unix:{lab.path(name + '.mon')},server,nowait",
                 "-smbios", "type=1,manufacturer=Ferry,product=Test PC,serial=S 1,"
                            "uuid=00112233-4455-6677-8899-aabbccddeeff",
                 "-netdev", f"tap,id=n0,ifname={self.tap},script=no,downscript=no",
                 "-object", "rng-random,id=r0,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=r0"]
-        if firmware == "ovmf":
-            # no option ROM: edk2's own driver and PXE stack, not iPXE's
-            rom = ",romfile="
-            shutil.copy(f"{self.OVMF}/OVMF_VARS_4M.fd", lab.path(f"{name}-vars.fd"))
-            argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={self.OVMF}/OVMF_CODE_4M.fd",
+        # no option ROM: edk2's own driver and PXE stack, not iPXE's
+        rom = ",romfile="
+        if firmware in self.FLASH:
+            code, variables = (f"/usr/share/{x}" for x in self.FLASH[firmware])
+            shutil.copy(variables, lab.path(f"{name}-vars.fd"))
+            argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={code}",
                      "-drive", f"if=pflash,format=raw,file={lab.path(name + '-vars.fd')}"]
+        elif firmware == "u-boot":
+            argv += ["-bios", "/usr/lib/u-boot/qemu_arm64/u-boot.bin"]
         else:
             rom = ""
             # only a default ROM gets its ids patched to the card's, hence no romfile=

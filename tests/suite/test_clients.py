@@ -7,7 +7,9 @@ import struct
 
 import dhcp
 import offers
-from lab import TOP, SERVER, Failure, Lab, check, loaders, network, read, wait_until
+from lab import (TOP, SERVER, Failure, Lab, Machine, Site, check, efi_program, loaders, network, read,
+                 wait_until)
+from test_boot import boot, check_timeline, prepare
 
 
 def program(path, machine):
@@ -178,3 +180,98 @@ def test_http_host():
             json.dump(site.conf["handlerd"], f)
         r = site.ferryctl("reload", ok=False)
         check(r.returncode != 0 and "offers.http_host" in r.stderr, f"what is no host is refused: {r.stderr}")
+
+
+def with_firmware(lab, **options):
+    """A segment with a DHCP server and a site, and what is recorded there."""
+    segment = lab.segment("net")
+    capture = lab.capture(segment)
+    lab.dhcp_server(segment, extra=options.pop("dhcp", ()))
+    server = lab.host("server", segment, f"{SERVER}/24")
+    site = Site(lab, server, **options)
+    prepare(site)
+    return segment, site, capture
+
+
+def evident(lab, site, machine, wait):
+    """Waits for something; what was seen until then is evidence if it does not come."""
+    try:
+        wait()
+    except Failure as e:
+        raise Failure(f"{e}\n{machine.output()[-3000:]}\n{site.timeline()}\n{lab.evidence()}") from e
+
+
+def test_boot_ia32():
+    """OVMF on ia32: the 4011 step, and a program for its CPU runs."""
+    with Lab("ia32") as lab:
+        segment, site, capture = with_firmware(lab)
+        efi_program(f"{site.root}/boot/ia32/hello.efi", "HELLO FROM IA32")
+        site.start()
+        machine = Machine(lab, segment, "ovmf32")
+        evident(lab, site, machine, lambda: machine.wait_for("HELLO FROM IA32", 120))
+        machine.stop()
+        found = recorded(capture, 2, "uefi")
+        check({x.request.number(93) for x in found} == {6}, "it is an ia32")
+        check([x.boot_port for x in found][-1], "port 4011 was asked at last")
+        check({x.reply.file for x in found} == {"boot/ia32/hello.efi"}, "and given the same program")
+        check_timeline(site.boot(), ("discover", "boot/ia32/hello.efi"), ("bootserver", "boot/ia32/hello.efi"),
+                       ("transfer-finished", "boot/ia32/hello.efi"))
+
+
+def test_boot_arm64():
+    """AAVMF on arm64: its iPXE comes by TFTP and gets the script by HTTPS, trusted by our offer."""
+    with Lab("arm64") as lab:
+        segment, site, capture = with_firmware(lab, http_port=0)
+        site.start()
+        machine = Machine(lab, segment, "aavmf")
+        evident(lab, site, machine, lambda: wait_until(
+            lambda: [b for b in site.boots() if b["phase"] in ("script", "image")], 180, "a script for it"))
+        machine.stop()
+        found = recorded(capture, 3, "uefi", "ipxe")
+        check({x.request.number(93) for x in found} == {11}, "all of it is arm64")
+        boot_ = site.boot()
+        check_timeline(boot_, ("discover", ARM64), ("bootserver", ARM64), ("transfer-finished", ARM64),
+                       ("discover", "https://"), ("boot", ""))
+        check([e for e in boot_["timeline"] if e["kind"] == "boot"][-1]["via"] == "https", "by HTTPS")
+
+
+def test_boot_uboot():
+    """
+    U-Boot of Debian 12, which takes the first offer that it gets: a DHCP server's that names us.  Our own
+    are recorded beside it; it asks under its own name and then as UEFI firmware.
+    """
+    with Lab("uboot") as lab:
+        segment, site, capture = with_firmware(lab, dhcp=[f"--dhcp-boot={ARM64},,{SERVER}"])
+        site.start()
+        machine = Machine(lab, segment, "u-boot")
+        evident(lab, site, machine, lambda: wait_until(
+            lambda: [b for b in site.boots() if any(
+                e["kind"] == "transfer-finished" and e["file"] == ARM64
+                for e in site.query("boots", "show", b["id"])["timeline"])], 180, "it to load iPXE from us"))
+        found = recorded(capture, 2, "u-boot", "uefi")
+        machine.stop()
+        for x in found:
+            check(x.reply.file == ARM64 and x.reply.siaddr == SERVER, f"file and siaddr in the header: {x}")
+        archs = [x.request.number(93) for x in found]
+        check(22 in archs and 11 in archs, f"both of its forms were answered: {archs}")
+
+
+def test_boot_chained():
+    """
+    A BIOS ROM that gets undionly.kpxe from the DHCP server's own options; the iPXE in it then takes our
+    script, though the DHCP server names its loader again.
+    """
+    with Lab("chained") as lab:
+        # the ROM of 2019 has no HTTPS: it is left to the DHCP server
+        rules = [{"name": "rom", "when": {"client": ["ipxe"], "stage": ["discover", "bootserver"]},
+                  "unless": {"ipxe_feature": ["https"]}, "action": "ignore"}]
+        segment, site, capture = with_firmware(lab, dhcp=[f"--dhcp-boot={BIOS},,{SERVER}"],
+                                               handlerd={"rules": rules})
+        site.start()
+        b = boot(lab, site, segment, "bios")
+        check_timeline(b, ("discover", ""), ("transfer-finished", BIOS), ("discover", "2PXE/boot"), ("boot", ""))
+        check(b["phase"] == "started", f"the kernel has reported: {b['phase']}")
+        found = recorded(capture, 1, "ipxe")
+        check({x.request.number(93) for x in found} == {0}, "it is a BIOS")
+        check(all(0x14 in dict(offers.sub_options(x.request.options[175])) for x in found),
+              "only the chained iPXE, which has HTTPS, was answered")
