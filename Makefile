@@ -70,7 +70,8 @@ DAEMONS := dhcpproxyd tftpd httpsbootd handlerd
 # --------------------------------------------------------------------------------------------
 
 ferryctl_PURE := dhcp_options_plan dhcp_options_kea dhcp_options_isc dhcp_options_dnsmasq \
-	dhcp_options_microsoft dhcp_options_mikrotik dhcp_options_cisco
+	dhcp_options_microsoft dhcp_options_mikrotik dhcp_options_cisco \
+	emulate emulate_offer emulate_judge
 ferryctl_EDGE := client table show machines publish images fetch loaders ca script capture \
 	decide explain rivals dhcp_options
 
