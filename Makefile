@@ -46,9 +46,9 @@ common_EDGE  := log loop bus_nng bus_pipe bus_client bus_server priv start rpc s
 	front sandbox child bus_link http \
 	netfacts probe_tftp probe_web
 
-dhcpproxyd_PURE := frame rate seen servers rtnl links diag
+dhcpproxyd_PURE := frame rate seen servers rtnl links diag emulated
 dhcpproxyd_EDGE := conf listen tap sender netlink holders ports networks hold drops limits probe watch \
-	nets6 listen6 proxy6 dhcpproxyd
+	nets6 listen6 proxy6 selftest dhcpproxyd
 
 tftpd_PURE := tftp opt transfer
 tftpd_EDGE := conf served listen tftpd
@@ -57,7 +57,7 @@ handlerd_PURE := boots services decide script record identity index texts machin
 	match learn sharing cidr referral targets targets_conf token token_uses adapt adapt_dump \
 	token_conf loops breaker ws_cache ws ws_bootferry ws_pixiecore ws_decode entry entry_conf \
 	script_params script_entry script_menu pattern rules rules_conf policy policy_conf judge \
-	decide_offer decide_boot explain told
+	decide_offer decide_boot explain told selftest
 handlerd_EDGE := conf journal sql store store_query store_schema store_machines inventory \
 	catalogue watch control control_machines control_dhcp handlerd spawner worker workers keyring probe \
 	webservice_conf ws_client ws_reports webservice notes gather sources inquire reload \

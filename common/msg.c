@@ -51,6 +51,7 @@ static const struct field request_fields[] = {
 	REQ(33, FIELD_SLICE, BOOT_TOKEN_MAX, token),
 	REQ(34, FIELD_SLICE, 255, param_list),
 	REQ(35, FIELD_U32, 0, ndi),
+	REQ(43, FIELD_BOOL, 0, selftest),
 };
 
 #define ANS(tag, form, max, member)                                                                \

@@ -226,6 +226,8 @@ struct boot_request {
 	/* for telling one firmware from another */
 	struct slice param_list; /* option 55 */
 	uint32_t ndi; /* option 94: type << 16 | major << 8 | minor, and NDI_UUID of option 97 */
+	/* of a self-test: to be answered as any other, and to leave no trace */
+	bool selftest;
 };
 
 /* The form of option 97, above what boot_request's `ndi` says of option 94. */

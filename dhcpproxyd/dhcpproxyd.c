@@ -10,6 +10,7 @@
 #include "dhcpproxyd/networks.h"
 #include "dhcpproxyd/probe.h"
 #include "dhcpproxyd/proxy6.h"
+#include "dhcpproxyd/selftest.h"
 #include "dhcpproxyd/watch.h"
 
 #include <errno.h>
@@ -29,6 +30,7 @@ struct pending {
 	int ifindex;
 	uint8_t local[4];
 	uint32_t asker; /* of watch_discover() */
+	bool selftest;
 };
 
 struct stats {
@@ -48,6 +50,7 @@ struct stats {
 	uint64_t silent;     /* handlerd said so */
 	uint64_t unanswered; /* handlerd said nothing in time */
 	uint64_t unfit;      /* the reply would not fit into what the client takes */
+	uint64_t selftests;  /* of the requests, those of a self-test */
 	struct ports_stats ports;
 	struct proxy6_stats six;
 };
@@ -96,6 +99,7 @@ static const struct counter counters[] = {
 	STAT(silent, "requests that handlerd left to others"),
 	STAT(unanswered, "requests that handlerd did not answer in time"),
 	STAT(unfit, "answers that do not fit into a packet"),
+	STAT(selftests, "requests of self-tests"),
 	PORT_STAT(sent, "packets sent"),
 	PORT_STAT(send_failed, "packets that could not be sent"),
 	PORT_STAT(gone, "replies whose interface was gone"),
@@ -149,6 +153,7 @@ struct dhcpproxyd {
 	struct drops drops;
 	struct holds *holds;
 	struct watch *watch;
+	struct selftest selftest;
 };
 
 /* The address that clients of this interface are told. */
@@ -220,6 +225,9 @@ ask_handlerd(struct dhcpproxyd *d, const struct listen_packet *packet, const str
 	ask_to_request(
 	    ask, p, d->front.instance, networks_name(d->networks, packet->ifindex), &request);
 	request.wait_ms = request.wait_ms > delay_ms ? request.wait_ms - delay_ms : 1;
+	pending->selftest = emulated_takes(&d->selftest.emulated, ask, loop_now_ms(d->front.loop));
+	request.selftest = pending->selftest;
+	d->stats.selftests += pending->selftest;
 	if (bus_ask(d->front.bus, &request, pending) == 0) {
 		d->stats.refused++;
 		return;
@@ -344,6 +352,8 @@ log_exchange(const struct pending *pending, const struct boot_answer *answer, co
 	struct ipaddr relay = ip_from_v4(pending->ask.giaddr);
 	char mac_text[MAC_STRLEN], id[BOOT_ID_STRLEN], ip[IP_STRLEN], file[LOG_QUOTE_SIZE];
 
+	if (pending->selftest)
+		return;
 	log_peer_info("%s boot=%s mac=%s xid=%08x client=%s arch=%u%s%s style=%s file=%s why=%s",
 	    what, boot_id_format(answer->boot, id), mac_format(&c->mac, mac_text), pending->ask.xid,
 	    boot_client_name(c->client), c->arch, relay.family != 0 ? " giaddr=" : "",
@@ -374,6 +384,7 @@ on_answer(void *arg, void *cookie, const struct boot_answer *answer)
 	struct dhcpproxyd *d = arg;
 	struct pending *pending = cookie;
 	uint8_t bytes[DHCP_REPLY_MAX];
+	bool left = false;
 	struct wbuf w;
 
 	if (((struct asked *)cookie)->ipv6) {
@@ -395,11 +406,14 @@ on_answer(void *arg, void *cookie, const struct boot_answer *answer)
 
 		d->stats.acks += ack;
 		d->stats.offers += !ack;
+		left = true;
 		send_reply(d, pending, wbuf_view(&w));
 		log_exchange(pending, answer, ack ? "ack" : "offer");
-		if (!answer->told)
+		if (!answer->told && !pending->selftest)
 			report_offer(d, pending, answer);
 	}
+	if (pending->selftest)
+		emulated_note(&d->selftest.emulated, &pending->ask, answer, left);
 	pending->next = d->free_pending;
 	d->free_pending = pending;
 	d->npending--;
@@ -509,12 +523,38 @@ rpc_rivals_probe(void *arg, struct rpc_conn *conn, const json_t *params, struct 
 	return json_integer((json_int_t)n);
 }
 
+static json_t *
+rpc_selftest_begin(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
+{
+	const struct front *f = arg;
+	struct dhcpproxyd *d = f->arg;
+
+	(void)conn;
+	return selftest_begin(&d->selftest, params, error);
+}
+
+static json_t *
+rpc_selftest_show(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
+{
+	const struct front *f = arg;
+	const struct dhcpproxyd *d = f->arg;
+
+	(void)conn;
+	(void)params;
+	(void)error;
+	return emulated_dump(&d->selftest.emulated);
+}
+
 static const struct rpc_method methods[] = {
 	{ "rivals.probe", rpc_rivals_probe, "",
 	    "asks who is there by DISCOVERs like firmware's: on how many interfaces" },
 	{ "rivals", rpc_rivals, "", "the other servers on this network, and what they do" },
 	{ "rivals.forget", rpc_rivals_forget, "server?",
 	    "forgets the servers with this address or MAC, or all" },
+	{ "selftest.begin", rpc_selftest_begin, "macs, seconds, interface?",
+	    "for so long, requests of these hardware addresses are answered as any others and "
+	    "leave no trace" },
+	{ "selftest.show", rpc_selftest_show, "", "what became of their requests" },
 	{ 0 },
 };
 
@@ -593,6 +633,7 @@ dhcpproxyd_open(struct dhcpproxyd **ret, struct dhcpproxyd_conf *conf, const str
 		.keep = (uint64_t)1 << CAP_NET_BIND_SERVICE | (uint64_t)1 << CAP_NET_RAW,
 	};
 	rc = front_open(&d->front);
+	d->selftest.loop = d->front.loop;
 	if (rc == 0)
 		rc = alloc_pending(d);
 	if (rc == 0)

@@ -127,7 +127,7 @@ rpc_status(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_er
 			json_object_set_new(reasons, boot_reason_name((enum boot_reason)i),
 			    json_integer((json_int_t)h->by_reason[i]));
 	}
-	return json_pack("{s:s, s:s, s:i, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:o,"
+	return json_pack("{s:s, s:s, s:i, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o,"
 			 " s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I, s:I},"
 			 " s:o?, s:o, s:o, s:o, s:o, s:o}",
 	    "daemon", "handlerd", "version", BOOTFERRY_VERSION, "pid", (int)getpid(), "started_ms",
@@ -135,15 +135,15 @@ rpc_status(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_er
 	    mode_name((enum mode)h->policy->conf.mode), "root", h->conf->root, "loaders",
 	    (json_int_t)h->catalogue->nloaders, "images", (json_int_t)h->catalogue->nimages,
 	    "open_boots", (json_int_t)boots_count(h->boots), "decisions", (json_int_t)h->decisions,
-	    "reasons", reasons, "bus", "messages", (json_int_t)bus.messages, "requests",
-	    (json_int_t)bus.requests, "answers", (json_int_t)bus.answers, "events",
-	    (json_int_t)bus.events, "malformed", (json_int_t)bus.malformed, "versions",
-	    (json_int_t)bus.versions, "store", "records", (json_int_t)store.records, "lost",
-	    (json_int_t)store.lost, "stored", (json_int_t)store.stored, "commits",
-	    (json_int_t)store.commits, "failures", (json_int_t)store.failures, "waiting_bytes",
-	    (json_int_t)store.waiting, "kept", store_count(h->store), "services", services,
-	    "problems", find_problems(h, now_ms), "deciding", dump_deciding(h), "sources",
-	    sources_status(h->sources), "targets",
+	    "selftests", (json_int_t)h->selftest.requests, "reasons", reasons, "bus", "messages",
+	    (json_int_t)bus.messages, "requests", (json_int_t)bus.requests, "answers",
+	    (json_int_t)bus.answers, "events", (json_int_t)bus.events, "malformed",
+	    (json_int_t)bus.malformed, "versions", (json_int_t)bus.versions, "store", "records",
+	    (json_int_t)store.records, "lost", (json_int_t)store.lost, "stored",
+	    (json_int_t)store.stored, "commits", (json_int_t)store.commits, "failures",
+	    (json_int_t)store.failures, "waiting_bytes", (json_int_t)store.waiting, "kept",
+	    store_count(h->store), "services", services, "problems", find_problems(h, now_ms),
+	    "deciding", dump_deciding(h), "sources", sources_status(h->sources), "targets",
 	    h->prober != NULL ? prober_status(h->prober) : json_array());
 }
 

@@ -130,6 +130,8 @@ on_event(void *arg, uint64_t origin, const struct boot_event *e)
 		h->repeated_events++; /* its confirmation was lost */
 		return true;
 	}
+	if (selftest_covers(&h->selftest, e, now_ms))
+		return true;
 	if (!store_has_room(h->store))
 		return false;
 	if (e->kind == EVENT_RIVAL) { /* of a server, which is in no boot */

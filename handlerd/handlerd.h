@@ -18,6 +18,7 @@
 #include "handlerd/notes.h"
 #include "handlerd/probe.h"
 #include "handlerd/rivalry.h"
+#include "handlerd/selftest.h"
 #include "handlerd/services.h"
 #include "handlerd/sources.h"
 #include "handlerd/told.h"
@@ -91,6 +92,7 @@ struct handlerd {
 	uint64_t started_ms;
 	uint64_t decisions;
 	uint64_t repeated_events;
+	struct selftest selftest;
 	uint64_t by_reason[REASONS];
 	struct told strange_archs; /* models whose architecture nobody knows */
 	struct {

@@ -49,6 +49,7 @@ full_request(void)
 		.token = slice_str("AQACAAAAAAAAAAc"),
 		.param_list = { (const uint8_t *)"\1\103", 2 },
 		.ndi = NDI_UUID(NDI_UUID_GIVEN) | 0x010310,
+		.selftest = true,
 	};
 	return r;
 }
@@ -69,6 +70,7 @@ check_request(const struct boot_request *got, const struct boot_request *want)
 	CHECK(ip_eq(&got->relay, &want->relay));
 	CHECK_INT(got->xid, want->xid);
 	CHECK_INT(got->secs, want->secs);
+	CHECK_INT(got->selftest, want->selftest);
 	CHECK_INT(got->wait_ms, want->wait_ms);
 	CHECK(got->boot == want->boot);
 	CHECK_INT(got->has_ipxe_features, want->has_ipxe_features);
