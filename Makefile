@@ -74,7 +74,7 @@ ferryctl_PURE := dhcp_options_plan dhcp_options_kea dhcp_options_isc dhcp_option
 	dhcp_options_microsoft dhcp_options_mikrotik dhcp_options_cisco \
 	emulate emulate_offer emulate_judge
 ferryctl_EDGE := client table show machines publish images fetch loaders ca script capture \
-	decide explain rivals dhcp_options
+	decide explain rivals dhcp_options segment doctor doctor_clients doctor_print
 
 PROGRAMS := $(DAEMONS) ferryctl
 

@@ -37,6 +37,8 @@ static const struct {
 	    "--for SERVER: what the DHCP server is told, where no proxy is wanted" },
 	{ "script", cmd_script, "test FILE --request R.json: asks a script as handlerd would" },
 	{ "ca", cmd_ca, "init | show: the site's CA and the server's certificate" },
+	{ "doctor", cmd_doctor,
+	    "dhcp: looks for what keeps machines from booting, and asks as ten kinds of them" },
 	{ "config", cmd_config, "show: handlerd's effective configuration" },
 	{ "reload", cmd_reload,
 	    "[--check]: reads the configuration and the content root again, or tells what would "
