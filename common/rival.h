@@ -129,6 +129,9 @@ struct rival_id {
 struct rival *rivals_note(
     struct rivals *t, const struct rival_id *id, uint64_t now_ms, bool *ret_new);
 
+/* Whether an offer is, to clients, what these are. */
+bool rival_is_same(uint32_t sends, const struct ipaddr *next, const struct rival_offer *o);
+
 /* Takes down an offer to this kind of client (`o->offers` of them more). */
 void rival_note_offer(
     struct rival *r, enum rival_client client, const struct rival_offer *o, uint64_t now_ms);

@@ -89,12 +89,19 @@ rival_note_offer(
 	to->last_ms = now_ms;
 }
 
+bool
+rival_is_same(uint32_t sends, const struct ipaddr *next, const struct rival_offer *o)
+{
+	/* the same server may answer some clients through a relay and others without */
+	return ((sends ^ o->sends) & ~RIVAL_SENDS_RELAYED) == 0 && ip_eq(next, &o->next);
+}
+
 enum rival_news
 rival_tell(struct rival *r, enum rival_client client, uint64_t now_ms)
 {
 	struct rival_offer *to = &r->to[client];
 	bool first = to->told_ms == 0;
-	bool same = to->told_sends == to->sends && ip_eq(&to->told_next, &to->next);
+	bool same = rival_is_same(to->told_sends, &to->told_next, to);
 
 	/* one that says now this, now that is told of once a minute, not at each turn */
 	if (!first && now_ms - to->told_ms < RIVAL_TELL_MS &&
@@ -208,11 +215,11 @@ dump_rival(const struct rival *r)
 		if (r->to[i].offers > 0)
 			json_array_append_new(clients, dump_offer(i, &r->to[i]));
 	}
-	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:b, s:b, s:b, s:s, s:s, s:s, "
+	return json_pack("{s:s, s:s, s:o, s:o, s:s, s:I, s:I, s:I, s:b, s:b, s:b, s:s, s:s, s:s, "
 			 "s:o}",
 	    "address", ip_format(&r->address, ip), "mac", mac_format(&r->mac, mac), "interface",
-	    r->interface, "subnet", json_text(slice_str(r->subnet)), "kind", kind, "first_ms",
-	    (json_int_t)r->first_ms, "last_ms", (json_int_t)r->last_ms, "offers",
+	    json_text(slice_str(r->interface)), "subnet", json_text(slice_str(r->subnet)), "kind",
+	    kind, "first_ms", (json_int_t)r->first_ms, "last_ms", (json_int_t)r->last_ms, "offers",
 	    (json_int_t)offers, "expected", r->is_expected, "sibling", r->is_sibling, "usual",
 	    r->is_usual, "effect", rival_effect_name(worst->effect), "words", worst->words, "cure",
 	    worst->cure, "clients", clients);

@@ -110,13 +110,13 @@ static void
 sound_alarm(struct handlerd *h, uint64_t origin, const struct boot_event *e, const struct rival *r,
     const char *text)
 {
-	char ip[IP_STRLEN], mac[MAC_STRLEN], subnet[LOG_QUOTE_SIZE];
+	char ip[IP_STRLEN], mac[MAC_STRLEN], subnet[LOG_QUOTE_SIZE], interface[LOG_QUOTE_SIZE];
 
 	h->rivalry.alarms++;
 	log_peer_warn("new server address=%s mac=%s subnet=%s interface=%s: %s; ferryctl rivals "
 		      "accept, or expected_servers, say that it belongs there",
 	    ip_format(&r->address, ip), mac_format(&r->mac, mac), log_quote(e->subnet, subnet),
-	    r->interface, text);
+	    log_quote(e->interface, interface), text);
 	(void)write_line(h, origin, e, "server-new", "not-seen-before", text);
 }
 
@@ -145,8 +145,7 @@ rivalry_event(struct handlerd *h, uint64_t origin, const struct boot_event *e)
 	r->is_sibling = (e->rival_sends & RIVAL_IS_SIBLING) != 0 || is_one_of_us(h, &e->address);
 	r->is_usual = r->is_usual || (is_new && learning);
 	before = &r->to[e->rival_client];
-	changed = before->offers == 0 || before->sends != offer.sends ||
-	          !ip_eq(&before->next, &offer.next);
+	changed = before->offers == 0 || !rival_is_same(before->sends, &before->next, &offer);
 	rival_note_offer(r, e->rival_client, &offer, now_ms);
 	t->changed = true;
 	if (!is_new && !changed)
@@ -170,14 +169,15 @@ rivalry_problems(const struct handlerd *h, uint64_t now_ms, json_t *list)
 	for (size_t i = 0; i < t->n; i++) {
 		const struct rival *r = &t->v[i];
 		const struct rival_judgement *j = rival_worst(r);
-		char ip[IP_STRLEN], mac[MAC_STRLEN];
+		char ip[IP_STRLEN], mac[MAC_STRLEN], subnet[LOG_QUOTE_SIZE];
 
 		if (j->effect != RIVAL_WINS || r->is_expected || r->is_sibling ||
 		    now_ms - r->last_ms > PROBLEM_MS)
 			continue;
-		json_array_append_new(list,
-		    json_sprintf("server %s (%s) on subnet %s: %s; %s", ip_format(&r->address, ip),
-			mac_format(&r->mac, mac), r->subnet, j->words, j->cure));
+		json_array_append_new(
+		    list, json_sprintf("server %s (%s) on subnet %s: %s; %s",
+			      ip_format(&r->address, ip), mac_format(&r->mac, mac),
+			      log_quote(slice_str(r->subnet), subnet), j->words, j->cure));
 	}
 }
 

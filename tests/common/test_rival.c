@@ -261,6 +261,12 @@ test_table(void)
 	CHECK_INT(rival_worst(r)->effect, RIVAL_WINS);
 	CHECK_INT(r->to[RIVAL_UEFI].untold, 4 + RIVAL_CHANGES);
 
+	test_case("table: a relay between is no change");
+	CHECK(rival_is_same(bad.sends, &bad.next,
+	    &(struct rival_offer){ .sends = bad.sends | RIVAL_SENDS_RELAYED }));
+	CHECK(!rival_is_same(plain.sends, &plain.next, &bad));
+	CHECK(!rival_is_same(bad.sends, &ours[0], &bad));
+
 	test_case("table: what was dumped is read back");
 	memcpy(r->to[RIVAL_UEFI].file, "b\xff.efi", 6);
 	dump = rivals_dump(&t);
