@@ -491,6 +491,27 @@ def test_uefi_beside_option_60():
         check([p for p in site.query("status")["problems"] if p.startswith(f"server {DHCP} ")], "a problem")
 
 
+def test_uefi_yield():
+    """OVMF, and a PXE server that has the first word: it gets that one's answer, and ours when that is down."""
+    with Lab("ovmfyield") as lab:
+        segment, site = firmware_lab(lab, http_port=0, dhcpproxyd={"yield_to": [RIVAL], "yield_ms": 1500})
+        lab.dhcp_server(segment, extra=["--no-ping"])
+        rival = dnsmasq(lab, lab.host("rival", segment, f"{RIVAL}/24"), *PROXY)
+        site.start()
+        machine = Machine(lab, segment, "ovmf", mac="52:54:00:12:34:55", name="first", args=[
+            "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n"])
+        wait_until(lambda: f"> {RIVAL}.4011" in lab.sh(None, f"tcpdump -nn -r {lab.path('packets.pcap')} "
+                                                             "dst port 4011 2>/dev/null"), 90,
+                   "the request to the other boot server")
+        machine.stop()
+        asked = lab.sh(None, f"tcpdump -nn -r {lab.path('packets.pcap')} src host {SERVER} and src port 67 2>/dev/null")
+        check(asked == "", f"we made no offer: {asked}")
+        lab.stop(rival)
+        check_story(boot(lab, site, segment), "https", "boot/x64/snponly.efi")
+        s = [x for x in site.query("rivals") if x["address"] == RIVAL][0]
+        check(s["expected"] and s["kind"] == "proxy", f"{s}")
+
+
 def test_real_loop():
     """A real loop: the DHCP server's file is iPXE, and counts for more with iPXE; the guard ends it."""
     with Lab("realloop") as lab:
