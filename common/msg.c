@@ -120,6 +120,7 @@ static const struct field status_fields[] = {
 	STA(9, FIELD_SLICE, 255, host_name),
 	STA(10, FIELD_SLICE, 512, trust),
 	STA(11, FIELD_SLICE, 16384, counters),
+	STA(12, FIELD_SLICE, 511, problem),
 	STA(20, FIELD_IP, 0, address6),
 };
 

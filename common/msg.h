@@ -305,6 +305,7 @@ struct daemon_status {
 	struct slice host_name; /* httpsbootd: name to use in URLs, or empty */
 	struct slice trust;     /* httpsbootd: SHA-256 of the root it sends, 32 bytes each */
 	struct slice counters;  /* lines of "name value" */
+	struct slice problem;   /* what keeps it from serving some clients, in words; or empty */
 };
 
 /* The header of a message. */

@@ -144,6 +144,7 @@ struct dhcpproxyd {
 	struct dhcpproxyd_conf *conf;
 	struct front front;
 	struct networks *networks;
+	char problem[512]; /* as announced last */
 	struct proxy6 *six;
 	struct pending *pool, *free_pending;
 	size_t npending;
@@ -458,11 +459,13 @@ gather(void *arg)
 static void
 announce(void *arg, struct daemon_status *status)
 {
-	const struct dhcpproxyd *d = arg;
+	struct dhcpproxyd *d = arg;
 
 	status->address = networks_address(d->networks);
 	status->address6 = d->conf->address6;
 	status->port = (uint16_t)d->conf->port;
+	networks_problem(d->networks, d->problem, sizeof(d->problem));
+	status->problem = slice_str(d->problem);
 }
 
 static void

@@ -355,6 +355,36 @@ link_status(const struct networks *n, const struct link *l)
 	    socket_of(n->dhcp, l->ifindex), "boot", socket_of(n->boot, l->ifindex));
 }
 
+/*
+ * Only of what is named: that some interface of a host is unused is no news.  What does not fit is
+ * left out, for the first thing to mend stands there.
+ */
+void
+networks_problem(const struct networks *n, char *buf, size_t size)
+{
+	const struct config_strings *names = n->conf.interfaces;
+	char state[96], ip[IP_STRLEN];
+	struct wbuf w;
+
+	wbuf_init(&w, buf, size - 1);
+	for (size_t i = 0; i < names->n; i++) {
+		if (is_missing(n, &names->v[i]))
+			wbuf_printf(
+			    &w, "%sinterface %s is not there", w.used > 0 ? "; " : "", names->v[i]);
+	}
+	for (size_t i = 0; names->n > 0 && i < n->links->n; i++) {
+		const struct link *l = &n->links->v[i];
+
+		if (is_served(n, l) && strncmp(state_of(n, l, state), "serving", 7) != 0)
+			wbuf_printf(&w, "%sinterface %s: %s", w.used > 0 ? "; " : "", l->name,
+			    state_of(n, l, state));
+	}
+	if (n->conf.address->family == 4 && !links_have(n->links, n->conf.address->b))
+		wbuf_printf(&w, "%sno interface has the address %s", w.used > 0 ? "; " : "",
+		    ip_format(n->conf.address, ip));
+	buf[w.used] = '\0';
+}
+
 void
 networks_status(const struct networks *n, json_t *status)
 {

@@ -47,6 +47,8 @@ size_t networks_udp_sockets(const struct networks *n);
 struct ipaddr networks_address(const struct networks *n);
 /* Of both ports. */
 void networks_get_stats(const struct networks *n, struct ports_stats *ret);
+/* What keeps clients from being served, in words; empty if nothing does. */
+void networks_problem(const struct networks *n, char *buf, size_t size);
 /* Adds "interfaces" to what the control method `status` tells. */
 void networks_status(const struct networks *n, json_t *status);
 

@@ -103,6 +103,62 @@ print_drops(const json_t *services)
 	}
 }
 
+/* Of dhcpproxyd: where it listens, and what keeps it from that. */
+static void
+print_interfaces(const json_t *list)
+{
+	static const char *const headings[] = { "INTERFACE", "STATE", "ADDRESSES", "DHCP", "BOOT",
+		NULL };
+	const json_t *link, *address;
+	struct table t;
+	size_t i, k;
+
+	table_init(&t, headings);
+	json_array_foreach(list, i, link)
+	{
+		char addresses[256] = "";
+		size_t used = 0;
+
+		json_array_foreach(json_object_get(link, "addresses"), k, address)
+		{
+			const char *text = json_string_value(address);
+
+			if (text == NULL || used + strlen(text) + 2 > sizeof(addresses))
+				break;
+			used += (size_t)snprintf(addresses + used, sizeof(addresses) - used, "%s%s",
+			    k == 0 ? "" : " ", text);
+		}
+		table_add(&t,
+		    (const char *const[]){ member_text(link, "name"), member_text(link, "state"),
+			addresses, member_text(link, "dhcp"), member_text(link, "boot") });
+	}
+	table_print(&t, "no interface");
+	printf("\n");
+}
+
+/* What the control socket of a front daemon tells. */
+static void
+print_front(const json_t *s)
+{
+	const json_t *interfaces = json_object_get(s, "interfaces");
+	char time[32];
+	const char *name;
+	json_t *value;
+
+	printf("%s %s of subnet %s, since %s, %s\n\n", member_text(s, "daemon"),
+	    member_text(s, "version"), member_text(s, "subnet"),
+	    format_time((uint64_t)member_int(s, "started_ms"), time),
+	    json_is_true(json_object_get(s, "handlerd")) ? "connected to handlerd"
+							 : "without handlerd");
+	if (interfaces != NULL)
+		print_interfaces(interfaces);
+	json_object_foreach(json_object_get(s, "counters"), name, value)
+	{
+		if (json_integer_value(value) != 0)
+			printf("%-18s %lld\n", name, (long long)json_integer_value(value));
+	}
+}
+
 int
 cmd_status(const struct ctl *c, int argc, char *argv[])
 {
@@ -117,6 +173,11 @@ cmd_status(const struct ctl *c, int argc, char *argv[])
 	s = ctl_call(c, "status", NULL);
 	if (s == NULL || c->json)
 		return ctl_print_json(s);
+	if (json_object_get(s, "daemon") != NULL) {
+		print_front(s);
+		json_decref(s);
+		return CTL_OK;
+	}
 	store = json_object_get(s, "store");
 	kept = json_object_get(s, "kept");
 	printf("handlerd %s, mode %s, since %s (%s)\n", member_text(s, "version"),

@@ -81,6 +81,14 @@ find_problems(const struct handlerd *h, uint64_t now_ms)
 			json_array_append_new(
 			    list, json_sprintf("no %s is connected", daemon_kind_name(needed[i])));
 	}
+	for (size_t i = 0; i < h->services.n; i++) {
+		const struct service *s = &h->services.v[i];
+
+		if (s->origin != 0 && s->problem[0] != '\0' && service_is_alive(s, now_ms))
+			json_array_append_new(
+			    list, json_sprintf("%s of subnet %s: %s", daemon_kind_name(s->daemon),
+				      s->subnet, s->problem));
+	}
 	rivalry_problems(h, now_ms, list);
 	return list;
 }

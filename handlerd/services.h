@@ -13,6 +13,7 @@
 #define SERVICE_PERIOD_MS 2500 /* between two announcements, generously */
 #define SERVICE_TRUST_MAX 256  /* bytes of fingerprints */
 #define SERVICE_COUNTERS  8192
+#define SERVICE_PROBLEM   512 /* bytes of words, with the NUL */
 
 struct service {
 	uint64_t origin; /* of its messages; 0: free */
@@ -27,6 +28,7 @@ struct service {
 	uint8_t trust[SERVICE_TRUST_MAX];
 	size_t trust_n;
 	char counters[SERVICE_COUNTERS];
+	char problem[SERVICE_PROBLEM];
 };
 
 struct services {

@@ -197,6 +197,7 @@ test_other_records(void)
 		.host_name = slice_str("boot.example"),
 		.trust = slice_str("0123456789abcdef0123456789abcdef"),
 		.counters = slice_str("requests 5\n"),
+		.problem = slice_str("eth0: down"),
 	};
 	struct msg_ack ack = { 9 };
 	struct boot_answer a;
@@ -252,6 +253,7 @@ test_other_records(void)
 	CHECK_BYTES(s.host_name, status.host_name);
 	CHECK_BYTES(s.trust, status.trust);
 	CHECK_BYTES(s.counters, status.counters);
+	CHECK_BYTES(s.problem, status.problem);
 
 	test_case("an acknowledgement comes back as it went");
 	msg_begin(&w, buf, sizeof(buf), MSG_ACK, 0);

@@ -46,6 +46,21 @@ main(void)
 	CHECK(!note(1, DAEMON_HTTPSBOOTD, "lab", 1, 8050, 3000));
 	CHECK(note(1, DAEMON_HTTPSBOOTD, "lab", 1, 8050, 3000 + SERVICE_ALIVE_MS + 1));
 
+	test_case("what is wrong is kept until the next announcement");
+	{
+		struct daemon_status wrong = { .daemon = DAEMON_DHCPPROXYD,
+			.subnet = slice_str("lab"),
+			.problem = slice_str("interface eth0: down") };
+
+		(void)services_note(&t, 9, &wrong, 10000);
+		CHECK_STR(services_pick(&t, DAEMON_DHCPPROXYD, slice_str("lab"), 10000)->problem,
+		    "interface eth0: down");
+		wrong.problem = (struct slice){ 0 };
+		(void)services_note(&t, 9, &wrong, 12000);
+		CHECK_STR(
+		    services_pick(&t, DAEMON_DHCPPROXYD, slice_str("lab"), 12000)->problem, "");
+	}
+
 	test_case("the subnet's own daemon goes first, else any of its kind");
 	CHECK(note(2, DAEMON_HTTPSBOOTD, "hall", 2, 8051, 10100));
 	CHECK_INT(pick(DAEMON_HTTPSBOOTD, "lab", 10200), 8050);

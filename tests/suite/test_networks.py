@@ -420,7 +420,7 @@ def test_as_a_unit():
 
 
 def test_announced_address():
-    """Without a configured address handlerd is told that of the only interface, as it changes."""
+    """Without a configured address handlerd is told that of the only interface, as it changes or is gone."""
     with Lab("announced") as lab:
         _, server, _ = same_host(lab)
         site = Site(lab, server)
@@ -433,3 +433,12 @@ def test_announced_address():
         lab.sh(server, f"ip addr add 10.77.1.11/24 dev eth0; ip addr del {SERVER}/24 dev eth0; "
                        "ip addr replace 10.77.1.11/24 dev eth0")
         wait_until(lambda: told() == ["10.77.1.11"], 10, "the new one")
+
+        # and what keeps clients from being served, in words
+        def problems():
+            return [p for p in site.query("status")["problems"] if "eth0" in p]
+        check(problems() == [], "nothing is wrong")
+        lab.sh(server, "ip link del eth0")
+        wait_until(lambda: problems() == ["dhcpproxyd of subnet lab: interface eth0 is not there"], 10, "the problem")
+        words = lab.sh(None, f"{BIN}/ferryctl --socket {site.run}/dhcpproxyd.sock status")
+        check("dhcpproxyd" in words and "eth0" in words and "waiting: there is no such interface" in words, words)
