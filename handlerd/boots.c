@@ -23,7 +23,7 @@ struct boots {
 	uint64_t idle_ms;
 	boots_random_fn *random;
 	void *random_arg;
-	struct boot **by_id, **by_mac, **by_ip, **by_uuid;
+	struct boot **by_id, **by_mac, **by_ip, **by_ip6, **by_uuid;
 	struct boot *oldest, *newest;
 };
 
@@ -70,7 +70,8 @@ mac_chain(const struct boots *t, const struct macaddr *mac)
 static struct boot **
 ip_chain(const struct boots *t, const struct ipaddr *ip)
 {
-	return &t->by_ip[hash_bytes(ip->b, ip->family == 4 ? 4 : 16) & (t->nchains - 1)];
+	return ip->family == 6 ? &t->by_ip6[hash_bytes(ip->b, 16) & (t->nchains - 1)]
+	                       : &t->by_ip[hash_bytes(ip->b, 4) & (t->nchains - 1)];
 }
 
 static struct boot **
@@ -101,6 +102,7 @@ uuid_chain(const struct boots *t, const struct uuid *uuid)
 CHAIN(id)
 CHAIN(mac)
 CHAIN(ip)
+CHAIN(ip6)
 CHAIN(uuid)
 
 static void
@@ -139,8 +141,10 @@ boots_new(
 	t->by_id = calloc(t->nchains, sizeof(struct boot *));
 	t->by_mac = calloc(t->nchains, sizeof(struct boot *));
 	t->by_ip = calloc(t->nchains, sizeof(struct boot *));
+	t->by_ip6 = calloc(t->nchains, sizeof(struct boot *));
 	t->by_uuid = calloc(t->nchains, sizeof(struct boot *));
-	if (t->by_id == NULL || t->by_mac == NULL || t->by_ip == NULL || t->by_uuid == NULL) {
+	if (t->by_id == NULL || t->by_mac == NULL || t->by_ip == NULL || t->by_ip6 == NULL ||
+	    t->by_uuid == NULL) {
 		boots_free(t);
 		return -ENOMEM;
 	}
@@ -154,6 +158,7 @@ remove_boot(struct boots *t, struct boot *b)
 	unlink_id(b);
 	unlink_mac(b);
 	unlink_ip(b);
+	unlink_ip6(b);
 	unlink_uuid(b);
 	age_unlink(t, b);
 	t->n--;
@@ -171,6 +176,7 @@ boots_free(struct boots *t)
 	free(t->by_id);
 	free(t->by_mac);
 	free(t->by_ip);
+	free(t->by_ip6);
 	free(t->by_uuid);
 	free(t);
 }
@@ -218,6 +224,11 @@ find_ip(const struct boots *t, const struct ipaddr *ip)
 	if (ip->family == 0)
 		return NULL;
 	b = *ip_chain(t, ip);
+	if (ip->family == 6) {
+		while (b != NULL && !ip_eq(&b->address6, ip))
+			b = b->next_ip6;
+		return b;
+	}
 	while (b != NULL && !ip_eq(&b->address, ip))
 		b = b->next_ip;
 	return b;
@@ -261,20 +272,32 @@ set_mac(struct boots *t, struct boot *b, const struct macaddr *mac)
 	b->dirty = true;
 }
 
+/* An address of IPv6 stands beside one of IPv4: many machines use both in one boot. */
 static void
 set_ip(struct boots *t, struct boot *b, const struct ipaddr *ip)
 {
 	struct boot *other;
 
-	if (ip->family == 0 || (b->prev_ip != NULL && ip_eq(&b->address, ip)))
+	if (ip->family == 0 || (ip->family == 6 ? b->prev_ip6 != NULL && ip_eq(&b->address6, ip)
+						: b->prev_ip != NULL && ip_eq(&b->address, ip)))
 		return;
+	b->dirty = true;
 	other = find_ip(t, ip);
+	if (ip->family == 6) {
+		if (other != NULL)
+			unlink_ip6(other);
+		unlink_ip6(b);
+		b->address6 = *ip;
+		link_ip6(b, ip_chain(t, ip));
+		if (b->address.family != 4)
+			b->address = *ip;
+		return;
+	}
 	if (other != NULL)
 		unlink_ip(other);
 	unlink_ip(b);
 	b->address = *ip;
 	link_ip(b, ip_chain(t, ip));
-	b->dirty = true;
 }
 
 static struct boot *
@@ -325,9 +348,11 @@ is_over(const struct boots *t, const struct boot *b, const struct boot_request *
 /* A machine has several IPv6 addresses, and each of its systems takes others: its link is the same.
  */
 static bool
-is_same_place(const struct ipaddr *a, const struct ipaddr *b)
+is_same_place(const struct ipaddr *a, const struct boot *b)
 {
-	return ip_eq(a, b) || (a->family == 6 && b->family == 6 && memcmp(a->b, b->b, 8) == 0);
+	if (a->family != 6)
+		return ip_eq(a, &b->address);
+	return b->address6.family == 6 && memcmp(a->b, b->address6.b, 8) == 0;
 }
 
 static struct boot *
@@ -337,7 +362,7 @@ find_for_request(const struct boots *t, const struct boot_request *r, uint64_t n
 
 	/* an id is a claim: it must not tie one machine's requests to another's boot */
 	if (b != NULL && (r->mac.len == 0 || b->mac.len == 0 || mac_eq(&r->mac, &b->mac)) &&
-	    (r->mac.len != 0 || b->address.family == 0 || is_same_place(&r->address, &b->address)))
+	    (r->mac.len != 0 || b->address.family == 0 || is_same_place(&r->address, b)))
 		return b;
 	b = find_mac(t, &r->mac);
 	if (b == NULL)
@@ -400,7 +425,7 @@ boots_for_request(struct boots *t, const struct boot_request *r, uint64_t now_ms
 	}
 	set_mac(t, b, &r->mac);
 	/* over IPv6 the boot server is not asked from the address that files are */
-	if (r->stage != STAGE_BOOTSERVER || r->server.family != 6 || b->address.family == 0)
+	if (r->stage != STAGE_BOOTSERVER || r->server.family != 6 || b->address6.family == 0)
 		set_ip(t, b, &r->address);
 	if (r->has_uuid && !b->has_uuid) {
 		b->has_uuid = true;

@@ -44,7 +44,8 @@ struct boot {
 	struct macaddr mac;
 	bool has_uuid;
 	struct uuid uuid;
-	struct ipaddr address;
+	struct ipaddr address;  /* of IPv4 if it has one */
+	struct ipaddr address6; /* many machines have both; known in this process alone */
 	struct ipaddr relay;
 	enum boot_phase phase;
 	enum boot_client client; /* what asked first */
@@ -72,6 +73,7 @@ struct boot {
 		uint32_t repeats;
 	} last[BOOT_NOTES];
 
+	struct boot *next_ip6, **prev_ip6;
 	struct boot *next_uuid, **prev_uuid; /* of boots over IPv6 */
 	struct boot *next_id, **prev_id;     /* hash chains; prev NULL: in none */
 	struct boot *next_mac, **prev_mac;

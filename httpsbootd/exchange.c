@@ -408,6 +408,9 @@ ask(struct exchange *x)
 	r.params = join_params(x, &form, (char *)scratch + size);
 	form_parse(x->route.query, &w, &form);
 	form_to_request(&form, &r);
+	/* who does not say who he is may have an address that does */
+	if (r.mac.len == 0 && r.boot == 0 && r.token.n == 0)
+		(void)mac_from_ipv6(&r.address, &r.mac);
 	if (r.version.n == 0 && agent != NULL)
 		r.version = (struct slice){ (const uint8_t *)agent, strnlen(agent, 255) };
 	if (agent != NULL && strncmp(agent, "UefiHttpBoot/", 13) == 0)

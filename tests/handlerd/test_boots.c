@@ -43,6 +43,51 @@ fresh(void)
 	CHECK_INT(boots_new(100, 900000, random_bits, NULL, &t), 0);
 }
 
+static const struct ipaddr ip6_a = { 6, { 0xfd, 0x77, [15] = 1 } };
+static const struct ipaddr ip6_b = { 6, { 0xfd, 0x77, [15] = 2 } };
+
+/* The boot server step over IPv6: no hardware address, an address never seen, a UUID. */
+static void
+test_boot_server6(void)
+{
+	struct boot_request r = { .stage = STAGE_DISCOVER,
+		.client = CLIENT_PXE,
+		.mac = mac_a,
+		.server = { 6, { 0xfd, 0x77 } },
+		.has_uuid = true,
+		.uuid = { { 1, 2, 3 } } };
+	struct boot_event lease = { .kind = EVENT_LEASE, .mac = mac_a, .address = ip6_a };
+	struct boot *first, *other;
+	bool opened;
+
+	test_case("IPv6: the boot server step is of the boot that has just asked with this UUID");
+	fresh();
+	first = boots_for_request(t, &r, now_ms, &opened);
+	(void)boots_for_event(t, &lease, now_ms);
+	r.stage = STAGE_BOOTSERVER;
+	r.mac = (struct macaddr){ 0 };
+	r.address = ip6_b;
+	CHECK(boots_for_request(t, &r, now_ms + 5000, &opened) == first && !opened);
+	CHECK(ip_eq(&first->address, &ip6_a)); /* which it boots with */
+
+	test_case("IPv6: of two with one UUID it is the later one");
+	r.stage = STAGE_DISCOVER;
+	r.mac = mac_b;
+	other = boots_for_request(t, &r, now_ms + 6000, &opened);
+	CHECK(other != first);
+	r.stage = STAGE_BOOTSERVER;
+	r.mac = (struct macaddr){ 0 };
+	CHECK(boots_for_request(t, &r, now_ms + 7000, &opened) == other);
+
+	test_case("IPv6: one of long ago, or with another UUID, it is not");
+	r.address = (struct ipaddr){ 6, { 0xfd, 0x77, [15] = 9 } };
+	CHECK(boots_for_request(t, &r, now_ms + 200000, &opened) != other && opened);
+	r.address.b[15] = 10;
+	r.uuid.b[0] = 9;
+	(void)boots_for_request(t, &r, now_ms + 7000, &opened);
+	CHECK(opened);
+}
+
 static void
 test_ties(void)
 {
@@ -97,6 +142,28 @@ test_ties(void)
 	r.mac = mac_b;
 	r.address = ip_a;
 	CHECK(boots_for_request(t, &r, now_ms, &opened) != first);
+
+	test_case("but over IPv6 a machine's next system has another address on the same link");
+	fresh();
+	first = request(STAGE_BOOT, CLIENT_IPXE, &mac_a, &ip6_a, &opened);
+	r = (struct boot_request){ .stage = STAGE_REPORT, .boot = first->id, .address = ip6_b };
+	CHECK(boots_for_request(t, &r, now_ms, &opened) == first);
+	r.address.b[7] ^= 1; /* of another link */
+	CHECK(boots_for_request(t, &r, now_ms, &opened) != first);
+
+	test_case("a machine with both IP versions is known by either address");
+	fresh();
+	first = request(STAGE_DISCOVER, CLIENT_IPXE, &mac_a, NULL, &opened);
+	e.mac = mac_a;
+	e.address = ip_a;
+	CHECK(boots_for_event(t, &e, now_ms) == first);
+	e.address = ip6_a;
+	CHECK(boots_for_event(t, &e, now_ms) == first);
+	CHECK(request(STAGE_BOOT, CLIENT_UNKNOWN, NULL, &ip_a, &opened) == first && !opened);
+	CHECK(request(STAGE_FILE, CLIENT_UNKNOWN, NULL, &ip6_a, &opened) == first && !opened);
+	CHECK(ip_eq(&first->address, &ip_a));
+
+	test_boot_server6();
 
 	test_case("events open no boot");
 	fresh();
