@@ -113,6 +113,8 @@ static const struct counter counters[] = {
 	STAT6(too_long, "IPv6: packets too long for DHCPv6"),
 	STAT6(no_address, "IPv6: packets on an interface without an address"),
 	STAT6(refused, "IPv6: requests dropped because too many were pending"),
+	STAT6(client_rate, "IPv6: requests dropped because their client asks too often"),
+	STAT6(total_rate, "IPv6: requests dropped because too many clients ask"),
 	STAT6(advertises, "IPv6: ADVERTISEs"),
 	STAT6(replies, "IPv6: REPLYs"),
 	STAT6(silent, "IPv6: requests that handlerd left to others"),
@@ -133,6 +135,11 @@ static const struct counter drop_reasons[] = {
 	PORT_STAT(gone, "replies whose interface was gone"),
 	STAT(refused, "while too many were pending"),
 	STAT(client_rate, "over client_rate"),
+	STAT6(malformed, "malformed (IPv6)"),
+	STAT6(too_long, "too long (IPv6)"),
+	STAT6(refused, "while too many were pending (IPv6)"),
+	STAT6(client_rate, "over client_rate (IPv6)"),
+	STAT6(total_rate, "over total_rate (IPv6)"),
 	STAT(total_rate, "over total_rate"),
 	STAT(hold_full, "while too many replies were waiting"),
 	{ "servers_skipped", offsetof(struct stats, watch.skipped),
@@ -462,7 +469,7 @@ announce(void *arg, struct daemon_status *status)
 	struct dhcpproxyd *d = arg;
 
 	status->address = networks_address(d->networks);
-	status->address6 = d->conf->address6;
+	status->address6 = proxy6_address(d->six);
 	status->port = (uint16_t)d->conf->port;
 	networks_problem(d->networks, d->problem, sizeof(d->problem));
 	status->problem = slice_str(d->problem);
@@ -652,7 +659,7 @@ dhcpproxyd_open(struct dhcpproxyd **ret, struct dhcpproxyd_conf *conf, const str
 		rc = watch_new(d->front.loop, conf, d->networks, d->front.instance, on_server_event,
 		    d, &d->watch);
 	if (rc == 0)
-		rc = proxy6_open(&d->front, conf, d->networks, &d->stats.six, &d->six);
+		rc = proxy6_open(&d->front, conf, d->networks, &d->limits, &d->stats.six, &d->six);
 	if (rc < 0) {
 		dhcpproxyd_close(d);
 		return rc;

@@ -41,12 +41,16 @@ client_of(const struct dhcp_packet *p)
 }
 
 enum limits_verdict
-limits_take(struct limits *l, const struct dhcp_packet *p, uint64_t now_ms)
+limits_take_client(struct limits *l, struct slice who, uint64_t now_ms)
 {
-	struct slice who = client_of(p);
-
 	/* the client first: what it loses by its own limit shall not count for all */
 	if (who.n > 0 && !rates_take(l->clients, who, &l->client, now_ms))
 		return LIMITS_CLIENT;
 	return rate_take(&l->all, &l->total, now_ms) ? LIMITS_PASSED : LIMITS_TOTAL;
+}
+
+enum limits_verdict
+limits_take(struct limits *l, const struct dhcp_packet *p, uint64_t now_ms)
+{
+	return limits_take_client(l, client_of(p), now_ms);
 }

@@ -24,6 +24,9 @@ void limits_fini(struct limits *l);
 /* Takes over changed limits. */
 void limits_set(struct limits *l, const struct dhcpproxyd_conf *conf);
 
+/* The same for a client of IPv6: by its hardware address, else its DUID, of all IPv6 clients alike.
+ */
+enum limits_verdict limits_take_client(struct limits *l, struct slice who, uint64_t now_ms);
 enum limits_verdict limits_take(struct limits *l, const struct dhcp_packet *p, uint64_t now_ms);
 
 #endif

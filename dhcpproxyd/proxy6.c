@@ -26,6 +26,7 @@ struct proxy6 {
 	struct front *front;
 	const struct dhcpproxyd_conf *conf;
 	const struct networks *networks;
+	struct limits *limits;
 	struct proxy6_stats *stats;
 	struct listen6 *dhcp, *boot;
 	struct loop_timer refresh;
@@ -136,6 +137,21 @@ ask_handlerd(struct proxy6 *x, const struct listen6_packet *packet, const struct
 	x->npending++;
 }
 
+static bool
+is_over_limit(struct proxy6 *x, const struct dhcp6_ask *ask)
+{
+	struct slice who = { ask->client_id, ask->client_id_n };
+
+	/* a DUID is as long and as new as its sender wants it to be */
+	if (ask->mac.len > 0)
+		who = (struct slice){ ask->mac.b, ask->mac.len };
+	switch (limits_take_client(x->limits, who, loop_now_ms(x->front->loop))) {
+	case LIMITS_CLIENT: x->stats->client_rate++; return true;
+	case LIMITS_TOTAL: x->stats->total_rate++; return true;
+	default: return false;
+	}
+}
+
 static void
 take_packet(struct proxy6 *x, const struct listen6_packet *packet, bool boot_port)
 {
@@ -168,6 +184,8 @@ take_packet(struct proxy6 *x, const struct listen6_packet *packet, bool boot_por
 		    networks_name(x->networks, packet->ifindex));
 		return;
 	}
+	if (is_over_limit(x, &ask))
+		return;
 	ask_handlerd(x, packet, &p, &ask, boot_port);
 }
 
@@ -296,7 +314,8 @@ open_ports(struct proxy6 *x)
 
 int
 proxy6_open(struct front *front, const struct dhcpproxyd_conf *conf,
-    const struct networks *networks, struct proxy6_stats *stats, struct proxy6 **ret)
+    const struct networks *networks, struct limits *limits, struct proxy6_stats *stats,
+    struct proxy6 **ret)
 {
 	struct proxy6 *x;
 	int rc;
@@ -309,6 +328,7 @@ proxy6_open(struct front *front, const struct dhcpproxyd_conf *conf,
 	x->front = front;
 	x->conf = conf;
 	x->networks = networks;
+	x->limits = limits;
 	x->stats = stats;
 	loop_timer_init(&x->refresh, on_refresh, x);
 	rc = open_ports(x);
@@ -350,6 +370,25 @@ bool
 proxy6_is_idle(const struct proxy6 *x)
 {
 	return x == NULL || x->npending == 0;
+}
+
+struct ipaddr
+proxy6_address(const struct proxy6 *x)
+{
+	struct ipaddr found = { 0 };
+
+	if (x == NULL || x->conf->address6.family != 0)
+		return x != NULL ? x->conf->address6 : found;
+	for (size_t i = 0; i < x->nets.n; i++) {
+		const struct net6 *net = &x->nets.v[i];
+
+		if (net->global.family == 0 || !networks_serve(x->networks, net->ifindex))
+			continue;
+		if (found.family != 0)
+			return (struct ipaddr){ 0 };
+		found = net->global;
+	}
+	return found;
 }
 
 void

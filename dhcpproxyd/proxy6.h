@@ -7,6 +7,7 @@
 #define DHCPPROXYD_PROXY6_H
 
 #include "dhcpproxyd/dhcpproxyd.h"
+#include "dhcpproxyd/limits.h"
 #include "dhcpproxyd/networks.h"
 
 /* Values of the key listen_dhcp6. */
@@ -29,8 +30,10 @@ struct proxy6_stats {
 	uint64_t leases;     /* requests to DHCPv6 servers, noted */
 	uint64_t ignored;    /* not from boot clients, or not for us */
 	uint64_t malformed;
-	uint64_t no_address; /* came to an interface without an address */
-	uint64_t refused;    /* too many pending */
+	uint64_t no_address;  /* came to an interface without an address */
+	uint64_t client_rate; /* over the limits of one client, */
+	uint64_t total_rate;  /* or of all */
+	uint64_t refused;     /* too many pending */
 	uint64_t advertises;
 	uint64_t replies;
 	uint64_t silent;                                /* handlerd said so */
@@ -46,12 +49,15 @@ struct proxy6;
  * errno after logging why.
  */
 int proxy6_open(struct front *front, const struct dhcpproxyd_conf *conf,
-    const struct networks *networks, struct proxy6_stats *stats, struct proxy6 **ret);
+    const struct networks *networks, struct limits *limits, struct proxy6_stats *stats,
+    struct proxy6 **ret);
 void proxy6_close(struct proxy6 *x);
 /* All of these do nothing for NULL. */
 void proxy6_stop(struct proxy6 *x);
 bool proxy6_is_idle(const struct proxy6 *x);
 void proxy6_gather(struct proxy6 *x);
+/* What handlerd is told: the address configured, else that of the only interface, else none. */
+struct ipaddr proxy6_address(const struct proxy6 *x);
 /* handlerd's answer, or NULL, to a question whose struct asked says that it is ours. */
 void proxy6_answered(struct proxy6 *x, struct asked *asked, const struct boot_answer *answer);
 
