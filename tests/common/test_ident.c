@@ -99,6 +99,33 @@ main(void)
 	test_uuids();
 	test_ips();
 
+	{
+		static const struct {
+			const char *what, *ip, *mac;
+		} rows[] = {
+			{ "an address of the link", "fe80::5054:ff:fe12:3456",
+			    "52:54:00:12:34:56" },
+			{ "a global one", "2001:db8::211:22ff:fe33:4455", "00:11:22:33:44:55" },
+			{ "one that DHCPv6 gave", "2001:db8::1f82", "" },
+			{ "a random one", "2001:db8::8d2f:1c3a:77b1:90ee", "" },
+			{ "a group's", "ff02::5054:ff:fe12:3456", "" },
+			{ "one of a hardware address that is a group's", "fe80::5354:ff:fe12:3456",
+			    "" },
+			{ "IPv4", "10.0.0.1", "" },
+		};
+
+		for (size_t i = 0; i < NITEMS(rows); i++) {
+			struct macaddr mac = { 0 };
+			struct ipaddr ip;
+			char mac_text[MAC_STRLEN];
+
+			test_case("hardware address from an IPv6 address: %s", rows[i].what);
+			CHECK_INT(ip_parse(slice_str(rows[i].ip), &ip), 0);
+			CHECK_INT(mac_from_ipv6(&ip, &mac), rows[i].mac[0] != '\0');
+			CHECK_STR(mac_format(&mac, mac_text), rows[i].mac);
+		}
+	}
+
 	test_case("a boot id survives printing and reading");
 	for (uint64_t v = 1; v < UINT64_C(1) << BOOT_ID_BITS; v = v * 7 + 3) {
 		CHECK_INT(boot_id_parse(slice_str(boot_id_format(v, text)), &id), 0);

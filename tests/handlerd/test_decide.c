@@ -179,6 +179,8 @@ enum {
 	FEATURES = 16, /* option 175 came, */
 	HTTPS = 32,    /* with HTTPS in it */
 	V6 = 64,       /* the server has an IPv6 address */
+	BY_V6 = 128,   /* the client asks over IPv6 */
+	OTHER = 256,   /* tftpd and httpsbootd do not serve its IP version */
 };
 
 /* A site with one loader or none. */
@@ -201,6 +203,7 @@ facts_with(const struct boot_request *r, unsigned known, const struct loader *lo
 	f.web.http_port = (known & PLAIN) != 0 ? 8060 : 0;
 	f.trusted = (known & TRUSTED) != 0;
 	f.by_http = (known & BY_HTTP) != 0;
+	f.web.other_family = f.tftp_other_family = (known & OTHER) != 0;
 	return f;
 }
 
@@ -264,6 +267,21 @@ test_offers(void)
 		{ "by HTTPS when plain HTTP is off, by the certificate's name", CLIENT_HTTP, 16,
 		    NAMED, &uefi, ACTION_OFFER, REASON_LOADER_HTTPS, OFFER_HTTP,
 		    "https://boot.example:8050/2PXE/file/boot/x64/snponly.efi" },
+		{ "over IPv6 no fingerprint goes along: there is no place for it", CLIENT_PXE, 7,
+		    BY_V6 | V6, &uefi, ACTION_OFFER, REASON_LOADER, OFFER_BINL,
+		    "boot/x64/snponly.efi" },
+		{ "HTTP Boot over IPv6", CLIENT_HTTP, 16, BY_V6 | V6 | PLAIN, &uefi, ACTION_OFFER,
+		    REASON_LOADER, OFFER_HTTP,
+		    "http://[2001:db8::1]:8060/2PXE/file/boot/x64/snponly.efi" },
+		{ "a TFTP server of the other IP version is no use", CLIENT_PXE, 7, OTHER, &uefi,
+		    ACTION_IGNORE, REASON_OTHER_FAMILY, 0, NULL },
+		{ "nor is a web server for HTTP Boot", CLIENT_HTTP, 16, OTHER | PLAIN, &uefi,
+		    ACTION_IGNORE, REASON_OTHER_FAMILY, 0, NULL },
+		{ "nor for iPXE", CLIENT_IPXE, 7, FEATURES | HTTPS | OTHER, &uefi, ACTION_IGNORE,
+		    REASON_OTHER_FAMILY, 0, NULL },
+		{ "but iPXE may be able to look up its name", CLIENT_IPXE, 7,
+		    FEATURES | HTTPS | TRUSTED | NAMED | OTHER, &uefi, ACTION_OFFER,
+		    REASON_SCRIPT_URL, OFFER_IPXE, "https://boot.example:8050/2PXE/boot" },
 		{ "HTTP Boot without a loader", CLIENT_HTTP, 19, PLAIN, NULL, ACTION_IGNORE,
 		    REASON_NO_LOADER, 0, NULL },
 		{ "a Raspberry Pi gets its own form", CLIENT_RPI, ARCH_RPI, 0, &rpi, ACTION_OFFER,
@@ -294,6 +312,7 @@ test_offers(void)
 			.has_ipxe_features = (cases[i].known & FEATURES) != 0,
 			.ipxe_features =
 			    (cases[i].known & HTTPS) != 0 ? IPXE_FEATURE_HTTPS : IPXE_FEATURE_HTTP,
+			.server = { (cases[i].known & BY_V6) != 0 ? 6 : 4, { 10, 0, 0, 1 } },
 		};
 		struct facts f = facts_with(&r, cases[i].known, cases[i].loader);
 		struct decision d, again;
@@ -305,7 +324,8 @@ test_offers(void)
 		if (d.answer.action == ACTION_OFFER) {
 			CHECK_INT(d.answer.style, cases[i].style);
 			CHECK_BYTES(d.answer.file, slice_str(cases[i].file));
-			CHECK(slice_is(d.answer.trust, fingerprint));
+			CHECK(slice_is(
+			    d.answer.trust, (cases[i].known & BY_V6) != 0 ? "" : fingerprint));
 		}
 		/* the boot server step never answers otherwise than the offer */
 		r.stage = STAGE_BOOTSERVER;

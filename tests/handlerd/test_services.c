@@ -3,6 +3,7 @@
 
 #include "tests/test.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -87,6 +88,40 @@ main(void)
 	CHECK(note(78, DAEMON_HTTPSBOOTD, "any", 0, 8052, 51000));
 	s = services_pick(&t, DAEMON_HTTPSBOOTD, slice_str("any"), 51000);
 	CHECK_INT(s->address.family, 0);
+
+	test_case("where clients of each IP version reach a daemon");
+	{
+		static const struct {
+			const char *what, *address, *address6, *v4, *v6; /* NULL: not at all */
+		} rows[] = {
+			{ "anywhere", "", "", "", "" },
+			{ "anywhere, but told one", "", "fd77::1", "", "fd77::1" },
+			{ "IPv4 alone", "10.0.0.1", "", "10.0.0.1", NULL },
+			{ "IPv6 alone", "fd77::1", "", NULL, "fd77::1" },
+			{ "both", "10.0.0.1", "fd77::1", "10.0.0.1", "fd77::1" },
+			{ ":: is no address", "10.0.0.1", "::", "10.0.0.1", NULL },
+		};
+
+		for (size_t i = 0; i < NITEMS(rows); i++) {
+			struct daemon_status status = { .daemon = DAEMON_TFTPD,
+				.subnet = slice_str("versions") };
+			const char *want[] = { rows[i].v4, rows[i].v6 };
+
+			test_case("IP versions: %s", rows[i].what);
+			(void)ip_parse(slice_str(rows[i].address), &status.address);
+			(void)ip_parse(slice_str(rows[i].address6), &status.address6);
+			(void)services_note(&t, 90, &status, 52600);
+			s = services_pick(&t, DAEMON_TFTPD, slice_str("versions"), 52600);
+			for (size_t k = 0; k < 2; k++) {
+				struct ipaddr ip = { 0 };
+				char text[IP_STRLEN];
+
+				CHECK_INT(service_address(s, k == 0 ? 4 : 6, &ip),
+				    want[k] != NULL ? 0 : -EAFNOSUPPORT);
+				CHECK_STR(ip_format(&ip, text), want[k] != NULL ? want[k] : "");
+			}
+		}
+	}
 
 	test_case("when all places are taken, the one silent longest makes room");
 	for (int i = 0; i < 2 * SERVICES_MAX; i++) {
