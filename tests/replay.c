@@ -1,12 +1,12 @@
 /*
- * Replays a capture: takes the packets that boot clients sent to ports 67, 4011 and 69, and prints
- * what Bootferry reads in each, what it decides and what it would send, for a site with stock
- * loaders (tests/stock.h).  Nothing is sent.
- * usage: replay [-p] FILE.pcap
- * -p: httpsbootd's plain HTTP port is on
+ * Replays a capture: takes the packets that boot clients sent to ports 67, 547, 4011 and 69, and
+ * prints what Bootferry reads in each, what it decides and what it would send, for a site with
+ * stock loaders (tests/stock.h).  Nothing is sent. usage: replay [-p] FILE.pcap -p: httpsbootd's
+ * plain HTTP port is on
  */
 #include "common/log.h"
 #include "common/reply.h"
+#include "common/reply6.h"
 #include "tests/stock.h"
 #include "tftpd/opt.h"
 
@@ -27,11 +27,12 @@ struct replay {
 };
 
 struct datagram {
+	struct ipaddr source; /* only of IPv6 */
 	uint16_t from, to;
 	struct slice bytes;
 };
 
-/* Finds the UDP datagram of a frame (IPv4, not fragmented): 0, or -1. */
+/* Finds the UDP datagram of a frame (not fragmented, without options of IPv6): 0, or -1. */
 static int
 find_udp(int linktype, struct slice frame, struct datagram *ret)
 {
@@ -54,14 +55,25 @@ find_udp(int linktype, struct slice frame, struct datagram *ret)
 		type = rbuf_u16(&r);
 	}
 	version = rbuf_u8(&r);
-	if (type != 0x0800 || version >> 4 != 4)
-		return -1;
-	(void)rbuf_slice(&r, 5);
-	fragment = rbuf_u16(&r);
-	(void)rbuf_u8(&r);
-	if (rbuf_u8(&r) != IPPROTO_UDP || (fragment & 0x3fff) != 0)
-		return -1;
-	(void)rbuf_slice(&r, 10 + (size_t)(version & 15) * 4 - 20);
+	ret->source = (struct ipaddr){ 0 };
+	if (version >> 4 == 6) {
+		(void)rbuf_slice(&r, 5);
+		if (rbuf_u8(&r) != IPPROTO_UDP)
+			return -1;
+		(void)rbuf_u8(&r); /* hop limit */
+		ret->source.family = 6;
+		rbuf_bytes(&r, ret->source.b, 16);
+		(void)rbuf_slice(&r, 16);
+	} else {
+		if (version >> 4 != 4)
+			return -1;
+		(void)rbuf_slice(&r, 5);
+		fragment = rbuf_u16(&r);
+		(void)rbuf_u8(&r);
+		if (rbuf_u8(&r) != IPPROTO_UDP || (fragment & 0x3fff) != 0)
+			return -1;
+		(void)rbuf_slice(&r, 10 + (size_t)(version & 15) * 4 - 20);
+	}
 	ret->from = rbuf_u16(&r);
 	ret->to = rbuf_u16(&r);
 	length = rbuf_u16(&r);
@@ -255,6 +267,103 @@ replay_dhcp(struct replay *re, const struct datagram *d)
 }
 
 static void
+print_reply6(const struct dhcp6_ask *ask, const struct boot_answer *answer)
+{
+	uint8_t bytes[DHCP6_REPLY_MAX];
+	struct wbuf w;
+
+	wbuf_init(&w, bytes, sizeof(bytes));
+	if (reply6_build(ask, answer, &w) < 0) {
+		printf(" it does not fit into a packet\n");
+		return;
+	}
+	printf(" style=%s\n  %s of %zu bytes:", offer_style_name(answer->style),
+	    ask->reply == DHCP6_ADVERTISE ? "ADVERTISE" : "REPLY", w.used);
+	print_hex("bytes", wbuf_view(&w));
+	printf("\n");
+}
+
+/* As cut_short(). */
+static void
+cut_short6(const struct datagram *d, const struct dhcp6_place *place)
+{
+	static const struct boot_answer answer = { .action = ACTION_OFFER,
+		.file = { (const uint8_t *)"x", 1 } };
+	uint8_t out[DHCP6_REPLY_MAX];
+
+	for (size_t n = 0; n < d->bytes.n; n++) {
+		uint8_t *bytes = malloc(n + 1);
+		struct dhcp6_packet p;
+		struct dhcp6_ask ask;
+		struct ipaddr lease;
+		struct wbuf w;
+
+		if (bytes == NULL)
+			abort();
+		memcpy(bytes + 1, d->bytes.p, n);
+		wbuf_init(&w, out, sizeof(out));
+		if (dhcp6_parse((struct slice){ bytes + 1, n }, &p) == 0 &&
+		    (ask6_from_packet(&p, place, &ask, &lease) == ASK_DISCOVER ||
+			ask.kind == ASK_BOOTSERVER) &&
+		    (reply6_build(&ask, &answer, &w) < 0 || dhcp6_parse(wbuf_view(&w), &p) < 0)) {
+			printf("no good answer to the first %zu bytes\n", n);
+			exit(1);
+		}
+		free(bytes);
+	}
+}
+
+static void
+replay_dhcp6(struct replay *re, const struct datagram *d)
+{
+	struct dhcp6_place place = {
+		.boot_port = d->to == 4011, .boot_server_too = true, .from = d->source
+	};
+	struct boot_request request;
+	struct boot_answer answer;
+	struct dhcp6_packet p;
+	struct dhcp6_ask ask;
+	struct ipaddr lease;
+	enum ask_kind kind;
+	char text[64], uuid[UUID_STRLEN];
+
+	(void)ip_parse(slice_str(STOCK_ADDRESS6), &place.server); /* a constant */
+	if (dhcp6_parse(d->bytes, &p) < 0) {
+		printf("malformed\n");
+		return;
+	}
+	cut_short6(d, &place);
+	/* who answered then had another id */
+	if (place.boot_port)
+		p.server_id = (struct slice){ 0 };
+	kind = ask6_from_packet(&p, &place, &ask, &lease);
+	if (kind != ASK_DISCOVER && kind != ASK_BOOTSERVER) {
+		printf("type %u xid=%06x, ", p.type, p.xid);
+		if (kind == ASK_LEASE)
+			printf("to a DHCPv6 server for %s: only noted\n", ip_format(&lease, text));
+		else
+			printf("not for us\n");
+		return;
+	}
+	ask6_to_request(&ask, &p, "stock", "eth0", &request);
+	printf("%s %s xid=%06x mac=%s uuid=%s arch=%u", boot_stage_name(request.stage),
+	    boot_client_name(request.client), p.xid, mac_format(&request.mac, text),
+	    request.has_uuid ? uuid_format(&request.uuid, uuid) : "-", request.arch);
+	if (request.relay.family != 0)
+		printf(" relay=%s", ip_format(&request.relay, text));
+	print_text("vendor", request.vendor_class);
+	printf("\n");
+	decide_stock(re, &request, false, &answer);
+	if (answer.action != ACTION_OFFER) {
+		print_text("text", answer.text);
+		printf("\n");
+		return;
+	}
+	print_text("file", answer.file);
+	print_reply6(&ask, &answer);
+}
+
+static void
 replay_tftp(struct replay *re, const struct datagram *d)
 {
 	static const char *const modes[] = { "octet", "netascii", "other" };
@@ -295,11 +404,13 @@ replay_packet(struct replay *re, int linktype, const struct pcap_pkthdr *head, c
 	if (re->n == 1)
 		re->first = at;
 	if (find_udp(linktype, (struct slice){ bytes, head->caplen }, &d) < 0 ||
-	    (d.to != 67 && d.to != 4011 && d.to != 69) || d.from == 67)
+	    (d.to != 67 && d.to != 4011 && d.to != 69 && d.to != 547) || d.from == 67)
 		return;
 	printf("%u %.3f port %u: ", re->n, at - re->first, d.to);
 	if (d.to == 69)
 		replay_tftp(re, &d);
+	else if (d.source.family == 6)
+		replay_dhcp6(re, &d);
 	else
 		replay_dhcp(re, &d);
 }

@@ -7,8 +7,9 @@
 
 #include "handlerd/decide.h"
 
-#define STOCK_ADDRESS "10.77.1.10"
-#define STOCK_BOOT    42
+#define STOCK_ADDRESS  "10.77.1.10"
+#define STOCK_ADDRESS6 "fd77:1::10"
+#define STOCK_BOOT     42
 
 /* The policy of an empty configuration, and of one with these keys (JSON); aborts on mistakes. */
 const struct policy *stock_policy(void);
