@@ -81,6 +81,36 @@ def ask6(options="", kind=dhcp6.SOLICIT, to=dhcp6.GROUP, port=547, source=546, d
     return replies
 
 
+def flood6(options, count, device="eth0"):
+    """Sends the same SOLICIT so many times at once; the number of answers."""
+    s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+    s.bind(("::", 546))
+    for _ in range(count):
+        s.sendto(dhcp6.message(dhcp6.SOLICIT, bytes.fromhex(options)),
+                 (dhcp6.GROUP, 547, 0, socket.if_nametoindex(device)))
+    got = 0
+    while select.select([s], [], [], 1)[0]:
+        s.recvfrom(4096)
+        got += 1
+    return got
+
+
+def tftp_ask(address, name, options, device="eth0"):
+    """Sends a read request and ends what it began; where the OACK came from, and its options."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    s = socket.socket(family, socket.SOCK_DGRAM)
+    s.settimeout(5)
+    scope = (0, socket.if_nametoindex(device)) if address.startswith("fe80") else ()
+    fields = [name, "octet"] + [x for pair in options.items() for x in pair]
+    s.sendto(struct.pack("!H", 1) + b"".join(x.encode() + b"\0" for x in fields), (address, 69, *scope))
+    data, sender = s.recvfrom(2048)
+    s.sendto(struct.pack("!HH", 5, 8) + b"enough\0", sender)
+    parts = data[2:].split(b"\0")[:-1]
+    return {"op": data[1], "from": sender[0].split("%")[0],
+            "options": {k.decode(): v.decode() for k, v in zip(parts[::2], parts[1::2])}}
+
+
 def ask_until(seconds, **arguments):
     """Asks again and again; how many seconds it took until an answer came, or None."""
     began = time.monotonic()

@@ -23,6 +23,14 @@ def host6(lab, name, segment, address, dev="eth0"):
     return ns
 
 
+def tool(package, name):
+    """A program of the system, or one that deploy/quickstart has unpacked."""
+    unpacked = f"{CACHE}/tools/{package}/usr/sbin/{name}"
+    path = shutil.which(name) or (unpacked if os.path.exists(unpacked) else None)
+    check(path, f"{name} is there (deploy/quickstart brings it)")
+    return path
+
+
 def router(lab, segment, address=f"{PREFIX}1", managed=True):
     """Says by router advertisements that addresses come from DHCPv6."""
     ns = host6(lab, "router6", segment, address)
@@ -35,7 +43,7 @@ def router(lab, segment, address=f"{PREFIX}1", managed=True):
   prefix {PREFIX}/64 {{ AdvOnLink on; AdvAutonomous on; }};
 }};
 """)
-    lab.spawn(ns, ["radvd", "-n", "-C", path, "-m", "stderr", "-p", lab.path("radvd.pid")], "radvd.log")
+    lab.spawn(ns, [tool("radvd", "radvd"), "-n", "-C", path, "-m", "stderr", "-p", lab.path("radvd.pid")], "radvd.log")
     return ns
 
 
@@ -50,8 +58,7 @@ def dnsmasq6(lab, ns, *extra):
 
 def kea6(lab, ns, classes=()):
     """Kea as such a server."""
-    binary = shutil.which("kea-dhcp6") or f"{CACHE}/tools/kea-dhcp6-server/usr/sbin/kea-dhcp6"
-    check(os.path.exists(binary), "kea-dhcp6 is there (deploy/quickstart brings it)")
+    binary = tool("kea-dhcp6-server", "kea-dhcp6")
     conf = {"Dhcp6": {
         "interfaces-config": {"interfaces": ["eth0"], "re-detect": True},
         "lease-database": {"type": "memfile", "persist": False},
@@ -350,3 +357,58 @@ def test_udp_socket():
             check(len(r) == want, f"{mode}: {r}")
             taken = "udp UNCONN" in lab.sh(site.ns, "ss -lnu6 'sport = 547' -O | sed 's/^/udp /'")
             check(taken == (mode == "udp"), f"{mode}: port 547 is {'' if taken else 'not '}held")
+
+
+def test_ipxe_without_dhcpv6_server():
+    """
+    iPXE of a network card, addresses by router advertisements alone: it asks for options, takes ours, and
+    boots.  (Firmware itself needs a DHCPv6 server.)
+    """
+    with Lab("ipxe6") as lab:
+        segment = lab.segment("net")
+        capture6(lab, segment)
+        router(lab, segment, managed=False)
+        site = site6(lab, host6(lab, "server", segment, SERVER6))
+        prepare(site)
+        site.start()
+        b = boot(lab, site, segment, "bios", seconds=200)
+        check_timeline(b, ("discover", script_url()), ("offer", script_url()))
+        check_story(b, "http", None)
+
+
+def test_tftp():
+    """tftpd over IPv6: the block's limit, the address that was asked, addresses of the link, IPv4 beside it."""
+    with Lab("tftp6") as lab:
+        _, client, site = network6(lab)
+        other = "fd77:1::11"
+        lab.sh(site.ns, f"ip -6 addr add {other}/64 dev eth0 nodad && ip addr add 10.77.1.10/24 dev eth0")
+        lab.sh(client, "ip addr add 10.77.1.50/24 dev eth0")
+        ready(site)
+        link = lab.sh(site.ns, "ip -6 -o addr show dev eth0 scope link").split()[3].split("/")[0]
+        for address in (SERVER6, other, link, "10.77.1.10"):
+            r = lab.client(client, "tftp_ask", address=address, name="boot/x64/snponly.efi",
+                           options={"blksize": "9000", "tsize": "0"})
+            check(r["from"] == address, f"answered from the address that was asked: {r['from']} is {address}")
+            most = 1468 if "." in address else 1448
+            check(r["options"]["blksize"] == str(most), f"{address}: blocks of {r['options']}")
+        out = lab.sh(client, f"curl -gsS 'tftp://[{link}%25eth0]/boot/x64/snponly.efi' | wc -c")
+        check(int(out) == int(r["options"]["tsize"]), f"a whole file from an address of the link: {out}")
+        own = lab.sh(client, "cat /sys/class/net/eth0/address").strip()
+        lab.client(client, "ask6", options=dhcp6.firmware().hex())
+        lab.sh(client, f"curl -gsS 'tftp://[{link}%25eth0]/boot/x64/snponly.efi' >/dev/null")
+        wait_until(lambda: "transfer-finished" in site.kinds() and site.boot()["mac"] == own, 5,
+                   "the link's address tells whose boot it is")
+        lines = [x for x in read(site.log("handlerd")).splitlines() if "via=tftp" in x and "ip=10.77.1.50" in x]
+        check(lines, "an IPv4 client is known by its IPv4 address")
+
+
+def test_limits():
+    """The limits of IPv4 hold for both: one client's, and that of all."""
+    with Lab("limits6") as lab:
+        _, client, site = network6(lab, dhcpproxyd={"client_rate": 1, "client_burst": 3})
+        ready(site)
+        got = lab.client(client, "flood6", options=dhcp6.firmware().hex(), count=20)
+        check(got == 3, f"one client gets as many answers as its burst: {got}")
+        lab.sh(None, "sleep 2.5")
+        counters = [s["counters"] for s in site.query("status")["services"] if s["daemon"] == "dhcpproxyd"][0]
+        check(counters["ipv6_client_rate"] == 17, f"the others are counted: {counters}")
