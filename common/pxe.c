@@ -66,16 +66,15 @@ pxe_mac(const struct dhcp_packet *p)
 	return mac;
 }
 
+/* by the registry of the IEEE */
+const uint8_t pxe_rpi_ouis[PXE_RPI_OUIS][3] = { { 0x28, 0xcd, 0xc1 }, { 0x2c, 0xcf, 0x67 },
+	{ 0xb8, 0x27, 0xeb }, { 0xd8, 0x3a, 0xdd }, { 0xdc, 0xa6, 0x32 }, { 0xe4, 0x5f, 0x01 } };
+
 bool
 pxe_is_rpi_address(const struct macaddr *mac)
 {
-	/* by the registry of the IEEE */
-	static const uint8_t ouis[][3] = { { 0x28, 0xcd, 0xc1 }, { 0x2c, 0xcf, 0x67 },
-		{ 0xb8, 0x27, 0xeb }, { 0xd8, 0x3a, 0xdd }, { 0xdc, 0xa6, 0x32 },
-		{ 0xe4, 0x5f, 0x01 } };
-
-	for (size_t i = 0; mac->len == 6 && i < NITEMS(ouis); i++) {
-		if (memcmp(mac->b, ouis[i], 3) == 0)
+	for (size_t i = 0; mac->len == 6 && i < NITEMS(pxe_rpi_ouis); i++) {
+		if (memcmp(mac->b, pxe_rpi_ouis[i], 3) == 0)
 			return true;
 	}
 	return false;

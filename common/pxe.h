@@ -66,6 +66,10 @@ void pxe_classify(const struct dhcp_packet *p, bool boot_port, struct pxe_client
  */
 struct macaddr pxe_mac(const struct dhcp_packet *p);
 
+/* What hardware addresses of the Raspberry Pi's makers begin with. */
+#define PXE_RPI_OUIS 6
+extern const uint8_t pxe_rpi_ouis[PXE_RPI_OUIS][3];
+
 /* True for hardware addresses of the makers of the Raspberry Pi. */
 bool pxe_is_rpi_address(const struct macaddr *mac);
 /* True for the models up to 3, whose boot code is in a mask ROM. */
