@@ -11,13 +11,14 @@
 
 #include "common/arch.h"
 #include "common/ident.h"
+#include "common/pxe.h"
 
 #include <jansson.h>
 
 #define DHCP_TRUST_MAX   7 /* fingerprints that fit one option 175 */
 #define DHCP_TRUST_BYTES 32
 #define DHCP_CASE_ARCHS  4
-#define DHCP_CASES       (2 + 2 * ARCH_CPUS)
+#define DHCP_CASES       (3 + 2 * ARCH_CPUS)
 #define DHCP_TEXT_MAX    700 /* a name or URL with its NUL */
 #define DHCP_TEXT_ROOM   (128 * 1024)
 
@@ -33,10 +34,11 @@ struct dhcp_loader {
 
 /* Strings are those of the JSON that was read. */
 struct dhcp_facts {
-	const char *subnet;       /* "": all of them */
-	struct ipaddr v4, v6;     /* family 0: none */
-	const char *script_url;   /* https:// */
-	const char *script_plain; /* http://, or NULL */
+	const char *subnet;                      /* "": all of them */
+	struct ipaddr v4, v6;                    /* family 0: none */
+	const char *script_url;                  /* https:// */
+	const char *script_plain;                /* http://, or NULL */
+	const char *script_url6, *script_plain6; /* the same over IPv6, or NULL */
 	uint8_t trust[DHCP_TRUST_MAX * DHCP_TRUST_BYTES];
 	size_t ntrust; /* fingerprints */
 	struct dhcp_loader loaders[ARCH_CPUS];
@@ -49,6 +51,7 @@ enum dhcp_who {
 	DHCP_IPXE_PLAIN, /* one that lacks HTTPS or our fingerprint: over HTTP */
 	DHCP_HTTP_BOOT,  /* UEFI HTTP Boot: the loader's URL */
 	DHCP_PXE,        /* firmware: the loader's name, by TFTP */
+	DHCP_RPI,        /* a Raspberry Pi, which knows its files' names: where they are */
 };
 
 struct dhcp_case {
@@ -68,8 +71,9 @@ struct dhcp_plan {
 	bool split; /* iPXE that trusts us, over HTTPS, and other iPXE are two cases */
 	struct dhcp_case cases[DHCP_CASES];
 	size_t ncases;
-	uint8_t etherboot[255];          /* what is in option 175 */
-	size_t etherboot_n;              /* 0: no option 175 */
+	char urls[ARCH_CPUS][DHCP_TEXT_MAX]; /* DHCPv6: loaders by TFTP */
+	uint8_t etherboot[255];              /* what is in option 175 */
+	size_t etherboot_n;                  /* 0: no option 175 */
 	const struct dhcp_loader *first; /* for servers that can name one loader alone, or NULL */
 };
 
@@ -130,8 +134,10 @@ void dhcp_put_quoted(struct wbuf *w, const char *text, const char *special);
  */
 #define DHCP_MARK "iPXE-trust"
 
-/* Raspberry Pi boards say that they are x86 BIOS: they are told by their makers' numbers. */
-#define DHCP_PI_OUIS 5
-extern const uint8_t dhcp_pi_ouis[DHCP_PI_OUIS][3];
+/* DHCPv6's option 16 in answers to HTTP Boot: enterprise 343 (Intel), a length, "HTTPClient". */
+#define DHCP6_HTTP_CLASS "00000157000a48545450436c69656e74"
+
+/* Option 43 for a Raspberry Pi, which goes on for its text alone (see common/reply.c). */
+#define DHCP_RPI_MENU "0601030a0400505845091400001152617370626572727920506920426f6f74ff"
 
 #endif

@@ -118,7 +118,7 @@ put_classes(struct wbuf *w, const struct dhcp_plan *p)
 	for (size_t i = 0; i < p->ncases; i++) {
 		const struct dhcp_case *c = &p->cases[i];
 
-		for (size_t k = 0; k < c->narchs; k++) {
+		for (size_t k = 0; c->who != DHCP_RPI && k < c->narchs; k++) {
 			char text[40];
 
 			(void)snprintf(text, sizeof(text), "%s:Arch:%05u",

@@ -59,13 +59,14 @@ put_match(struct wbuf *w, const struct dhcp_case *c)
 		wbuf_str(
 		    w, "substring(option vendor-class-identifier, 0, 9) = \"PXEClient\"\n    and ");
 	put_archs(w, c, "pxe-system-type");
-	/* no x86 program for a Raspberry Pi */
-	for (size_t i = 0; c->cpu == ARCH_CPU_BIOS && i < DHCP_PI_OUIS; i++) {
-		wbuf_str(w, i == 0 ? "\n    and not (" : " or\n      ");
-		wbuf_str(w, "substring(hardware, 1, 3) = ");
-		dhcp_put_hex(w, dhcp_pi_ouis[i], 3, "", ":");
-		if (i + 1 == DHCP_PI_OUIS)
-			wbuf_u8(w, ')');
+	if (c->cpu == ARCH_CPU_BIOS || c->who == DHCP_RPI) {
+		wbuf_str(w, c->who == DHCP_RPI ? "\n    and (" : "\n    and not (");
+		for (size_t i = 0; i < PXE_RPI_OUIS; i++) {
+			wbuf_printf(
+			    w, "%ssubstring(hardware, 1, 3) = ", i > 0 ? " or\n      " : "");
+			dhcp_put_hex(w, pxe_rpi_ouis[i], 3, "", ":");
+		}
+		wbuf_u8(w, ')');
 	}
 	wbuf_str(w, ";\n");
 }
@@ -127,6 +128,18 @@ put_trust(struct wbuf *w, const struct dhcp_plan *p)
 	    "the fingerprint\n");
 }
 
+/* What a Raspberry Pi reads: where the server is, and a menu's text that makes it go on. */
+static void
+put_rpi(struct wbuf *w, const struct dhcp_plan *p)
+{
+	wbuf_str(w, "  option vendor-class-identifier \"PXEClient\";\n"
+		    "  option vendor-encapsulated-options ");
+	for (size_t i = 0; i < sizeof(DHCP_RPI_MENU) - 1; i += 2)
+		wbuf_printf(w, "%s%.2s", i > 0 ? ":" : "", &DHCP_RPI_MENU[i]);
+	wbuf_printf(w, ";\n  option tftp-server-name \"%s\";\n", p->address);
+	put_ask(w, "3c,2b,42");
+}
+
 static void
 put_case(struct wbuf *w, const struct dhcp_plan *p, const struct dhcp_case *c)
 {
@@ -139,6 +152,8 @@ put_case(struct wbuf *w, const struct dhcp_plan *p, const struct dhcp_case *c)
 	wbuf_printf(w, "  next-server %s;\n", p->address);
 	if (c->who == DHCP_IPXE)
 		put_ipxe(w, p, c);
+	else if (c->who == DHCP_RPI)
+		put_rpi(w, p);
 	else
 		put_file(w, "  ", c->file, http);
 	if (http)
@@ -183,4 +198,57 @@ dhcp_render_isc(struct wbuf *w, const struct dhcp_plan *p)
 		if (p->cases[i].who != DHCP_IPXE_PLAIN)
 			put_case(w, p, &p->cases[i]);
 	}
+}
+
+/* --- DHCPv6 ---------------------------------------------------------------------------------- */
+
+#define IS_IPXE6                                                                                   \
+	"(substring(option dhcp6.user-class, 2, 4) = \"iPXE\" or\n"                                \
+	"      substring(option dhcp6.user-class, 0, 4) = \"iPXE\")"
+
+static void
+put_case6(struct wbuf *w, const struct dhcp_plan *p, const struct dhcp_case *c)
+{
+	put_words(w, c);
+	wbuf_printf(w, "class \"%s-%s\" {\n  match if ", p->prefix, c->name);
+	if (c->who == DHCP_IPXE) {
+		wbuf_str(w, IS_IPXE6);
+	} else {
+		/* 4 octets of the enterprise's number and 2 of length are before the text */
+		wbuf_printf(w,
+		    "not %s\n    and substring(option dhcp6.vendor-class, 6, %s\"\n    and ",
+		    IS_IPXE6, c->who == DHCP_HTTP_BOOT ? "10) = \"HTTPClient" : "9) = \"PXEClient");
+		put_archs(w, c, "dhcp6.client-arch-type");
+	}
+	wbuf_str(w, ";\n  option dhcp6.bootfile-url ");
+	dhcp_put_quoted(w, c->file, ISC_SPECIAL);
+	wbuf_str(w, ";\n");
+	if (c->who == DHCP_HTTP_BOOT)
+		wbuf_str(w,
+		    "  option dhcp6.vendor-class 343 10 \"HTTPClient\";  # it takes no answer "
+		    "without\n");
+	wbuf_str(w, "}\n");
+}
+
+void
+dhcp_render_isc6(struct wbuf *w, const struct dhcp_plan *p)
+{
+	static const char *const how[] = {
+		"",
+		"Where it goes: a file of its own, included outside of all subnets in",
+		"dhcpd6.conf:",
+		"    include \"/etc/dhcp/bootferry6.conf\";",
+		"To check: dhcpd -6 -t -cf /etc/dhcp/dhcpd6.conf; then boot a machine beside",
+		"`ferryctl boots watch`.",
+		"",
+	};
+
+	dhcp_head(w, p, put_line);
+	put_lines(w, how, NITEMS(how));
+	wbuf_str(w, "option dhcp6.user-class code 15 = string;\n"
+		    "option dhcp6.vendor-class code 16 = { integer 32, integer 16, string };\n"
+		    "option dhcp6.bootfile-url code 59 = string;\n"
+		    "option dhcp6.client-arch-type code 61 = string;\n");
+	for (size_t i = 0; i < p->ncases; i++)
+		put_case6(w, p, &p->cases[i]);
 }

@@ -88,13 +88,27 @@ put_test(struct wbuf *w, const struct dhcp_plan *p, const struct dhcp_case *c)
 	else
 		wbuf_str(w, "substring(option[60].hex, 0, 9) == 'PXEClient' and ");
 	put_archs(w, c, 93);
-	for (size_t i = 0; c->cpu == ARCH_CPU_BIOS && i < DHCP_PI_OUIS; i++) {
-		wbuf_str(w, i == 0 ? " and not (" : " or ");
-		wbuf_str(w, "substring(pkt4.mac, 0, 3) == 0x");
-		dhcp_put_hex(w, dhcp_pi_ouis[i], 3, "", "");
-		if (i + 1 == DHCP_PI_OUIS)
-			wbuf_u8(w, ')');
+	if (c->cpu != ARCH_CPU_BIOS && c->who != DHCP_RPI)
+		return;
+	wbuf_str(w, c->who == DHCP_RPI ? " and (" : " and not (");
+	for (size_t i = 0; i < PXE_RPI_OUIS; i++) {
+		wbuf_printf(w, "%ssubstring(pkt4.mac, 0, 3) == 0x", i > 0 ? " or " : "");
+		dhcp_put_hex(w, pxe_rpi_ouis[i], 3, "", "");
 	}
+	wbuf_u8(w, ')');
+}
+
+/* What a Raspberry Pi reads: where the server is, and the text that makes it go on. */
+static void
+put_rpi(struct wbuf *w, const struct dhcp_plan *p)
+{
+	put_text_option(w, 60, "PXEClient", "option 43 is read with it alone: PXEClient");
+	wbuf_str(w,
+	    ",\n          { \"code\": 43, \"csv-format\": false, \"always-send\": true, "
+	    "\"data\": \"" DHCP_RPI_MENU "\",\n            \"comment\": \"a menu with the text "
+	    "'Raspberry Pi Boot'\" },\n");
+	put_text_option(w, 66, p->address, p->address);
+	wbuf_str(w, "\n        ]\n      }");
 }
 
 static void
@@ -104,6 +118,10 @@ put_options(struct wbuf *w, const struct dhcp_plan *p, const struct dhcp_case *c
 	bool long_name = !dhcp_fits_header(c->file);
 
 	wbuf_str(w, "        \"option-data\": [\n");
+	if (c->who == DHCP_RPI) {
+		put_rpi(w, p);
+		return;
+	}
 	if (c->who == DHCP_HTTP_BOOT) {
 		put_text_option(
 		    w, 60, "HTTPClient", "HTTP Boot takes no answer without it: HTTPClient");
@@ -134,7 +152,7 @@ put_options(struct wbuf *w, const struct dhcp_plan *p, const struct dhcp_case *c
 static bool
 has_options(const struct dhcp_plan *p, const struct dhcp_case *c)
 {
-	return c->who == DHCP_HTTP_BOOT || !dhcp_fits_header(c->file) ||
+	return c->who == DHCP_HTTP_BOOT || c->who == DHCP_RPI || !dhcp_fits_header(c->file) ||
 	       (c->who == DHCP_PXE && p->etherboot_n > 0);
 }
 
@@ -146,7 +164,7 @@ put_case(struct wbuf *w, const struct dhcp_plan *p, const struct dhcp_case *c)
 	begin_class(w, p, c->name, dhcp_case_words(c, words));
 	put_test(w, p, c);
 	wbuf_printf(w, "\",\n        \"next-server\": \"%s\"", p->address);
-	if (dhcp_fits_header(c->file)) {
+	if (c->who != DHCP_RPI && dhcp_fits_header(c->file)) {
 		wbuf_str(w, ",\n        \"boot-file-name\": ");
 		put_string(w, c->file);
 	}
@@ -190,6 +208,63 @@ dhcp_render_kea(struct wbuf *w, const struct dhcp_plan *p)
 	for (size_t i = 0; i < p->ncases; i++) {
 		wbuf_str(w, ",\n");
 		put_case(w, p, &p->cases[i]);
+	}
+	wbuf_str(w, "\n    ]\n  }\n}\n");
+}
+
+/* --- DHCPv6 ---------------------------------------------------------------------------------- */
+
+static void
+put_case6(struct wbuf *w, const struct dhcp_plan *p, const struct dhcp_case *c)
+{
+	char words[160];
+
+	begin_class(w, p, c->name, dhcp_case_words(c, words));
+	if (c->who == DHCP_IPXE) {
+		wbuf_printf(w, "member('%s-any-ipxe')", p->prefix);
+	} else {
+		/* 4 octets of the enterprise's number and 2 of length are before the text */
+		wbuf_printf(w,
+		    "not member('%s-any-ipxe') and substring(option[16].hex, 6, %s' and ",
+		    p->prefix,
+		    c->who == DHCP_HTTP_BOOT ? "10) == 'HTTPClient" : "9) == 'PXEClient");
+		put_archs(w, c, 61);
+	}
+	wbuf_str(w, "\",\n        \"option-data\": [\n");
+	if (c->who == DHCP_HTTP_BOOT) {
+		wbuf_str(w,
+		    "          { \"code\": 16, \"csv-format\": false, \"always-send\": true, "
+		    "\"data\": \"" DHCP6_HTTP_CLASS "\",\n            \"comment\": \"HTTP Boot "
+		    "takes no answer without it: HTTPClient\" },\n");
+	}
+	put_text_option(w, 59, c->file, c->file);
+	/* edk2 reads the URL up to a zero octet, which is the first of the next option's code */
+	wbuf_str(w,
+	    ",\n          { \"code\": 82, \"csv-format\": false, \"always-send\": true, "
+	    "\"data\": \"00000e10\",\n            \"comment\": \"the usual SOL_MAX_RT, to have "
+	    "an option after 59: some firmware reads on\" }\n        ]\n      }");
+}
+
+void
+dhcp_render_kea6(struct wbuf *w, const struct dhcp_plan *p)
+{
+	static const char *const how[] = {
+		"",
+		"Where it goes: the classes into \"client-classes\" of \"Dhcp6\" in",
+		"kea-dhcp6.conf.",
+		"To check: kea-dhcp6 -t kea-dhcp6.conf; then boot a machine beside `ferryctl",
+		"boots watch`.",
+	};
+
+	put_head(w, p, how, NITEMS(how));
+	wbuf_str(w, "    \"client-classes\": [\n");
+	begin_class(w, p, "any-ipxe", "iPXE, told by its user class (15)");
+	wbuf_str(w,
+	    "substring(option[15].hex, 2, 4) == 'iPXE' or substring(option[15].hex, 0, 4) == "
+	    "'iPXE'\"\n      }");
+	for (size_t i = 0; i < p->ncases; i++) {
+		wbuf_str(w, ",\n");
+		put_case6(w, p, &p->cases[i]);
 	}
 	wbuf_str(w, "\n    ]\n  }\n}\n");
 }

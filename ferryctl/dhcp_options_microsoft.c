@@ -120,7 +120,7 @@ dhcp_render_microsoft(struct wbuf *w, const struct dhcp_plan *p)
 	for (size_t i = 0; i < p->ncases; i++) {
 		struct dhcp_case c = p->cases[i];
 
-		if (c.who == DHCP_IPXE_PLAIN)
+		if (c.who == DHCP_IPXE_PLAIN || c.who == DHCP_RPI)
 			continue;
 		/* without the fingerprint HTTPS is the way only if there is no other */
 		if (c.who == DHCP_IPXE && p->facts->script_plain != NULL)

@@ -44,8 +44,10 @@ static void
 put_options(struct wbuf *w, const struct dhcp_plan *p)
 {
 	wbuf_str(w, "\n/ip dhcp-server option\n");
-	for (size_t i = 0; i < p->ncases; i++)
-		put_option(w, p, p->cases[i].name, 67, p->cases[i].file, false);
+	for (size_t i = 0; i < p->ncases; i++) {
+		if (p->cases[i].who != DHCP_RPI)
+			put_option(w, p, p->cases[i].name, 67, p->cases[i].file, false);
+	}
 	for (size_t i = 0; i < p->ncases; i++) {
 		if (p->cases[i].who == DHCP_HTTP_BOOT) {
 			put_option(w, p, "http", 60, "HTTPClient", true);
@@ -70,6 +72,8 @@ put_sets(struct wbuf *w, const struct dhcp_plan *p)
 	for (size_t i = 0; i < p->ncases; i++) {
 		const struct dhcp_case *c = &p->cases[i];
 
+		if (c->who == DHCP_RPI)
+			continue;
 		wbuf_printf(w, "add name=%s-%s options=%s-%s", x, c->name, x, c->name);
 		if (c->who == DHCP_HTTP_BOOT)
 			wbuf_printf(w, ",%s-http", x);
@@ -98,6 +102,8 @@ put_matchers(struct wbuf *w, const struct dhcp_plan *p)
 	for (size_t i = 0; i < p->ncases; i++) {
 		const struct dhcp_case *c = &p->cases[i];
 
+		if (c->who == DHCP_RPI)
+			continue;
 		put_line(w, dhcp_case_words(c, words));
 		if (c->who == DHCP_IPXE)
 			put_matcher(w, p, c->name, "-trust", 77, "exact", DHCP_MARK);

@@ -11,18 +11,10 @@
 #define HEADER_FILE_MAX 127 /* of the header's 128 octets one is a NUL (RFC 2131 section 2) */
 #define IPXE_OPT_TRUST  90
 
-const uint8_t dhcp_pi_ouis[DHCP_PI_OUIS][3] = {
-	{ 0xb8, 0x27, 0xeb },
-	{ 0xdc, 0xa6, 0x32 },
-	{ 0xe4, 0x5f, 0x01 },
-	{ 0x28, 0xcd, 0xc1 },
-	{ 0xd8, 0x3a, 0xdd },
-};
-
 const struct dhcp_server dhcp_servers[] = {
-	{ "kea", "ISC Kea", dhcp_render_kea, NULL },
-	{ "isc", "ISC dhcpd", dhcp_render_isc, NULL },
-	{ "dnsmasq", "dnsmasq", dhcp_render_dnsmasq, NULL },
+	{ "kea", "ISC Kea", dhcp_render_kea, dhcp_render_kea6 },
+	{ "isc", "ISC dhcpd", dhcp_render_isc, dhcp_render_isc6 },
+	{ "dnsmasq", "dnsmasq", dhcp_render_dnsmasq, dhcp_render_dnsmasq6 },
 	{ "microsoft", "Windows DHCP server", dhcp_render_microsoft, NULL },
 	{ "mikrotik", "MikroTik RouterOS", dhcp_render_mikrotik, NULL },
 	{ "cisco", "Cisco IOS", dhcp_render_cisco, NULL },
@@ -45,7 +37,7 @@ is_plain(const char *s)
 		if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
 			return false;
 	}
-	return n < DHCP_TEXT_MAX;
+	return n < DHCP_TEXT_MAX - 64; /* with what a URL needs besides */
 }
 
 /* A member that is a string, or `otherwise` if it is missing; false if it cannot be used. */
@@ -151,6 +143,11 @@ dhcp_facts_read(const json_t *o, struct dhcp_facts *ret, const char **ret_why)
 		bad = "script_url";
 	else if (!read_text(o, "script_url_http", NULL, &f.script_plain))
 		bad = "script_url_http";
+	else if (!read_text(o, "script_url6", NULL, &f.script_url6) ||
+		 (f.v6.family != 0 && f.script_url6 == NULL))
+		bad = "script_url6";
+	else if (!read_text(o, "script_url6_http", NULL, &f.script_plain6))
+		bad = "script_url6_http";
 	else if (!read_trust(json_object_get(o, "trust"), &f))
 		bad = "trust";
 	else if (!read_loaders(json_object_get(o, "loaders"), &f))
@@ -201,13 +198,50 @@ static void
 add_ipxe(struct dhcp_plan *p, bool plain_http)
 {
 	const struct dhcp_facts *f = p->facts;
+	const char *secure = p->v6 ? f->script_url6 : f->script_url;
+	const char *plain = p->v6 ? f->script_plain6 : f->script_plain;
 
 	/* without DHCPv4's option 175 nothing makes a loader trust us */
-	p->split = f->script_plain != NULL && !plain_http && f->ntrust > 0 && !p->v6;
-	add_case(p, DHCP_IPXE, ARCH_CPU_NONE,
-	    f->script_plain != NULL && !p->split ? f->script_plain : f->script_url, NULL, 0);
+	p->split = plain != NULL && !plain_http && f->ntrust > 0 && !p->v6;
+	add_case(p, DHCP_IPXE, ARCH_CPU_NONE, plain != NULL && !p->split ? plain : secure, NULL, 0);
 	if (p->split)
-		add_case(p, DHCP_IPXE_PLAIN, ARCH_CPU_NONE, f->script_plain, NULL, 0);
+		add_case(p, DHCP_IPXE_PLAIN, ARCH_CPU_NONE, plain, NULL, 0);
+}
+
+/* DHCPv6 has no header: the server is in the loader's URL (RFC 5970 section 3.1). */
+static const char *
+tftp_url(struct dhcp_plan *p, const struct dhcp_loader *l)
+{
+	char *url = p->urls[l->cpu];
+
+	(void)snprintf(url, sizeof(p->urls[0]), "tftp://[%s]/%s", p->address, l->path);
+	return url;
+}
+
+static void
+add_loaders(struct dhcp_plan *p)
+{
+	/* they say that they are BIOS PCs, and ought to say ARCH_RPI */
+	static const uint16_t rpi[] = { 0, ARCH_RPI };
+	const struct dhcp_facts *f = p->facts;
+
+	for (size_t i = 0; i < f->nloaders; i++) {
+		const struct dhcp_loader *l = &f->loaders[i];
+		const char *url = p->v6 ? l->url6 : l->url;
+
+		if (url != NULL && l->nhttp_archs > 0)
+			add_case(p, DHCP_HTTP_BOOT, l->cpu, url, l->http_archs, l->nhttp_archs);
+	}
+	for (size_t i = 0; i < f->nloaders; i++) {
+		const struct dhcp_loader *l = &f->loaders[i];
+
+		if (l->cpu == ARCH_CPU_RPI && !p->v6)
+			add_case(p, DHCP_RPI, l->cpu, l->path, rpi, NITEMS(rpi));
+		/* no PC BIOS boots over IPv6 */
+		if (l->narchs > 0 && !(p->v6 && l->cpu == ARCH_CPU_BIOS))
+			add_case(p, DHCP_PXE, l->cpu, p->v6 ? tftp_url(p, l) : l->path, l->archs,
+			    l->narchs);
+	}
 }
 
 /* Servers that cannot look at the client get the loader of the commonest machines. */
@@ -219,8 +253,9 @@ choose_first(struct dhcp_plan *p, enum arch_cpu cpu)
 	for (size_t i = 0; i < f->nloaders; i++) {
 		const struct dhcp_loader *l = &f->loaders[i];
 
-		if (cpu != ARCH_CPU_NONE ? l->cpu == cpu
-					 : p->first == NULL || l->cpu == ARCH_CPU_X64)
+		if (l->narchs > 0 &&
+		    (cpu != ARCH_CPU_NONE ? l->cpu == cpu
+					  : p->first == NULL || l->cpu == ARCH_CPU_X64))
 			p->first = l;
 	}
 }
@@ -261,19 +296,7 @@ dhcp_plan_make(const struct dhcp_facts *facts, const struct dhcp_wish *wish, str
 	(void)ip_format(ip, p->address);
 	name_all(p, facts->subnet);
 	add_ipxe(p, wish->plain_http);
-	for (size_t i = 0; i < facts->nloaders; i++) {
-		const struct dhcp_loader *l = &facts->loaders[i];
-		const char *url = wish->v6 ? l->url6 : l->url;
-
-		if (url != NULL && l->nhttp_archs > 0)
-			add_case(p, DHCP_HTTP_BOOT, l->cpu, url, l->http_archs, l->nhttp_archs);
-	}
-	for (size_t i = 0; i < facts->nloaders; i++) {
-		const struct dhcp_loader *l = &facts->loaders[i];
-
-		if (l->narchs > 0 && !(wish->v6 && l->cpu == ARCH_CPU_BIOS))
-			add_case(p, DHCP_PXE, l->cpu, l->path, l->archs, l->narchs);
-	}
+	add_loaders(p);
 	choose_first(p, wish->cpu);
 	if (wish->cpu != ARCH_CPU_NONE && p->first == NULL) {
 		*ret_why = "there is no loader for that CPU";
@@ -318,6 +341,10 @@ dhcp_case_words(const struct dhcp_case *c, char buf[static 160])
 		(void)snprintf(buf, 160, "%s, %s (architecture %s): the loader, by TFTP",
 		    c->cpu == ARCH_CPU_BIOS ? "PC BIOS" : "UEFI PXE", arch_cpu_name(c->cpu), archs);
 		break;
+	case DHCP_RPI:
+		(void)snprintf(
+		    buf, 160, "Raspberry Pi, told by its hardware address: where its files are");
+		break;
 	}
 	return buf;
 }
@@ -354,7 +381,8 @@ dhcp_head(struct wbuf *w, const struct dhcp_plan *p, dhcp_line_fn *put)
 	    "Made by `ferryctl dhcp-options`.  Print it again when loaders, names, addresses or");
 	put(w, "the CA have changed.");
 	(void)snprintf(line, sizeof(line), "Boot server %s%s%s, scripts at %s", p->address,
-	    f->subnet[0] != '\0' ? ", subnet " : "", f->subnet, f->script_url);
+	    f->subnet[0] != '\0' ? ", subnet " : "", f->subnet,
+	    p->v6 ? f->script_url6 : f->script_url);
 	put(w, line);
 	if (!p->v6 && f->ntrust == 0)
 		put(w,
@@ -367,8 +395,12 @@ dhcp_head(struct wbuf *w, const struct dhcp_plan *p, dhcp_line_fn *put)
 		(void)snprintf(line, sizeof(line), "CA fingerprint %s", hex);
 		put(w, line);
 	}
-	if (p->v6)
+	if (p->v6) {
+		put(w,
+		    "DHCPv6 has nothing that makes iPXE trust this site's CA: HTTPS is for builds");
+		put(w, "that have it, plain HTTP for all others.");
 		return;
+	}
 	put(w, "Never set option 60 to PXEClient here: UEFI firmware would then ask port 4011 of");
 	put(w,
 	    "this host, and take no proxy's offer.  Secure Boot: list the shim as the loader in");

@@ -58,11 +58,23 @@ list_archs(enum arch_cpu cpu, bool http)
 	return list;
 }
 
+/* httpsbootd as IPv6 clients reach it; `ip` is "" if they do not. */
+static struct web
+web_at(const struct web *web, const char *ip)
+{
+	struct web w = *web;
+
+	w.ip = ip;
+	if (strcmp(web->host, web->ip) == 0)
+		w.host = ip;
+	return w;
+}
+
 static json_t *
-dump_loader(const struct loader *l, enum arch_cpu cpu, const struct web *web, const char *ip6)
+dump_loader(
+    const struct loader *l, enum arch_cpu cpu, const struct web *web, const struct web *web6)
 {
 	bool secure = web->http_port == 0;
-	struct web web6 = *web;
 	json_t *http = list_archs(cpu, true), *o;
 
 	o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "cpu", arch_cpu_name(cpu), "path",
@@ -76,16 +88,28 @@ dump_loader(const struct loader *l, enum arch_cpu cpu, const struct web *web, co
 	json_object_set_new(o, "http_archs", http);
 	/* by address, as a name needs DNS; but a certificate is checked by its name */
 	json_object_set_new(o, "url", make_url(web, secure, !secure, "2PXE/file/", l->path));
-	if (ip6[0] == '\0')
-		return o;
-	web6.ip = ip6;
-	json_object_set_new(o, "url6", make_url(&web6, secure, !secure, "2PXE/file/", l->path));
+	if (web6->ip[0] != '\0')
+		json_object_set_new(
+		    o, "url6", make_url(web6, secure, !secure, "2PXE/file/", l->path));
 	return o;
 }
 
-static json_t *
-list_loaders(struct handlerd *h, const struct facts *facts, const char *ip6)
+/* The same with the host that the site names for HTTP Boot, if it does. */
+static struct web
+web_for_boot(const struct policy *policy, const struct web *web)
 {
+	struct web w = *web;
+
+	if (policy->conf.http_host[0] != '\0' && web->ip[0] != '\0')
+		w.host = w.ip = policy->conf.http_host;
+	return w;
+}
+
+static json_t *
+list_loaders(struct handlerd *h, const struct facts *facts, const struct web *web6)
+{
+	struct web boot = web_for_boot(h->policy, &facts->web);
+	struct web boot6 = web_for_boot(h->policy, web6);
 	json_t *list = json_array();
 
 	for (enum arch_cpu cpu = ARCH_CPU_NONE + 1; cpu < ARCH_CPUS; cpu++) {
@@ -95,7 +119,7 @@ list_loaders(struct handlerd *h, const struct facts *facts, const char *ip6)
 		f.subject.cpu = cpu;
 		l = decide_loader(h->policy, &f);
 		if (l != NULL)
-			json_array_append_new(list, dump_loader(l, cpu, &f.web, ip6));
+			json_array_append_new(list, dump_loader(l, cpu, &boot, &boot6));
 	}
 	return list;
 }
@@ -168,10 +192,10 @@ find_places(struct handlerd *h, struct slice subnet, uint64_t now_ms, struct pla
 
 		if (s == NULL)
 			continue;
-		if (p->v4.family == 0 && s->address.family == 4)
-			p->v4 = s->address;
-		if (p->v6.family == 0 && s->address.family == 6)
-			p->v6 = s->address;
+		if (p->v4.family == 0)
+			(void)service_address(s, 4, &p->v4); /* it need not have one */
+		if (p->v6.family == 0)
+			(void)service_address(s, 6, &p->v6);
 	}
 }
 
@@ -181,12 +205,14 @@ dump_facts(struct handlerd *h, const struct facts *f, const struct service *tftp
 {
 	char ip[IP_STRLEN] = "", ip6[IP_STRLEN] = "";
 	json_t *loaders, *o;
+	struct web web6;
 
 	if (p->v4.family != 0)
 		(void)ip_format(&p->v4, ip);
 	if (p->v6.family != 0)
 		(void)ip_format(&p->v6, ip6);
-	loaders = list_loaders(h, f, ip6);
+	web6 = web_at(&f->web, ip6);
+	loaders = list_loaders(h, f, &web6);
 	o = json_pack("{s:s%, s:s, s:s, s:s, s:i, s:i, s:o, s:o, s:o, s:o}", "subnet",
 	    subnet.n > 0 ? (const char *)subnet.p : "", subnet.n, "address", ip, "address6", ip6,
 	    "name", f->web.host, "port", f->web.port, "http_port", f->web.http_port, "trust",
@@ -195,6 +221,12 @@ dump_facts(struct handlerd *h, const struct facts *f, const struct service *tftp
 	if (o != NULL && f->web.http_port != 0)
 		json_object_set_new(
 		    o, "script_url_http", make_url(&f->web, false, false, "2PXE/boot", ""));
+	if (o == NULL || ip6[0] == '\0')
+		return o;
+	json_object_set_new(o, "script_url6", make_url(&web6, true, false, "2PXE/boot", ""));
+	if (f->web.http_port != 0)
+		json_object_set_new(
+		    o, "script_url6_http", make_url(&web6, false, false, "2PXE/boot", ""));
 	return o;
 }
 

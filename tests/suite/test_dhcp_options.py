@@ -6,8 +6,10 @@ import os
 import shutil
 
 import dhcp
+import dhcp6
 from lab import CACHE, CLIENTS, DHCP, SERVER, TOP, Failure, Lab, Site, check, read, wait_until
 from test_boot import boot, check_story, check_timeline, prepare
+from test_ipv6 import NO_IPV4, PREFIX, SERVER6, capture6, host6, router, site6
 
 DATA = f"{TOP}/tests/data/dhcp-options"
 
@@ -199,6 +201,10 @@ ASKS = (
      dhcp.option(175, b"\x13\1\1\xeb\3\1\0\0"), "02000000000d", "http://boot.example:8060/2PXE/boot",
      False, None),
     ("a Raspberry Pi, which says that it is PC BIOS", EDK2 + dhcp.firmware(0), "b827eb000001", "",
+     False, "PXEClient"),
+    ("one that runs UEFI firmware", EDK2 + dhcp.firmware(11), "b827eb000002", "boot/arm64/snponly.efi",
+     True, None),
+    ("one whose system asks for an address", dhcp.option(60, b"dhcpcd-8.1.2"), "b827eb000003", "",
      False, None),
     ("a CPU without loader", EDK2 + dhcp.firmware(27), "02000000000e", "", False, None),
     ("an ordinary computer", dhcp.option(60, b"MSFT 5.0") + dhcp.option(55, b"\1\3\6\x0f"),
@@ -228,7 +234,10 @@ def answers(server):
             check(got.get("77") == (b"iPXE-trust".hex() if trusts else None), f"{what}: 77: {got}")
             check(got.get("60") == (vendor.encode().hex() if vendor else None),
                   f"{what}: option 60 is {got.get('60')}")
-            if vendor:
+            if vendor == "PXEClient":
+                check(r["siaddr"] == SERVER and got["66"] in (SERVER.encode().hex(), SERVER.encode().hex() + "00") and
+                      b"Raspberry Pi Boot" in bytes.fromhex(got["43"]), f"{what}: the server: {got}")
+            elif vendor:
                 check(bytes.fromhex(got["67"]).rstrip(b"\0").decode() == file, f"{what}: the URL in 67")
 
 
@@ -316,6 +325,11 @@ def test_checked():
                 text = site.ferryctl("dhcp-options", "--for", server.kind, "--from",
                                      f"{DATA}/{name}.json")
                 server.test(lab, server.config(lab, text, (1,)))
+        for name in ("full", "odd"):
+            for server in (Kea6(), Isc6(), Dnsmasq6()):
+                text = site.ferryctl("dhcp-options", "-6", "--for", server.kind, "--from",
+                                     f"{DATA}/{name}.json")
+                server.test(lab, server.config(lab, text))
 
 
 def test_refused():
@@ -346,3 +360,168 @@ def test_refused():
         check(facts["address"] == SERVER and facts["trust"], f"the facts: {facts}")
         other = site.query("dhcp-options", "--address", "10.0.0.3")
         check(other["address"] == "10.0.0.3", "an address by hand goes first")
+
+
+# --- DHCPv6 ---------------------------------------------------------------------------------------
+
+class Kea6(Kea):
+    """Kea for DHCPv6."""
+
+    def config(self, lab, snippet, subnets=()):
+        conf = json.loads(snippet)
+        conf["Dhcp6"].update({
+            "interfaces-config": {"interfaces": ["eth0"], "re-detect": True},
+            "lease-database": {"type": "memfile", "persist": False},
+            "server-id": {"type": "LLT", "persist": False},
+            "subnet6": [{"id": 1, "subnet": f"{PREFIX}/64", "interface": "eth0",
+                         "pools": [{"pool": f"{PREFIX}1000-{PREFIX}1fff"}]}],
+            "loggers": [{"name": "kea-dhcp6", "severity": "INFO",
+                         "output_options": [{"output": "stdout"}]}],
+        })
+        path = lab.path("kea6.json")
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(conf, f, ensure_ascii=False)
+        return path
+
+    def test(self, lab, path):
+        return lab.sh(None, f"KEA_LOCKFILE_DIR=none {tool('kea-dhcp6')} -t {path}")
+
+    def start(self, lab, ns, path):
+        env = dict(os.environ, KEA_PIDFILE_DIR=lab.dir, KEA_LOCKFILE_DIR="none")
+        lab.spawn(ns, [tool("kea-dhcp6"), "-c", path], "kea6.log", env=env)
+        wait_until(lambda: "DHCP6_STARTED" in read(lab.path("kea6.log")), 20, "kea")
+
+
+class Isc6(Isc):
+    """ISC dhcpd for DHCPv6."""
+
+    def config(self, lab, snippet, subnets=()):
+        path, part = lab.path("dhcpd6.conf"), lab.path("bootferry6.conf")
+        with open(part, "w", encoding="utf-8") as f:
+            f.write(snippet)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(f'include "{part}";\n'
+                    f"subnet6 {PREFIX}/64 {{ range6 {PREFIX}1000 {PREFIX}1fff; }}\n")
+        return path
+
+    def test(self, lab, path):
+        return lab.sh(None, f"{tool('dhcpd')} -6 -t -cf {path}")
+
+    def start(self, lab, ns, path):
+        leases = lab.path("dhcpd6.leases")
+        with open(leases, "w", encoding="utf-8"):
+            pass
+        lab.spawn(ns, [tool("dhcpd"), "-6", "-f", "-d", "-cf", path, "-lf", leases, "-pf",
+                       lab.path("dhcpd6.pid"), "eth0"], "dhcpd6.log")
+        wait_until(lambda: "Server starting service" in read(lab.path("dhcpd6.log")), 10, "dhcpd")
+
+
+class Dnsmasq6(Dnsmasq):
+    """dnsmasq for DHCPv6."""
+
+    def config(self, lab, snippet, subnets=()):
+        path = lab.path("dnsmasq6.conf")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(f"{snippet}\ndhcp-range={PREFIX}1000,{PREFIX}1fff,64,1h\n")
+        return path
+
+    def start(self, lab, ns, path):
+        lab.spawn(ns, ["dnsmasq", "-k", f"--conf-file={path}", "--port=0", "--log-dhcp",
+                       "--log-facility=-", "--user=root", f"--dhcp-leasefile={lab.path('leases6')}",
+                       f"--pid-file={lab.path('dnsmasq6.pid')}"], "dnsmasq6.log")
+        wait_until(lambda: "DHCPv6, IP range" in read(lab.path("dnsmasq6.log")), 10, "dnsmasq")
+
+
+BASE6 = "http://[2001:db8:77::10]:8060/2PXE/file/boot/"
+HTTP_CLASS = "00000157000a" + b"HTTPClient".hex()
+# dnsmasq cannot write the enterprise's number, and edk2 does not look at it
+HTTP_CLASS_DNSMASQ = "00022d2d000a" + b"HTTPClient".hex()
+
+# sentence, options, then URL and option 16
+ASKS6 = (
+    ("UEFI x64", dhcp6.firmware(7), "tftp://[2001:db8:77::10]/boot/x64/snponly.efi", None),
+    ("UEFI x64 as old firmware calls it", dhcp6.firmware(9),
+     "tftp://[2001:db8:77::10]/boot/x64/snponly.efi", None),
+    ("UEFI arm64", dhcp6.firmware(11), "tftp://[2001:db8:77::10]/boot/arm64/snponly.efi", None),
+    ("HTTP Boot x64", dhcp6.firmware(16, b"HTTPClient"), BASE6 + "x64/snponly.efi", HTTP_CLASS),
+    ("HTTP Boot arm64", dhcp6.firmware(19, b"HTTPClient"), BASE6 + "arm64/snponly.efi", HTTP_CLASS),
+    ("iPXE", dhcp6.ipxe(7) + dhcp6.ia_na(), "http://boot.example:8060/2PXE/boot", None),
+    ("a CPU without loader", dhcp6.firmware(27), None, None),
+)
+
+
+def answers6(server):
+    """The same over DHCPv6."""
+    with Lab(f"do6-{server.kind}") as lab:
+        segment = lab.segment("net")
+        client = host6(lab, "client", segment, f"{PREFIX}50")
+        ns = host6(lab, "dhcp", segment, f"{PREFIX}2")
+        text = Site(lab, None).ferryctl("dhcp-options", "-6", "--for", server.kind, "--from",
+                                        f"{DATA}/full.json")
+        server.start(lab, ns, server.config(lab, text))
+        for what, options, url, vendor in ASKS6:
+            r = lab.client(client, "ask6", options=options.hex())
+            check(len(r) == 1, f"{what}: {len(r)} answers")
+            got = r[0]["options"]
+            check(got.get("59") == (url.encode().hex() if url else None),
+                  f"{what}: the URL is {bytes.fromhex(got.get('59', ''))}")
+            if vendor and server.kind == "dnsmasq":
+                vendor = HTTP_CLASS_DNSMASQ
+            check(got.get("16") == vendor, f"{what}: option 16 is {got.get('16')}")
+            check("60" not in got, f"{what}: option 60, which edk2 takes for a file's size")
+
+
+def test_kea_answers6():
+    answers6(Kea6())
+
+
+def test_isc_answers6():
+    answers6(Isc6())
+
+
+def test_dnsmasq_answers6():
+    answers6(Dnsmasq6())
+
+
+def direct6(server, without=None):
+    """A PC boots over IPv6 without dhcpproxyd; iPXE gets its script over plain HTTP."""
+    with Lab(f"do6-{server.kind}") as lab:
+        segment = lab.segment("net")
+        capture6(lab, segment)
+        router(lab, segment)
+        site = site6(lab, host6(lab, "server", segment, SERVER6))
+        prepare(site)
+        site.start("handlerd", "tftpd", "httpsbootd")
+        wait_until(lambda: len([s for s in site.query("status")["services"] if s["alive"]]) == 2,
+                   10, "announcements")
+        host = host6(lab, "dhcp6", segment, f"{PREFIX}2")
+        text = site.ferryctl("dhcp-options", "-6", "--for", server.kind, "--address6", SERVER6)
+        if without:
+            text = "".join(x for x in text.splitlines(True) if without not in x)
+        server.start(lab, host, server.config(lab, text))
+        check_story(boot(lab, site, segment, seconds=300, args=NO_IPV4), "http", None)
+        return read(site.log("tftpd")), read(site.log("httpsbootd"))
+
+
+def pxe6(server):
+    """OVMF takes the loader's URL from the server's ADVERTISE, with no boot server on port 4011."""
+    tftp, _ = direct6(server)
+    check("file=boot/x64/snponly.efi result=done" in tftp, "the loader came by TFTP")
+
+
+def test_kea_uefi_pxe6():
+    pxe6(Kea6())
+
+
+def test_isc_uefi_pxe6():
+    pxe6(Isc6())
+
+
+def test_dnsmasq_uefi_pxe6():
+    pxe6(Dnsmasq6())
+
+
+def test_dnsmasq_uefi_http_boot6():
+    """OVMF's HTTP Boot over IPv6 takes dnsmasq's option 16, whose number is not its own."""
+    _, http = direct6(Dnsmasq6(), without="bootferry-x64")
+    check("method=HEAD target=/2PXE/file/boot/x64/snponly.efi status=200" in http, "HEAD came first")
