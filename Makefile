@@ -48,7 +48,7 @@ common_EDGE  := log loop bus_nng bus_pipe bus_client bus_server priv start rpc s
 
 dhcpproxyd_PURE := frame rate seen servers rtnl links diag emulated
 dhcpproxyd_EDGE := conf listen tap sender netlink holders ports networks hold drops limits probe watch \
-	nets6 listen6 proxy6 selftest dhcpproxyd
+	nets6 listen6 proxy6 selftest checkup dhcpproxyd
 
 tftpd_PURE := tftp opt transfer
 tftpd_EDGE := conf served listen tftpd

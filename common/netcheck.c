@@ -168,6 +168,13 @@ judge_port(const struct netfacts *f, uint16_t port, struct findings *out)
 
 		if (h->port != port || (f->pid != 0 && h->pid == f->pid))
 			continue;
+		if (f->packet && port == f->dhcp_port) {
+			finding_good(out, port_check,
+			    "port %u is held by %s (process %d); dhcpproxyd reads it by a packet "
+			    "socket",
+			    port, name, (int)h->pid);
+			return;
+		}
 		if (strcmp(h->name, "dhcpproxyd") == 0)
 			finding_add(out, FINDING_WARNING, port_check,
 			    "of two on one interface both answer each client",

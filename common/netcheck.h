@@ -37,6 +37,7 @@ struct netfacts {
 	/* found */
 	bool exists, up, carrier, loopback, broadcast, veth, container;
 	bool neighbours; /* somebody else was heard on the interface */
+	bool packet;     /* dhcpproxyd reads the port of DHCP by packet sockets */
 	int ifindex;
 	unsigned mtu;
 	size_t naddresses;

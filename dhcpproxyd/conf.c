@@ -139,6 +139,14 @@ static const struct config_key keys[] = {
 	    .min = 1,
 	    .max = RATE_MAX,
 	    .help = "requests of all clients together at once, after a pause" },
+	{ .name = "self_test",
+	    .type = CONFIG_BOOL,
+	    AT(self_test),
+	    .def = "true",
+	    .flags = CONFIG_RESTART,
+	    .help =
+		"some seconds after the start, look for what keeps clients from booting and log "
+		"what is wrong" },
 	{ .name = "watch_servers",
 	    .type = CONFIG_BOOL,
 	    AT(watch_servers),

@@ -4,6 +4,7 @@
 #include "common/arch.h"
 #include "common/log.h"
 #include "common/reply.h"
+#include "dhcpproxyd/checkup.h"
 #include "dhcpproxyd/drops.h"
 #include "dhcpproxyd/hold.h"
 #include "dhcpproxyd/limits.h"
@@ -162,6 +163,7 @@ struct dhcpproxyd {
 	struct holds *holds;
 	struct watch *watch;
 	struct selftest selftest;
+	struct checkup *checkup;
 };
 
 /* The address that clients of this interface are told. */
@@ -397,6 +399,10 @@ on_answer(void *arg, void *cookie, const struct boot_answer *answer)
 
 	if (((struct asked *)cookie)->ipv6) {
 		proxy6_answered(d->six, cookie, answer);
+		return;
+	}
+	if (((struct asked *)cookie)->selftest) {
+		checkup_answered(d->checkup, cookie, answer);
 		return;
 	}
 	wbuf_init(&w, bytes, sizeof(bytes));
@@ -643,13 +649,14 @@ dhcpproxyd_open(struct dhcpproxyd **ret, struct dhcpproxyd_conf *conf, const str
 		.keep = (uint64_t)1 << CAP_NET_BIND_SERVICE | (uint64_t)1 << CAP_NET_RAW,
 	};
 	rc = front_open(&d->front);
-	d->selftest.loop = d->front.loop;
 	if (rc == 0)
 		rc = alloc_pending(d);
 	if (rc == 0)
 		rc = open_networks(d);
-	if (rc == 0)
+	if (rc == 0) {
+		selftest_init(&d->selftest, d->front.loop, d->networks, on_dhcp_packet, d);
 		rc = limits_init(&d->limits, conf);
+	}
 	if (rc == 0)
 		rc = drops_open(&d->drops, d->front.loop, drop_reasons, &d->stats, gather, d);
 	if (rc == 0)
@@ -675,6 +682,8 @@ dhcpproxyd_run(struct dhcpproxyd *d)
 
 	front_drop(&d->front);
 	rc = front_connect(&d->front, (uint32_t)d->conf->max_pending, on_answer);
+	if (rc == 0 && d->conf->self_test)
+		rc = checkup_start(&d->front, d->networks, &d->checkup);
 	if (rc < 0)
 		return rc;
 	return front_run(&d->front);
@@ -685,6 +694,8 @@ dhcpproxyd_close(struct dhcpproxyd *d)
 {
 	if (d == NULL)
 		return;
+	checkup_free(d->checkup);
+	selftest_fini(&d->selftest);
 	watch_free(d->watch);
 	holds_free(d->holds);
 	drops_close(&d->drops);

@@ -26,6 +26,7 @@ struct dhcpproxyd_conf {
 	int64_t client_rate, client_burst; /* requests a second, and at once, of one client */
 	int64_t total_rate, total_burst;   /* of all; 0: no limit */
 	int64_t max_clients;               /* whose rates are known */
+	bool self_test;
 	bool watch_servers;
 	int64_t probe_servers_s;
 	struct config_strings expected_servers, siblings, yield_to;

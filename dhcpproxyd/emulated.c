@@ -30,6 +30,16 @@ emulated_add(struct emulated *e, const struct macaddr *mac)
 	return true;
 }
 
+bool
+emulated_knows(const struct emulated *e, const uint8_t chaddr[static 6])
+{
+	for (size_t i = 0; i < e->n; i++) {
+		if (e->v[i].mac.len == 6 && memcmp(e->v[i].mac.b, chaddr, 6) == 0)
+			return true;
+	}
+	return false;
+}
+
 static struct emulated_client *
 find(struct emulated *e, const struct dhcp_ask *ask)
 {

@@ -50,6 +50,8 @@ void emulated_begin(struct emulated *e, uint64_t until_ms);
 /* False if there are too many. */
 bool emulated_add(struct emulated *e, const struct macaddr *mac);
 
+/* True if this is the hardware address of one of them. */
+bool emulated_knows(const struct emulated *e, const uint8_t chaddr[static 6]);
 /* True if this request is of a test that is on; it is counted then. */
 bool emulated_takes(struct emulated *e, const struct dhcp_ask *ask, uint64_t now_ms);
 /* What its answer was: NULL for none; `fits`: it left. */

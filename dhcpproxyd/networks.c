@@ -3,6 +3,7 @@
 
 #include "common/log.h"
 #include "dhcpproxyd/netlink.h"
+#include "dhcpproxyd/tap.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,6 +19,10 @@ struct told {
 
 struct networks {
 	struct networks_conf conf;
+	struct loop *loop;
+	struct tap *echo;
+	listen_packet_fn *echo_fn;
+	void *echo_arg;
 	struct netlink *netlink;
 	const struct links *links;
 	struct ports *dhcp, *boot; /* NULL: not listened on */
@@ -190,6 +195,7 @@ networks_open(struct loop *loop, const struct networks_conf *conf, struct networ
 	if (n == NULL)
 		return -ENOMEM;
 	n->conf = *conf;
+	n->loop = loop;
 	rc = netlink_open(loop, on_change, n, &n->netlink);
 	if (rc == 0) {
 		n->links = netlink_links(n->netlink);
@@ -214,6 +220,7 @@ networks_close(struct networks *n)
 {
 	if (n == NULL)
 		return;
+	tap_close(n->echo);
 	ports_close(n->dhcp);
 	ports_close(n->boot);
 	netlink_close(n->netlink);
@@ -241,6 +248,42 @@ networks_name(const struct networks *n, int ifindex)
 	const struct link *l = links_find(n->links, ifindex);
 
 	return l != NULL ? l->name : "";
+}
+
+static void
+on_echo(void *arg, const struct tap_packet *tapped)
+{
+	struct networks *n = arg;
+	struct listen_packet packet = { .bytes = tapped->bytes,
+		.from = { .sin_family = AF_INET, .sin_port = htons(tapped->from_port) },
+		.ifindex = tapped->ifindex };
+	const char *kind;
+	int error;
+
+	if (!tapped->outgoing || n->dhcp == NULL)
+		return;
+	/* in mode auto this may have changed since */
+	kind = ports_kind(n->dhcp, tapped->ifindex, &error);
+	memcpy(&packet.from.sin_addr, tapped->from, 4);
+	if (kind != NULL && strcmp(kind, "packet") == 0 &&
+	    links_local(n->links, tapped->ifindex, tapped->from, tapped->to, packet.local))
+		n->echo_fn(n->echo_arg, &packet);
+}
+
+int
+networks_echo(struct networks *n, int ifindex, listen_packet_fn *fn, void *arg)
+{
+	struct tap_conf conf = { .ifindex = ifindex,
+		.ports = { n->conf.port },
+		.outgoing = true,
+		.fn = on_echo,
+		.arg = n };
+
+	tap_close(n->echo);
+	n->echo = NULL;
+	n->echo_fn = fn;
+	n->echo_arg = arg;
+	return fn != NULL ? tap_open(n->loop, &conf, &n->echo) : 0;
 }
 
 bool

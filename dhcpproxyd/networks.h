@@ -43,6 +43,13 @@ int networks_scope(const struct networks *n, uint32_t *born);
 /* How many UDP sockets of ours have the port of DHCP. */
 size_t networks_udp_sockets(const struct networks *n);
 
+/*
+ * For a self-test: where the port of DHCP is read by packet sockets, what this very host broadcasts
+ * to it is given to `fn`, too; UDP sockets get it anyway.  `fn` NULL ends that.  0, or a negative
+ * errno: -EPERM without CAP_NET_RAW.
+ */
+int networks_echo(struct networks *n, int ifindex, listen_packet_fn *fn, void *arg);
+
 /* What handlerd is told: the address configured, else that of the only interface, else none. */
 struct ipaddr networks_address(const struct networks *n);
 /* Of both ports. */

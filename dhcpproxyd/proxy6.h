@@ -20,7 +20,8 @@ enum dhcp6_listen {
 
 /* The first member of everything that waits for an answer of handlerd. */
 struct asked {
-	bool ipv6; /* it is proxy6's */
+	bool ipv6;     /* it is proxy6's */
+	bool selftest; /* it is checkup's */
 };
 
 struct proxy6_stats {

@@ -74,6 +74,8 @@ static bool
 read_proxy(struct doctor *d)
 {
 	json_t *conf = ask_proxy(d, "config.show"), *status = ask_proxy(d, "status");
+	const json_t *link;
+	size_t i;
 	bool up;
 
 	if (conf == NULL || status == NULL) {
@@ -90,6 +92,11 @@ read_proxy(struct doctor *d)
 	if (json_is_true(json_object_get(conf, "listen_boot")))
 		d->facts.boot_port = (uint16_t)member_int(conf, "boot_port");
 	d->facts.pid = (pid_t)member_int(status, "pid");
+	json_array_foreach(json_object_get(status, "interfaces"), i, link)
+	{
+		if (strcmp(member_text(link, "name"), d->interface) == 0)
+			d->facts.packet = strcmp(member_text(link, "dhcp"), "packet") == 0;
+	}
 	up = json_is_true(json_object_get(status, "handlerd"));
 	if (up)
 		finding_good(&d->findings, "handlerd", "dhcpproxyd is connected to it");

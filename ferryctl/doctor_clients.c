@@ -92,8 +92,9 @@ announce(const struct doctor *d)
 		json_array_append_new(macs, json_string(mac_format(&mac, text)));
 	}
 	proxy.socket = d->proxy_socket;
-	result = ctl_call(
-	    &proxy, "selftest.begin", json_pack("{s:o, s:i}", "macs", macs, "seconds", TEST_S));
+	result = ctl_call(&proxy, "selftest.begin",
+	    json_pack(
+		"{s:o, s:i, s:s}", "macs", macs, "seconds", TEST_S, "interface", d->interface));
 	if (result == NULL)
 		return false;
 	json_decref(result);

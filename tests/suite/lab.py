@@ -240,7 +240,7 @@ class Site:
                 "store": f"sqlite:{self.run}/store.db", "root": self.root,
                 "script": {"timeout_ms": 2000},
             },
-            "dhcpproxyd": {"interface": "eth0", "address": address},
+            "dhcpproxyd": {"interface": "eth0", "address": address, "self_test": False},
             "tftpd": {"root": self.root, "address": address},
             "httpsbootd": {"root": self.root, "address": address, "http_port": http_port,
                            "certificate": f"{self.run}/etc/tls/server.pem",

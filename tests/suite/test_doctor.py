@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 
-from lab import BIN, DHCP, SERVER, Failure, Lab, Site, check, loaders, network, read, wait_until
+from lab import BIN, DHCP, SERVER, Failure, Lab, Machine, Site, check, loaders, network, read, wait_until
 
 # what has a loader among those of Debian
 BOOTING = ("bios", "uefi-x64", "uefi-arm64", "uefi-http", "ipxe-2019", "ipxe", "relayed")
@@ -233,3 +233,101 @@ def test_rivals():
         second.ca()
         second.start()
         must_find(doctor(lab, server, site), "warning", "another PXE server answers: 10.77.1.50")
+
+
+def test_packet_socket():
+    """Where another server holds port 67, the test goes by the packet socket, as clients do."""
+    with Lab("doctorpacket") as lab:
+        segment, server, _, site = network(lab)
+        dhcp_server(lab, segment)
+        site.conf["dhcpproxyd"]["dhcp_socket"] = "packet"
+        # it has the port for itself
+        lab.spawn(server, ["python3", "-c", "import socket, time\n"
+                           "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+                           "s.bind(('', 67))\ntime.sleep(300)"], "other.log")
+        ready(site)
+        r = doctor(lab, server, site)
+        must_find(r, "good", "dhcpproxyd reads it by a packet socket")
+        must_find(r, "good", "dhcpproxyd sees them on eth0")
+        for kind in BOOTING:
+            must_tell(r, kind, "good", "it is there")
+        check(site.boots() == [], "no boot")
+
+
+def test_at_start():
+    """The short test at the start logs what is wrong, a line each, and nothing else."""
+    with Lab("doctorstart") as lab:
+        segment, server, _, site = network(lab)
+        site.conf["dhcpproxyd"]["self_test"] = True
+        ready(site)
+        log = site.log("dhcpproxyd")
+        wait_until(lambda: site.query("status")["selftests"] >= 7, 20, "the test at the start")
+        lab.sh(None, "sleep 1")
+        lines = [x for x in read(log).splitlines() if "self-test: " in x and "container" not in x]
+        check(lines == [], f"nothing is wrong: {lines}")
+        check(site.boots() == [] and site.query("machines", "list") == [], "and it leaves no trace")
+
+        site.kill("tftpd")
+        site.kill("dhcpproxyd")
+        site.start("dhcpproxyd")
+        wait_until(lambda: "self-test: file: UEFI x64 is offered boot/x64/snponly.efi, and " in
+                   read(log), 30, "a loader that is not to be had is told")
+        site.start("tftpd")
+
+        site.kill("dhcpproxyd")
+        shutil.rmtree(f"{site.root}/boot")
+        site.ferryctl("reload")
+        lab.sh(server, "ip link set eth0 mtu 1400")
+        site.start("dhcpproxyd")
+        wait_until(lambda: "self-test: offers: no kind of firmware" in read(log), 20, "no loaders")
+        check("self-test: mtu: eth0 has an MTU of 1400 bytes" in read(log), "and the MTU")
+
+        site.kill("handlerd")
+        site.kill("dhcpproxyd")
+        site.start("dhcpproxyd")
+        wait_until(lambda: "self-test: handlerd: none is connected" in read(log), 30, "no handlerd")
+
+
+def asked_4011(lab, mac):
+    """Whom this card asked on port 4011, and for which files by TFTP."""
+    out = lab.sh(None, f"tcpdump -nn -r {lab.path('packets.pcap')} 'udp dst port 4011 and ether src {mac}' "
+                       "2>/dev/null", check_status=False)
+    return sorted({line.split(" > ")[1].split(": ")[0] for line in out.splitlines() if " > " in line})
+
+
+def test_as_real_firmware():
+    """What the emulated UEFI does is what OVMF does: it asks 4011, and fetches that file."""
+    with Lab("asreal") as lab:
+        segment, server, _, site = network(lab)
+        lab.capture(segment)
+        dhcp_server(lab, segment)
+        ready(site)
+        c = doctor(lab, server, site)["by"]["uefi-x64"]
+        machine = Machine(lab, segment)
+        wait_until(lambda: "transfer-began" in site.kinds() or machine.process.poll() is not None, 90,
+                   "OVMF fetches its loader")
+        machine.stop()
+        real = [e for e in site.boot()["timeline"] if e["kind"] == "file"][0]
+        check(c["next"] == "tftp" and c["file"] == real["file"].lstrip("/") and c["server"] == SERVER,
+              f"the same file: {c['file']}, {real}")
+        check([s for s in c["steps"] if f"{SERVER}:4011" in s], f"emulated: {c['steps']}")
+        wait_until(lambda: asked_4011(lab, "52:54:00:12:34:56") == [f"{SERVER}.4011"], 5,
+                   f"OVMF asked 4011, too: {asked_4011(lab, '52:54:00:12:34:56')}")
+
+
+def test_shut_out_as_real_firmware():
+    """A DHCP server with option 60 leads both to its own port 4011, past our offer."""
+    with Lab("shutout") as lab:
+        segment, server, _, site = network(lab)
+        lab.capture(segment)
+        dhcp_server(lab, segment, "--dhcp-option-force=60,PXEClient")
+        ready(site)
+        c = doctor(lab, server, site)["by"]["uefi-x64"]
+        check(c["verdict"] == "fault" and [s for s in c["steps"] if f"{DHCP}:4011" in s],
+              f"emulated: {c}")
+        machine = Machine(lab, segment)
+        wait_until(lambda: asked_4011(lab, "52:54:00:12:34:56"), 90, "OVMF asks a boot server")
+        lab.sh(None, "sleep 4")
+        machine.stop()
+        check(asked_4011(lab, "52:54:00:12:34:56") == [f"{DHCP}.4011"], "the DHCP server's alone")
+        check("offer" in site.kinds() and "file" not in site.kinds(), "our offer was of no use")
