@@ -71,6 +71,7 @@ static const struct field answer_fields[] = {
 	ANS(10, FIELD_SLICE, 2u << 20, data),
 	ANS(11, FIELD_SLICE, 1024, text),
 	ANS(12, FIELD_SLICE, 512, trust),
+	ANS(13, FIELD_SLICE, 255, options),
 	ANS(23, FIELD_BOOL, 0, told),
 };
 

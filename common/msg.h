@@ -260,8 +260,9 @@ struct boot_answer {
 	struct slice rule;    /* name of what decided */
 	struct slice file;    /* offer: NBP or URL; file: path below the content root */
 	struct slice data;
-	struct slice text;  /* words for a person */
-	struct slice trust; /* offer: SHA-256 of root certificates (DER), 32 bytes each */
+	struct slice text;    /* words for a person */
+	struct slice trust;   /* offer: SHA-256 of root certificates (DER), 32 bytes each */
+	struct slice options; /* offer: more DHCP options, as they stand in a packet */
 	bool told; /* offer: the timeline tells of it already, it need not be reported again */
 };
 

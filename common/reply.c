@@ -2,8 +2,9 @@
  * Requests and replies; see reply.h.
  *
  * The order of options is the one that no client and no relay is known to mind: 53, 54, 60, 97,
- * 43, 66, 67, 175, and 82 last, as some relays cut off what stands behind it (RFC 3046
- * section 2.2). Nothing is ever overloaded into sname or file, which iPXE would read as a name.
+ * 43, 66, 67, 175, those that a site adds, and 82 last, as some relays cut off what stands behind
+ * it (RFC 3046 section 2.2). Nothing is ever overloaded into sname or file, which iPXE would read
+ * as a name.
  */
 #include "common/reply.h"
 
@@ -246,6 +247,29 @@ put_etherboot(struct wbuf *w, const struct boot_answer *answer)
 }
 
 /*
+ * More options as handlerd wants them.  Those that are ours, and what is no chain of options, would
+ * spoil the packet: then there is none.
+ */
+static void
+put_more(struct wbuf *w, struct slice options)
+{
+	struct rbuf r;
+
+	rbuf_init(&r, options.p, options.n);
+	while (r.left > 0) {
+		uint8_t tag = rbuf_u8(&r);
+		struct slice value = rbuf_slice(&r, rbuf_u8(&r));
+
+		if (r.bad || value.n == 0 || tag < 128 || tag == DHCP_OPT_END ||
+		    tag == DHCP_OPT_ETHERBOOT) {
+			w->bad = true;
+			return;
+		}
+		dhcp_put_option(w, tag, value);
+	}
+}
+
+/*
  * Option 66 for a Raspberry Pi, of which some look there and others at siaddr.  The EEPROM of 2019
  * reads on behind an address that ends in two digits unless it finds a NUL; the ROM of a Pi 3 wants
  * the digits alone.
@@ -327,6 +351,7 @@ reply_build(const struct dhcp_ask *ask, const struct boot_answer *answer, struct
 		dhcp_put_option(w, DHCP_OPT_BOOT_FILE, file);
 	if (!http && answer->style != OFFER_RPI)
 		put_etherboot(w, answer);
+	put_more(w, answer->options);
 	dhcp_put_option(
 	    w, DHCP_OPT_RELAY_INFO, (struct slice){ ask->relay_info, ask->relay_info_n });
 	wbuf_u8(w, DHCP_OPT_END);

@@ -2,6 +2,7 @@
 #include "handlerd/decision.h"
 
 #include "common/pxe.h"
+#include "handlerd/extra.h"
 
 #include <string.h>
 
@@ -189,6 +190,20 @@ style_of(const struct deciding *d, const struct rule_conf *rule)
 				: d->policy->conf.offer_uefi);
 }
 
+/* What the rule's program reads besides.  It was checked when the policy was made. */
+static void
+add_options(const struct deciding *d, const struct rule_conf *rule)
+{
+	size_t start = d->scratch->used;
+	const char *why;
+
+	if (rule == NULL || rule->options.n == 0 || d->a->action != ACTION_OFFER)
+		return;
+	for (size_t i = 0; i < rule->options.n; i++)
+		(void)extra_put(d->scratch, rule->options.v[i], &why);
+	(void)answer_take(d, start, &d->a->options);
+}
+
 static void
 offer_loader(const struct deciding *d, const struct rule_conf *rule)
 {
@@ -207,6 +222,7 @@ offer_loader(const struct deciding *d, const struct rule_conf *rule)
 		/* it goes its own way from there, so there is nothing to learn */
 		d->out->loader_why = ADAPT_PREFERRED;
 		offer_path(d, list[0], OFFER_RPI);
+		add_options(d, rule);
 		return;
 	}
 	l = choose_loader(d, list, n);
@@ -214,6 +230,7 @@ offer_loader(const struct deciding *d, const struct rule_conf *rule)
 		offer_url(d, l);
 	else
 		offer_path(d, l, style_of(d, rule));
+	add_options(d, rule);
 }
 
 /*

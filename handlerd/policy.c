@@ -1,6 +1,9 @@
 /* The compiled policy; see policy.h. */
 #include "handlerd/policy.h"
 
+#include "common/dhcp.h"
+#include "handlerd/extra.h"
+
 #include "common/path.h"
 #include "handlerd/pattern.h"
 
@@ -394,6 +397,27 @@ check_action(struct check *c, const struct rule_conf *r, const char *path)
 }
 
 static void
+check_options(struct check *c, const struct rule_conf *r, const char *path)
+{
+	uint8_t room[EXTRA_BYTES];
+	struct slice before;
+	const char *why;
+	struct wbuf w;
+
+	if (r->options.n > 0 && r->action != RULE_LOADER)
+		complain(c, path, "options are for action \"loader\"");
+	wbuf_init(&w, room, sizeof(room));
+	for (size_t i = 0; i < r->options.n; i++) {
+		size_t at = w.used;
+
+		if (extra_put(&w, r->options.v[i], &why) < 0)
+			complain(c, path, "option \"%.100s\" %s", r->options.v[i], why);
+		else if (dhcp_sub_option((struct slice){ room, at }, room[at], &before) == 0)
+			complain(c, path, "option %u is there twice", room[at]);
+	}
+}
+
+static void
 check_rules(struct check *c)
 {
 	const struct rule_conf *rules = c->p->conf.rules.v;
@@ -410,6 +434,7 @@ check_rules(struct check *c)
 				complain(c, path, "there is a rule \"%s\" before it", r->name);
 		}
 		check_action(c, r, path);
+		check_options(c, r, path);
 		for (size_t k = 0; k < r->targets.n; k++) {
 			if (!is_target(c->p, r->targets.v[k]))
 				complain(c, path, "there is no target \"%.100s\"", r->targets.v[k]);

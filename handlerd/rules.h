@@ -97,6 +97,7 @@ struct rule_conf {
 	int action; /* enum rule_action */
 	char *entry, *menu;
 	struct config_strings loaders; /* paths below the content root, in order of preference */
+	struct config_strings options; /* for extra_put() */
 	struct config_strings targets; /* names; none: all */
 	int style;                     /* enum offer_style of a loader's offer; -1: by firmware */
 	struct prompt prompt;

@@ -1,4 +1,5 @@
 /* The keys of a rule; see rules.h. */
+#include "handlerd/extra.h"
 #include "handlerd/rules.h"
 
 /* in the order of enum rule_action */
@@ -89,6 +90,14 @@ const struct config_key rule_keys[] = {
 	    .def = "[]",
 	    .max = 16,
 	    .help = "loaders of action `loader`, in order of preference" },
+	{ .name = "options",
+	    .type = CONFIG_STRINGS,
+	    AT(options),
+	    .def = "[]",
+	    .max = EXTRA_OPTIONS,
+	    .help = "DHCP options that action `loader` adds to its offer, each `CODE:TYPE:VALUE`: "
+		    "codes 128 to 254, types `text`, `cstring` (a NUL at its end), `hex`, `ip`, "
+		    "`u8`, `u16`, `u32`" },
 	{ .name = "targets",
 	    .type = CONFIG_STRINGS,
 	    AT(targets),

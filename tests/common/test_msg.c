@@ -163,6 +163,7 @@ test_other_records(void)
 		.data = slice_str("#!ipxe\n"),
 		.text = slice_str("words"),
 		.trust = slice_str("0123456789abcdef0123456789abcdef"),
+		.options = slice_str("\374\2xy"),
 	};
 	struct boot_event event = {
 		.seq = 3,
@@ -222,6 +223,7 @@ test_other_records(void)
 	CHECK_BYTES(a.data, answer.data);
 	CHECK_BYTES(a.text, answer.text);
 	CHECK_BYTES(a.trust, answer.trust);
+	CHECK_BYTES(a.options, answer.options);
 
 	test_case("an event comes back as it went");
 	msg_begin(&w, buf, sizeof(buf), MSG_EVENTS, 0);

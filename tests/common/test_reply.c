@@ -485,6 +485,18 @@ test_details(void)
 	CHECK_INT(r.file.n, 0);
 	CHECK_INT(r.opt[DHCP_OPT_BOOT_FILE].n, 128);
 
+	test_case("options that handlerd adds stand behind ours");
+	answer.options = (struct slice){ (const uint8_t *)"\xfc\2xy\x96\4\12\1\1\1", 10 };
+	CHECK_INT(answer_packet(EDK2_DISCOVER, false, &answer, bytes, &n, &r), 0);
+	CHECK(slice_is(r.opt[252], "xy") && r.opt[150].n == 4);
+	answer.options = (struct slice){ (const uint8_t *)"\x43\1x", 3 };
+	CHECK_INT(answer_packet(EDK2_DISCOVER, false, &answer, bytes, &n, &r), -EMSGSIZE);
+	answer.options = (struct slice){ (const uint8_t *)"\xfc\3x", 3 };
+	CHECK_INT(answer_packet(EDK2_DISCOVER, false, &answer, bytes, &n, &r), -EMSGSIZE);
+	answer.options = (struct slice){ (const uint8_t *)"\xfc", 1 };
+	CHECK_INT(answer_packet(EDK2_DISCOVER, false, &answer, bytes, &n, &r), -EMSGSIZE);
+	answer.options = (struct slice){ 0 };
+
 	test_case("what the client said that it takes is not exceeded");
 	answer.file = slice_str("boot/x64/snponly.efi");
 	answer.trust = (struct slice){ trust, 6 * 32 };

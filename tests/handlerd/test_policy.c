@@ -71,6 +71,21 @@ test_mistakes(void)
 		{ "action loader without loaders",
 		    "{\"rules\":[{\"name\":\"a\",\"action\":\"loader\"}]}",
 		    "rules[0]: action \"loader\" needs loaders\n" },
+		{ "an option that is Bootferry's own",
+		    "{\"rules\":[{\"name\":\"a\",\"action\":\"loader\",\"loaders\":[\"x\"],"
+		    "\"options\":[\"67:text:x\"]}]}",
+		    "rules[0]: option \"67:text:x\" has a code that is not" },
+		{ "an option that is there twice",
+		    "{\"rules\":[{\"name\":\"a\",\"action\":\"loader\",\"loaders\":[\"x\"],"
+		    "\"options\":[\"252:text:x\",\"210:text:y\",\"252:u8:1\"]}]}",
+		    "rules[0]: option 252 is there twice\n" },
+		{ "options of another action",
+		    "{\"rules\":[{\"name\":\"a\",\"action\":\"ignore\",\"options\":["
+		    "\"252:text:x\"]}]}",
+		    "rules[0]: options are for action \"loader\"\n" },
+		{ "a host for HTTP Boot that is none",
+		    "{\"offers\":{\"http_host\":\"pxe.example/x\"}}",
+		    "offers.http_host: \"pxe.example/x\" is neither a host name nor an address\n" },
 		{ "action refer without targets",
 		    "{\"rules\":[{\"name\":\"a\",\"action\":\"refer\"}]}",
 		    "rules[0]: action \"refer\" needs targets in the block referral\n" },

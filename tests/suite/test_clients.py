@@ -171,6 +171,32 @@ def test_unknown_arch():
         check("unknown-arch" in json.dumps(reasons), "they are counted by their reason")
 
 
+def test_options():
+    """A rule adds options that its program reads: the path of Windows' BCD on port 4011."""
+    rule = {"name": "windows", "when": {"arch": ["x64"]}, "action": "loader", "loaders": [X64],
+            "options": ["252:cstring:\\Boot\\x64.bcd", "150:ip:10.77.1.10"]}
+    with Lab("options") as lab:
+        segment, _, client, site = network(lab, handlerd={"rules": [rule]})
+        capture = ready(lab, site, segment)
+        asked = ({"options": dhcp.firmware(7).hex()},
+                 {"options": dhcp.windows(7).hex(), "kind": 3, "to": SERVER, "port": 4011, "source": 68,
+                  "ciaddr": "10.77.1.50"},
+                 {"options": dhcp.firmware(16, b"HTTPClient").hex()})
+        for way in asked:
+            r = lab.client(client, "ask", **way)
+            check(len(r) == 1 and r[0]["options"]["252"] == b"\\Boot\\x64.bcd\0".hex(), f"252 is there: {r}")
+            check(r[0]["options"]["150"] == "0a4d010a" and r[0]["order"][-2:] == [252, 150], f"in order: {r}")
+        r = lab.client(client, "ask", options=dhcp.firmware(0).hex())
+        check(len(r) == 1 and "252" not in r[0]["options"], "not for others")
+        wait_until(lambda: len(offers.exchanges(capture, [SERVER])) == 4, 5, "four replies")
+        offers.check_capture(capture, SERVER, added=(252, 150))
+        rule["options"] = ["67:text:x"]
+        with open(f"{site.run}/handlerd.json", "w", encoding="utf-8") as f:
+            json.dump(site.conf["handlerd"], f)
+        r = site.ferryctl("reload", ok=False)
+        check(r.returncode != 0 and "has a code that is not" in r.stderr, f"a mistake is told: {r.stderr}")
+
+
 def test_http_host():
     """HTTP Boot gets an address unless the site names a host."""
     with Lab("httphost") as lab:
