@@ -205,6 +205,54 @@ test_offers(void)
 	}
 }
 
+/* The options of replies, octet by octet, that real firmware was seen to boot from. */
+static void
+test_golden(void)
+{
+	static const struct {
+		const char *what, *options;
+		bool boot_port;
+		enum offer_style style;
+		const char *file, *want;
+	} cases[] = {
+		{ "edk2's BINL offer", EDK2_DISCOVER, false, OFFER_BINL, "ipxe.efi",
+		    "350102 36040a4d0002 3c09505845436c69656e74 " OPT_UUID "af03010101 ff" },
+		{ "the ACK on 4011", EDK2_BOOTSERVER, true, OFFER_BINL, "ipxe.efi",
+		    "350105 36040a4d0002 3c09505845436c69656e74 " OPT_UUID "af03010101 ff" },
+		{ "a PXE10 offer", EDK2_DISCOVER, false, OFFER_PXE10, "ipxe.efi",
+		    "350102 36040a4d0002 3c09505845436c69656e74 " OPT_UUID
+		    "2b04060108ff af03010101 ff" },
+		{ "an offer to iPXE that outweighs the DHCP server's", IPXE_EFI_2019, false,
+		    OFFER_IPXE, "http://10.77.0.2/boot.ipxe",
+		    "350102 36040a4d0002 3c09505845436c69656e74 " OPT_UUID
+		    "2b04060108ff af03010101 ff" },
+		{ "an HTTP Boot offer", EDK2_HTTP, false, OFFER_HTTP, "http://10.77.0.2/ipxe.efi",
+		    "350102 36040a4d0002 3c0a48545450436c69656e74 " OPT_UUID
+		    "4319 687474703a2f2f31302e37372e302e322f697078652e656669 ff" },
+		{ "an offer to U-Boot, which sends no option 97", UBOOT, false, OFFER_BINL,
+		    "ipxe.efi", "350102 36040a4d0002 3c09505845436c69656e74 af03010101 ff" },
+	};
+	struct boot_answer answer = { .action = ACTION_OFFER };
+	uint8_t bytes[DHCP_REPLY_MAX], want[256];
+	struct dhcp_packet r;
+	size_t n = 0;
+
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		size_t k = test_unhex(cases[i].want, want, sizeof(want));
+
+		test_case("golden: %s", cases[i].what);
+		answer.style = cases[i].style;
+		answer.file = slice_str(cases[i].file);
+		CHECK_INT(
+		    answer_packet(cases[i].options, cases[i].boot_port, &answer, bytes, &n, &r), 0);
+		CHECK_BYTES(
+		    ((struct slice){ bytes + DHCP_HEADER_BYTES, k }), ((struct slice){ want, k }));
+		CHECK(slice_is(r.file, cases[i].file) && memcmp(r.siaddr, ours, 4) == 0);
+		CHECK_INT(n, DHCP_HEADER_BYTES + k < DHCP_REPLY_MIN ? DHCP_REPLY_MIN
+								    : DHCP_HEADER_BYTES + k);
+	}
+}
+
 /* The fast no, by firmware kind. */
 static void
 test_local(void)
@@ -588,6 +636,7 @@ main(void)
 	test_sorting();
 	test_offers();
 	test_local();
+	test_golden();
 	test_all();
 	test_rpi();
 	test_windows();
