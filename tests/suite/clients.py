@@ -96,6 +96,27 @@ def flood6(options, count, device="eth0"):
     return got
 
 
+def spoil6(packets, seed, samples, device="eth0"):
+    """Sends good packets that are cut off, changed or both, to ports 547 and 4011."""
+    rng = random.Random(seed)
+    good = [bytes.fromhex(x) for x in samples]
+    s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+    s.bind(("::", 546))
+    sent = 0
+    for n in range(packets):
+        data = bytearray(rng.choice(good))
+        for _ in range(rng.randrange(0, 4)):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        if rng.random() < 0.5:
+            del data[rng.randrange(len(data)):]
+        s.sendto(data, (dhcp6.GROUP, rng.choice((547, 547, 4011)), 0, socket.if_nametoindex(device)))
+        sent += 1
+        if n % 100 == 99:
+            time.sleep(0.02)
+    return sent
+
+
 def tftp_ask(address, name, options, device="eth0"):
     """Sends a read request and ends what it began; where the OACK came from, and its options."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET

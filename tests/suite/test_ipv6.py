@@ -31,19 +31,20 @@ def tool(package, name):
     return path
 
 
-def router(lab, segment, address=f"{PREFIX}1", managed=True):
-    """Says by router advertisements that addresses come from DHCPv6."""
-    ns = host6(lab, "router6", segment, address)
+def router(lab, segment, ns=None, dev="eth0", prefix=PREFIX, managed=True):
+    """Says by router advertisements whether addresses come from DHCPv6."""
+    ns = ns or host6(lab, "router6", segment, f"{prefix}1")
     lab.sh(ns, "sysctl -qw net.ipv6.conf.all.forwarding=1")
     path = lab.path("radvd.conf")
     with open(path, "w", encoding="ascii") as f:
-        f.write(f"""interface eth0 {{
+        f.write(f"""interface {dev} {{
   AdvSendAdvert on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4;
   AdvManagedFlag {"on" if managed else "off"}; AdvOtherConfigFlag on;
-  prefix {PREFIX}/64 {{ AdvOnLink on; AdvAutonomous on; }};
+  prefix {prefix}/64 {{ AdvOnLink on; AdvAutonomous on; }};
 }};
 """)
-    lab.spawn(ns, [tool("radvd", "radvd"), "-n", "-C", path, "-m", "stderr", "-p", lab.path("radvd.pid")], "radvd.log")
+    lab.spawn(ns, [tool("radvd", "radvd"), "-n", "-C", path, "-m", "stderr", "-p", lab.path("radvd.pid")],
+              "radvd.log")
     return ns
 
 
@@ -98,8 +99,8 @@ def script_url(port=8060):
     return f"http://[{SERVER6}]:{port}/2PXE/boot"
 
 
-def dnsmasq_with_script(lab, ns):
-    dnsmasq6(lab, ns, "--dhcp-userclass=set:ipxe,iPXE",
+def dnsmasq_with_script(lab, ns, *extra):
+    dnsmasq6(lab, ns, *extra, "--dhcp-userclass=set:ipxe,iPXE",
              f"--dhcp-option=tag:ipxe,option6:bootfile-url,{script_url()}")
 
 
@@ -152,6 +153,33 @@ def test_http_boot_beside_kea():
                    ("file", "boot/x64/snponly.efi"), ("transfer-finished", "boot/x64/snponly.efi"),
                    ("file", "autoexec.ipxe"))
     check_story(b, "http", None)
+
+
+def test_pxe_through_a_relay():
+    """The same from another link: a router with a relay agent, which asks both servers."""
+    with Lab("pxe6relay") as lab:
+        near, far = lab.segment("near"), lab.segment("far")
+        capture6(lab, far)
+        agent = host6(lab, "relay", near, f"{PREFIX}1")
+        lab.plug(agent, far, None, "eth1")
+        lab.sh(agent, "ip -6 addr add fd77:2::1/64 dev eth1 nodad")
+        router(lab, far, ns=agent, dev="eth1", prefix="fd77:2::")
+        dhcp = host6(lab, "dhcp6", near, f"{PREFIX}2")
+        server = host6(lab, "server", near, SERVER6)
+        for ns in (dhcp, server):
+            lab.sh(ns, f"ip -6 route add fd77:2::/64 via {PREFIX}1")
+        dnsmasq_with_script(lab, dhcp, "--dhcp-range=fd77:2::1000,fd77:2::1fff,64,1h")
+        site = site6(lab, server)
+        prepare(site)
+        site.start()
+        lab.spawn(agent, ["dhcrelay", "-6", "-d", "--no-pid", "-I", "-l", "eth1", "-u", f"{SERVER6}%eth0",
+                          "-u", f"{PREFIX}2%eth0"], "dhcrelay.log")
+        wait_until(lambda: "Sending on" in read(lab.path("dhcrelay.log")), 10, "dhcrelay")
+        b = boot(lab, site, far, seconds=200, args=NO_IPV4)
+        check(b["relay"] == "fd77:2::1", f"the client's link is known: {b['relay']}")
+        check_timeline(b, ("discover", "snponly.efi"), ("lease", ""), ("bootserver", "snponly.efi"),
+                       ("transfer-finished", "snponly.efi"))
+        check_story(b, "http", "boot/x64/snponly.efi")
 
 
 def ready(site):
@@ -412,3 +440,37 @@ def test_limits():
         lab.sh(None, "sleep 2.5")
         counters = [s["counters"] for s in site.query("status")["services"] if s["daemon"] == "dhcpproxyd"][0]
         check(counters["ipv6_client_rate"] == 17, f"the others are counted: {counters}")
+
+
+def test_https():
+    """A certificate of `ferryctl ca` is good for an IPv6 address."""
+    with Lab("https6") as lab:
+        _, client, site = network6(lab, http_port=0)
+        ready(site)
+        url = f"https://[{SERVER6}]:8050/2PXE/boot"
+        out = lab.sh(client, f"curl -gsS --cacert {site.run}/etc/ca/ca.pem {url} 2>&1 || ls -R {site.run}/etc")
+        check(out.startswith("#!ipxe\n") and f"set pxeurl https://[{SERVER6}]:8050/" in out, out[:600])
+        check("isset ${netX/ip6} || dhcp" in out, "it does not wait for IPv4")
+        r = lab.client(client, "ask6", options=dhcp6.ipxe().hex(), kind=dhcp6.INFORMATION_REQUEST)
+        check(url_of(r[0]) == url, f"without plain HTTP iPXE gets the secure URL: {url_of(r[0])}")
+
+
+def test_hostile():
+    """Spoiled packets, thousands of them, to both ports: none is answered wrongly, and all is well after."""
+    with Lab("hostile6") as lab:
+        _, client, site = network6(lab)
+        ready(site)
+        inner = dhcp6.message(dhcp6.SOLICIT, dhcp6.firmware())
+        good = [inner, dhcp6.message(dhcp6.REQUEST, dhcp6.firmware()),
+                dhcp6.message(dhcp6.INFORMATION_REQUEST, dhcp6.ipxe())]
+        wrapped = inner
+        for hops in range(10):  # two more than are taken
+            wrapped = dhcp6.relayed(wrapped, "fd77:2::1", "fe80::1", hops=hops, interface_id=b"x" * 40)
+            good.append(wrapped)
+        sent = lab.client(client, "spoil6", packets=4000, seed=7, samples=[x.hex() for x in good])
+        check(sent == 4000, "all were sent")
+        r = lab.client(client, "ask6", options=dhcp6.firmware().hex())
+        check(len(r) == 1, "a client is answered as before")
+        check(all(p.poll() is None for p in site.daemons.values()), "all daemons live")
+        wait_until(lambda: [s["counters"] for s in site.query("status")["services"] if s["daemon"] == "dhcpproxyd"]
+                   [0]["ipv6_malformed"] > 500, 10, "what was spoiled is counted")
