@@ -408,6 +408,25 @@ def burst(n, options, mac="020000000001", machines=1, device="eth0"):
     return n
 
 
+def pose_as_servers(n, seed, device="eth0"):
+    """Sends n OFFERs to everybody, each of another server, good ones and spoilt ones."""
+    rng = random.Random(seed)
+    s = _sockets(device)
+    s.bind(("", 67))
+    for i in range(n):
+        options = dhcp.option(54, rng.randbytes(4)) + dhcp.option(60, b"PXEClient") + dhcp.option(67, b"evil\xff.efi")
+        data = bytearray(dhcp.packet(rng.randbytes(6), 2, options))
+        data[0] = 2
+        data[16:20] = rng.randbytes(4)
+        if i % 3 == 0:
+            for _ in range(4):
+                data[rng.randrange(1, len(data))] = rng.randrange(256)
+        s.sendto(bytes(data), ("255.255.255.255", 68))
+        if i % 100 == 99:
+            time.sleep(0.002)
+    return n
+
+
 def rpc(path, method, **params):
     """Calls a method of a control socket."""
     with socket.socket(socket.AF_UNIX) as s:

@@ -288,6 +288,30 @@ def test_same_host():
         check(c["effect"] == "wins" and c["offers"] == 1, f"the DHCP server's, and not ours: {c}")
 
 
+def test_flood_of_servers():
+    """Who poses as ever new servers fills neither table nor log nor store, and clients are served meanwhile."""
+    with Wire("flood", handlerd={"learn_servers_h": 0}) as w:
+        w.start()
+        flood = w.lab.spawn(w.lab.host("other", w.segment, "10.77.1.60/24"),
+                            ["python3", os.path.join(os.path.dirname(os.path.abspath(__file__)), "inside.py"), "clients",
+                             "pose_as_servers", json.dumps({"n": 30000, "seed": 7})], "flood.log")
+        for i in range(5):
+            check(w.ask(UEFI, mac=f"02000000000{i}").get(SERVER), f"a client is served: {read(w.lab.path('flood.log'))}")
+        flood.wait(timeout=60)
+        w.lab.processes.remove(flood)
+        check(read(w.lab.path("flood.log")).strip() == "30000", "all were sent")
+        c = w.counters()
+        check(c["server_packets"] > 20000, f"they were seen: {c}")
+        mine = w.lab.client(w.client, "rpc", path=f"{w.site.run}/dhcpproxyd.sock", method="rivals")["result"]
+        check(len(mine) == 256 and c["servers_forgotten"] > 100, f"{len(mine)} are remembered: {c}")
+        lines = len([x for x in read(w.log).splitlines() if ": server address=" in x])
+        check(20 < lines < 150, f"{lines} lines in the log")
+        time.sleep(1)
+        check(len(w.site.query("rivals")) <= lines, "handlerd knows those that were told")
+        check(w.site.query("status")["store"]["records"] < 1000, "the store is not filled")
+        check(w.ask(UEFI, mac="020000000009").get(SERVER), "clients are served")
+
+
 def test_yield():
     """The server of yield_to has the first word; when it is gone, we step in, for iPXE within 1 s."""
     with Wire("yield", dhcpproxyd={"yield_to": [RIVAL], "yield_ms": 1500}) as w:
