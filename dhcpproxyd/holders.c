@@ -33,7 +33,7 @@ look(int fd, int family, const struct search *s)
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	uint8_t bytes[ANSWER_BYTES];
 	struct diag_message m;
-	bool found = false;
+	int found = 0;
 	struct wbuf w;
 
 	wbuf_init(&w, bytes, sizeof(bytes));
@@ -54,34 +54,51 @@ look(int fd, int family, const struct search *s)
 				return found;
 			if (m.kind == DIAG_FAILED)
 				return m.error < 0 ? m.error : -EBADMSG;
-			found |= is_rival(s, &m);
+			found += is_rival(s, &m);
 		}
 		if (rc == -EBADMSG)
 			return rc;
 	}
 }
 
-int
-holders_find(uint16_t port, int ifindex, int own_fd)
+/* How many fit, of both families; a negative errno. */
+static int
+search(const struct search *s)
 {
-	struct search s = { .port = port, .ifindex = ifindex };
 	struct timeval limit = { .tv_sec = 1 };
-	struct stat st;
-	int fd, rc;
+	int fd, n, n6;
 
-	if (own_fd >= 0 && fstat(own_fd, &st) == 0)
-		s.own_inode = st.st_ino;
 	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 	if (fd < 0)
 		return -errno;
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	rc = look(fd, AF_INET, &s);
-	/* a socket of IPv6 that takes IPv4, too, holds the port of both */
-	if (rc == 0) {
-		rc = look(fd, AF_INET6, &s);
-		if (rc < 0)
-			rc = 0; /* a kernel without IPv6 */
+	n = look(fd, AF_INET, s);
+	if (n >= 0) {
+		/* a socket of IPv6 that takes IPv4, too, holds the port of both */
+		n6 = look(fd, AF_INET6, s);
+		n += n6 > 0 ? n6 : 0; /* a kernel without IPv6 */
 	}
 	close(fd);
-	return rc;
+	return n;
+}
+
+int
+holders_find(uint16_t port, int ifindex, int own_fd)
+{
+	struct search s = { .port = port, .ifindex = ifindex };
+	struct stat st;
+	int n;
+
+	if (own_fd >= 0 && fstat(own_fd, &st) == 0)
+		s.own_inode = st.st_ino;
+	n = search(&s);
+	return n > 0 ? 1 : n;
+}
+
+int
+holders_count(uint16_t port)
+{
+	struct search s = { .port = port };
+
+	return search(&s);
 }

@@ -10,5 +10,7 @@
  * does not tell.
  */
 int holders_find(uint16_t port, int ifindex, int own_fd);
+/* How many UDP sockets have this port, ours among them; or a negative errno. */
+int holders_count(uint16_t port);
 
 #endif

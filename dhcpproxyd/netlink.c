@@ -92,6 +92,20 @@ take(struct netlink *n, struct slice messages)
 	return result;
 }
 
+/*
+ * The queue overflowed.  What is still in it is older than what was lost: an interface that it
+ * names may be gone by now.  So it goes, with the rest of an answer under way, and all is asked
+ * anew.
+ */
+static int
+start_over(struct netlink *n)
+{
+	while (recv(n->lf.fd, n->messages, sizeof(n->messages), MSG_DONTWAIT) >= 0 ||
+	       errno == ENOBUFS || errno == EINTR)
+		;
+	return errno == EAGAIN ? ask_all(n) : -errno;
+}
+
 /* Reads what is there: 0, or a negative errno that ends it. */
 static int
 read_some(struct netlink *n)
@@ -104,10 +118,7 @@ read_some(struct netlink *n)
 	    (struct sockaddr *)&from, &len);
 	if (got >= 0) /* another process could send here, too */
 		return from.nl_pid == 0 ? take(n, (struct slice){ n->messages, (size_t)got }) : 0;
-	if (errno != ENOBUFS)
-		return -errno;
-	n->again = true;
-	return n->asked == RTNL_OTHER ? ask_all(n) : 0;
+	return errno == ENOBUFS ? start_over(n) : -errno;
 }
 
 static void

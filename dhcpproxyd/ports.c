@@ -309,12 +309,15 @@ static void
 on_watch(void *arg)
 {
 	struct ports *p = arg;
+	/* one question for all, as a rule */
+	bool others = p->conf.mode == PORTS_AUTO && ports_udp_sockets(p) > 0 &&
+	              holders_count(p->conf.port) > (int)ports_udp_sockets(p);
 
 	for (size_t i = 0; i < p->ndoors; i++) {
 		struct door *d = p->doors[i];
 		int was = d->error;
 
-		if (d->udp != NULL && p->conf.mode == PORTS_AUTO)
+		if (others && d->udp != NULL)
 			give_way(p, d);
 		if (was == 0)
 			continue;

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 
 import dhcp
@@ -158,6 +159,33 @@ def test_comes_later():
         for who in (client, remote):
             replies = ask(lab, who)
             check(len(replies) == 2 and len(ours(replies)) == 1, f"both answer: {replies}")
+
+
+def test_storm():
+    """More changes at once than the kernel keeps for us: in the end the interfaces are known."""
+    with Lab("storm") as lab:
+        _, server, client = same_host(lab)
+        site = proxy(lab, server, interface=["eth0", "m*"], address="")
+        pid = status(site)["pid"]
+        with open(lab.path("make"), "w", encoding="ascii") as f:
+            for i in range(120):
+                f.write(f"link add m{i} type veth peer name x{i}\nlink set x{i} up\nlink set m{i} up\n"
+                        f"addr add 10.100.{i}.1/24 dev m{i}\n")
+        with open(lab.path("flap"), "w", encoding="ascii") as f:
+            for _ in range(8):
+                for i in range(120):
+                    f.write(f"link set m{i} down\nlink set m{i} up\n")
+        os.kill(pid, signal.SIGSTOP)
+        lab.sh(server, f"ip -batch {lab.path('make')}; ip -batch {lab.path('flap')}; ip link del m7; "
+                       "ip addr add 10.200.0.1/24 dev m8")
+        os.kill(pid, signal.SIGCONT)
+
+        def served():
+            return {i["name"]: i for i in status(site)["interfaces"] if i["state"] == "serving"}
+        wait_until(lambda: len(served()) == 120 == len(status(site)["interfaces"]), 20, "all but one, and eth0")
+        check("m7" not in served(), "the one that went is gone")
+        check(served()["m8"]["addresses"] == ["10.100.8.1/24", "10.200.0.1/24"], f"{served()['m8']}")
+        answered_once(lab, client, SERVER)
 
 
 def test_port_taken():
