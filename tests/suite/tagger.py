@@ -38,7 +38,10 @@ def main():
             for level, kind, data in control:
                 state, _, _, _, _, tci = struct.unpack("IIIHHH", data[:18])
                 if (level, kind) == (SOL_PACKET, PACKET_AUXDATA) and state & VLAN_VALID and tci & 0xfff == tag:
-                    os.write(tap, frame)
+                    try:
+                        os.write(tap, frame)
+                    except OSError:  # it is down
+                        pass
 
 
 if __name__ == "__main__":
