@@ -1,24 +1,16 @@
 """Sites without any proxy: `ferryctl dhcp-options` tells the DHCP server what machines are told."""
 
-import glob
 import json
 import os
-import shutil
 
 import dhcp
 import dhcp6
-from lab import CACHE, CLIENTS, DHCP, SERVER, TOP, Failure, Lab, Site, check, read, wait_until
+from lab import CLIENTS, DHCP, SERVER, TOP, Lab, Site, check, read, wait_until
+from peers import tool
 from test_boot import boot, check_story, check_timeline, prepare
 from test_ipv6 import NO_IPV4, PREFIX, SERVER6, capture6, host6, router, site6
 
 DATA = f"{TOP}/tests/data/dhcp-options"
-
-
-def tool(name):
-    """A program in PATH, or of a package that was only unpacked."""
-    found = shutil.which(name) or next(iter(glob.glob(f"{CACHE}/tools/*/usr/sbin/{name}")), None)
-    check(found, f"{name} is neither in PATH nor below {CACHE}/tools")
-    return found
 
 
 class Kea:
