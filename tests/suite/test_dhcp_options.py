@@ -281,6 +281,27 @@ def test_dnsmasq_uefi_http_boot():
     http_boot(Dnsmasq())
 
 
+class KeaForRom(Kea):
+    """Kea that takes an iPXE without HTTPS for plain PXE, as another maker's ROM would be."""
+
+    def config(self, lab, snippet, subnets):
+        conf = json.loads(snippet)
+        any_ipxe = [c for c in conf["Dhcp4"]["client-classes"] if c["name"].endswith("-any-ipxe")][0]
+        any_ipxe["test"] = "option[175].option[20].exists"
+        return super().config(lab, json.dumps(conf), subnets)
+
+
+def test_bios_pxe():
+    """
+    A BIOS ROM loads undionly.kpxe, which looks for no autoexec.ipxe: it keeps the ROM's packets, so
+    it has the fingerprint and says so by the user class.
+    """
+    b, log = direct(KeaForRom(), "bios")
+    check_timeline(b, ("transfer-finished", "boot/bios/undionly.kpxe"))
+    check_story(b, "https", None)
+    check('target=/2PXE/boot ' in log, "the first script was that of the DHCP server's URL")
+
+
 def test_autoexec():
     """iPXE that takes autoexec.ipxe by TFTP: the script asks it for the fingerprint."""
     b, log = direct(Isc())
