@@ -442,9 +442,8 @@ judge_file(const struct doctor *d, struct doctor_client *c)
 		return;
 	}
 	if (!r.good && c->machine.kind == EMULATE_PI) {
-		rule(c, FINDING_WARNING, "a Raspberry Pi finds no system here",
-		    "put its files below the content root, as the Pi's documentation tells",
-		    "%s: %s", name, r.text);
+		rule(c, FINDING_WARNING, "a Raspberry Pi finds no firmware here",
+		    "put its files into boot/rpi of the content root", "%s: %s", name, r.text);
 		return;
 	}
 	if (!r.good) {
@@ -528,7 +527,10 @@ judge_nothing(const struct doctor *d, struct doctor_client *c)
 	else if (strcmp(c->end, "silent") == 0)
 		rule(c, FINDING_WARNING, "machines of this kind do not boot from here",
 		    strcmp(c->reason, boot_reason_name(REASON_NO_LOADER)) == 0
-			? "ferryctl loaders import, if there are such machines"
+			? c->machine.kind == EMULATE_PI
+		              ? "if there are such machines, put their files into boot/rpi of the "
+		                "content root"
+		              : "ferryctl loaders import, if there are such machines"
 			: "if there are such machines, see ferryctl explain",
 		    "no offer within %d s: handlerd says: %s", EMULATE_WINDOW_MS / 1000,
 		    reason_words(c->reason));

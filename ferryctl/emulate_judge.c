@@ -674,7 +674,7 @@ pi_offers(const struct emulate_client *c, struct inbox *in, const uint8_t own[st
 			memcpy(v->server, ip.b, 4);
 		v->port = 69;
 		v->next = EMULATE_TFTP;
-		(void)strcpy(v->file, "config.txt");
+		(void)strcpy(v->file, "start4.elf");
 		emulate_say(v, "takes the offer of %s", v4_format(o->id, text));
 		emulate_say(v,
 		    "fetches config.txt, start4.elf and so on by TFTP from %s, first below "

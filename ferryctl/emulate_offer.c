@@ -114,9 +114,9 @@ offer_read(const struct emulate_packet *packet, uint32_t xid, const uint8_t mac[
 	o->pxe = slice_begins(o->p.opt[DHCP_OPT_CLASS], "PXEClient");
 	o->http = slice_begins(o->p.opt[DHCP_OPT_CLASS], "HTTPClient");
 	o->file = o->p.has[DHCP_OPT_BOOT_FILE] ? o->p.opt[DHCP_OPT_BOOT_FILE] : o->p.file;
-	/* a counted NUL at its end does no harm */
-	while (o->file.n > 0 && o->file.p[o->file.n - 1] == '\0')
-		o->file.n--;
+	/* it ends at its first NUL, which may be counted in option 67 */
+	if (o->file.n > 0)
+		o->file.n = strnlen((const char *)o->file.p, o->file.n);
 	if (o->pxe)
 		read_vendor(o);
 	read_etherboot(o);

@@ -214,7 +214,7 @@ static const struct row offers[] = {
 	    EMULATE_NOTHING, 0, "", "no http or https URL", false },
 
 	{ "the Pi looks for its text", EMULATE_PI,
-	    { PLAIN, O(2, 0, 2, "", OFFER_OF("2") PXE PI_MENU) }, EMULATE_TFTP, 2, "config.txt",
+	    { PLAIN, O(2, 0, 2, "", OFFER_OF("2") PXE PI_MENU) }, EMULATE_TFTP, 2, "start4.elf",
 	    "serial number", false },
 	{ "an x86 loader is nothing to it", EMULATE_PI,
 	    { PLAIN, O(2, 0, 2, "undionly.kpxe", OFFER_OF("2") PXE BYPASS) }, EMULATE_NOTHING, 0,

@@ -1,6 +1,7 @@
 """ferryctl doctor: a healthy site, and each fault that it is to find."""
 
 import json
+import os
 import shutil
 import subprocess
 
@@ -286,6 +287,38 @@ def test_at_start():
         site.kill("dhcpproxyd")
         site.start("dhcpproxyd")
         wait_until(lambda: "self-test: handlerd: none is connected" in read(log), 30, "no handlerd")
+
+
+def test_raspberry_pi():
+    """A Raspberry Pi boots where its files are, and is told where they belong."""
+    with Lab("doctorpi") as lab:
+        segment, server, _, site = network(lab)
+        dhcp_server(lab, segment)
+        ready(site)
+        r = doctor(lab, server, site)
+        must_tell(r, "raspberry-pi", "warning", "no offer")
+        check("boot/rpi" in r["by"]["raspberry-pi"]["cure"], "where its files belong")
+        os.mkdir(f"{site.root}/boot/rpi")
+        with open(f"{site.root}/boot/rpi/start4.elf", "wb") as f:
+            f.write(bytes(5000))
+        site.ferryctl("reload")
+        must_tell(doctor(lab, server, site), "raspberry-pi", "good", "start4.elf (5.0 kB)")
+
+
+def test_twins():
+    """Two dhcpproxyd on one interface are seen by their answers, and by the port."""
+    with Lab("doctortwins") as lab:
+        segment, server, client, site = network(lab)
+        dhcp_server(lab, segment)
+        site.conf["dhcpproxyd"]["dhcp_socket"] = "udp"
+        ready(site)
+        first = f"{site.run}/dhcpproxyd.sock"
+        site.conf["dhcpproxyd"].update({"control": f"{site.run}/twin.sock", "listen_boot": False})
+        site.start("dhcpproxyd")
+        r = doctor(lab, server, site, "--socket", first)
+        must_find(r, "warning", "another dhcpproxyd")
+        must_find(r, "warning", f"{SERVER} answers each DISCOVER more than once")
+        must_find(doctor(lab, client, site, "--from-here"), "warning", "more than once")
 
 
 def asked_4011(lab, mac):
