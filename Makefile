@@ -72,9 +72,9 @@ DAEMONS := dhcpproxyd tftpd httpsbootd handlerd
 
 ferryctl_PURE := dhcp_options_plan dhcp_options_kea dhcp_options_isc dhcp_options_dnsmasq \
 	dhcp_options_microsoft dhcp_options_mikrotik dhcp_options_cisco \
-	emulate emulate_offer emulate_judge
+	emulate emulate_offer emulate_judge emulate_pxe emulate_ipxe
 ferryctl_EDGE := client table show machines publish images fetch loaders ca script capture \
-	decide explain rivals dhcp_options segment doctor doctor_clients doctor_print
+	decide explain rivals dhcp_options segment doctor doctor_clients doctor_judge doctor_print
 
 PROGRAMS := $(DAEMONS) ferryctl
 

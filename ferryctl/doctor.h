@@ -1,6 +1,7 @@
 /*
  * ferryctl doctor dhcp: what is wrong, in words.  doctor.c asks the daemons and looks at the host,
- * doctor_clients.c lets emulated clients boot, doctor_print.c tells.
+ * doctor_clients.c lets emulated clients ask, doctor_judge.c judges what
+ * they got, doctor_print.c tells.
  */
 #ifndef FERRYCTL_DOCTOR_H
 #define FERRYCTL_DOCTOR_H
@@ -62,6 +63,13 @@ struct doctor {
 /* Lets all clients ask, and judges what they get; findings are added.  False after printing why
  * that is not possible. */
 bool doctor_run_clients(struct doctor *d);
+
+/* True if this is an address of this host. */
+bool doctor_is_own(const struct doctor *d, const uint8_t b[static 4]);
+/* The verdict about what it got; fetches what it would. */
+void doctor_judge_client(const struct doctor *d, struct doctor_client *c);
+/* Adds findings about the servers that were heard. */
+void doctor_judge_servers(struct doctor *d);
 
 /* Prints all, or as JSON; the exit status. */
 int doctor_print(const struct doctor *d);
