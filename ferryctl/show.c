@@ -173,7 +173,8 @@ cmd_status(const struct ctl *c, int argc, char *argv[])
 	s = ctl_call(c, "status", NULL);
 	if (s == NULL || c->json)
 		return ctl_print_json(s);
-	if (json_object_get(s, "daemon") != NULL) {
+	/* handlerd names itself, too */
+	if (strcmp(member_text(s, "daemon"), "handlerd") != 0) {
 		print_front(s);
 		json_decref(s);
 		return CTL_OK;

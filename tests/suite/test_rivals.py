@@ -360,7 +360,7 @@ def test_limits():
         lines = [x for x in read(w.log).splitlines() if "dropped in the last" in x]
         check(len(lines) == 1 and f"{500 - passed} over client_rate" in lines[0], f"once: {lines}")
         wait_until(lambda: f"dropped by dhcpproxyd of subnet lab: {500 - passed} client_rate\n" in
-                   w.site.ferryctl("status"), 5, "and the status")
+                   w.site.ferryctl("status"), 5, f"and the status: {w.site.ferryctl('status')}")
         check(rules_out(w, 500, options=UEFI.hex(), machines=500) == 500, "500 machines at once are a storm")
         # a reload changes the limits
         w.site.conf["dhcpproxyd"].update({"client_rate": 0, "total_rate": 5, "total_burst": 50})
