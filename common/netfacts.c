@@ -9,6 +9,8 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <ifaddrs.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,12 +33,23 @@ read_line(const char *path, char *buf, size_t size)
 	return good;
 }
 
+/* A cable between two network namespaces, as containers get it; a macvlan is none. */
+static bool
+is_veth(int fd, const char *interface)
+{
+	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+	struct ifreq ifr = { 0 };
+
+	(void)snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", interface);
+	ifr.ifr_data = (void *)&info;
+	return ioctl(fd, SIOCETHTOOL, &ifr) == 0 && strcmp(info.driver, "veth") == 0;
+}
+
 static void
 read_interface(struct netfacts *f)
 {
 	struct ifreq ifr = { 0 };
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	char path[64], text[32];
 
 	if (fd < 0)
 		return;
@@ -50,11 +63,9 @@ read_interface(struct netfacts *f)
 	}
 	if (ioctl(fd, SIOCGIFMTU, &ifr) == 0)
 		f->mtu = (unsigned)ifr.ifr_mtu;
+	f->veth = is_veth(fd, f->interface);
 	close(fd);
 	f->ifindex = (int)if_nametoindex(f->interface);
-	/* a virtual cable names the index of its other end, a card its own */
-	(void)snprintf(path, sizeof(path), "/sys/class/net/%s/iflink", f->interface);
-	f->veth = read_line(path, text, sizeof(text)) && atoi(text) != f->ifindex;
 }
 
 static uint8_t

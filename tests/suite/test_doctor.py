@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 
 from lab import BIN, DHCP, SERVER, Failure, Lab, Machine, Site, check, loaders, network, read, wait_until
@@ -81,6 +82,32 @@ def test_healthy():
         check("decide" not in read(site.log("handlerd")), "no line of the log")
         text = doctor(lab, server, site, as_json=False)
         check("UEFI x64 PXE: good: it boots boot/x64/snponly.efi (" in text, f"in words: {text}")
+
+
+def test_control():
+    """What is wrong with a call is told; a test that ends makes room for the next."""
+    with Lab("doctorcontrol") as lab:
+        _, _, _, site = network(lab)
+        ready(site)
+
+        def call(**params):
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(f"{site.run}/dhcpproxyd.sock")
+                s.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "selftest.begin",
+                                      "params": params}).encode() + b"\n")
+                return json.loads(s.makefile().readline())
+
+        macs = ["02:d0:c7:00:00:01"]
+        for params, text in (({"macs": macs}, '"seconds"'), ({"macs": macs, "seconds": 61}, '"seconds"'),
+                             ({"macs": [], "seconds": 5}, '"macs"'), ({"seconds": 5}, '"macs"'),
+                             ({"macs": macs * 17, "seconds": 5}, '"macs"'),
+                             ({"macs": macs + ["x"], "seconds": 5}, "number 2 is no hardware address"),
+                             ({"macs": macs, "seconds": 5, "interface": "eth9"}, '"interface"')):
+            r = call(**params)
+            check(r.get("error", {}).get("code") == -32602 and text in r["error"]["message"],
+                  f"{params}: {r}")
+        for _ in range(3):
+            check(call(macs=macs, seconds=5, interface="eth0").get("result") is True, "a good one")
 
 
 def test_from_here():
