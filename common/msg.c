@@ -341,7 +341,8 @@ NAME_FN(boot_reason_name, enum boot_reason, REASONS,
     [REASON_SOURCE_ENTRY] = "source-entry", [REASON_SOURCE_SCRIPT] = "source-script",
     [REASON_SOURCE_FAILED] = "source-failed", [REASON_SOURCE_LATE] = "source-late", [REASON_TOKEN] = "token",
     [REASON_SOURCE_FILE] = "source-file", [REASON_LOOP] = "loop-guard",
-    [REASON_OTHER_FAMILY] = "other-family")
+    [REASON_OTHER_FAMILY] = "other-family",
+    [REASON_STYLE_LEARNED] = "style-learned")
 NAME_FN(event_kind_name, enum event_kind, EVENT_KINDS,
     [EVENT_NONE] = "none", [EVENT_OFFER] = "offer", [EVENT_LEASE] = "lease",
     [EVENT_TRANSFER_BEGAN] = "transfer-began", [EVENT_TRANSFER_FINISHED] = "transfer-finished",

@@ -141,6 +141,7 @@ enum boot_reason {
 	REASON_SOURCE_FILE,     /* the web service tells what is in this file */
 	REASON_LOOP,            /* it fetches the same loader again and again */
 	REASON_OTHER_FAMILY,    /* tftpd or httpsbootd does not serve this client's IP version */
+	REASON_STYLE_LEARNED,   /* the preferred loader, offered in another style, by experience */
 	REASONS,
 };
 
@@ -225,7 +226,7 @@ struct boot_request {
 	struct slice token;     /* that the client shows; a secret, never logged */
 	/* for telling one firmware from another */
 	struct slice param_list; /* option 55 */
-	uint32_t ndi; /* option 94: type << 16 | major << 8 | minor, and NDI_UUID of option 97 */
+	uint32_t ndi; /* option 94: type << 16 | major << 8 | minor; and NDI_... of other options */
 	/* of a self-test: to be answered as any other, and to leave no trace */
 	bool selftest;
 };
@@ -234,6 +235,8 @@ struct boot_request {
 #define NDI_UUID(form)   ((uint32_t)(form) << 24)
 #define NDI_UUID_OF(ndi) ((enum ndi_uuid)((ndi) >> 24 & 3))
 #define NDI_VERSION(ndi) ((ndi)&0xffffffu)
+/* Option 43 named the item of a boot menu. */
+#define NDI_BOOT_ITEM (UINT32_C(1) << 26)
 enum ndi_uuid {
 	NDI_UUID_ABSENT,
 	NDI_UUID_GIVEN, /* type 0 and 16 octets, as RFC 4578 wants it */

@@ -105,9 +105,9 @@ ask_from_packet(const struct dhcp_packet *p, bool boot_port, const uint8_t serve
 	return a.kind;
 }
 
-/* Options 94 and 97 as far as they tell one firmware from another; see boot_request. */
+/* Option 94, and what handlerd is told of options 43 and 97; see boot_request. */
 static uint32_t
-ndi_of(const struct dhcp_packet *p)
+ndi_of(const struct dhcp_packet *p, bool has_boot_item)
 {
 	struct slice ndi = p->opt[DHCP_OPT_NDI], uuid = p->opt[DHCP_OPT_UUID];
 	uint32_t v = 0;
@@ -116,7 +116,7 @@ ndi_of(const struct dhcp_packet *p)
 		v = (uint32_t)ndi.p[0] << 16 | (uint32_t)ndi.p[1] << 8 | ndi.p[2];
 	if (p->has[DHCP_OPT_UUID])
 		v |= NDI_UUID(uuid.n == 17 && uuid.p[0] == 0 ? NDI_UUID_GIVEN : NDI_UUID_ODD);
-	return v;
+	return has_boot_item ? v | NDI_BOOT_ITEM : v;
 }
 
 void
@@ -149,7 +149,7 @@ ask_to_request(const struct dhcp_ask *ask, const struct dhcp_packet *p, const ch
 		.relay_info = p->opt[DHCP_OPT_RELAY_INFO],
 		.file = p->file,
 		.param_list = p->opt[DHCP_OPT_PARAM_LIST],
-		.ndi = ndi_of(p),
+		.ndi = ndi_of(p, c->has_boot_item),
 	};
 }
 

@@ -24,7 +24,7 @@ static void
 print_answer(const json_t *o)
 {
 	static const char *const keys[] = { "action", "rule", "reason", "style", "server", "file",
-		"entry", "text", "loader_why" };
+		"entry", "text", "loader_why", "style_why", "style_words", "model" };
 
 	for (size_t i = 0; i < NITEMS(keys); i++) {
 		char *safe;

@@ -16,6 +16,7 @@
 #include "handlerd/machines.h"
 #include "handlerd/policy.h"
 #include "handlerd/referral.h"
+#include "handlerd/styles.h"
 #include "handlerd/token.h"
 #include "handlerd/ws.h"
 
@@ -91,6 +92,8 @@ struct facts {
 	struct subject subject; /* what rules ask about */
 	struct machine_knowledge machine;
 	const struct adapt *adapt;
+	const struct styles *styles;
+	uint64_t firmware; /* its firmware_key(); 0: this request does not tell */
 	uint64_t now_ms;
 	uint64_t boot;          /* the id */
 	bool trusted;           /* the firmware's offer carried our fingerprint */
@@ -115,6 +118,7 @@ enum {
 	EFFECT_LOADER = 1u << 2,        /* a loader was offered: adapt_given() */
 	EFFECT_LOG = 1u << 3,           /* the rule wants a line in the log */
 	EFFECT_STRANGE_ARCH = 1u << 4,  /* firmware of an architecture that nobody knows */
+	EFFECT_STYLE = 1u << 5,         /* experience chose the style: styles_given() */
 };
 
 struct decision {
@@ -125,6 +129,9 @@ struct decision {
 	struct loader_choice loaders[ADAPT_LOADERS];
 	size_t loader_at;
 	enum adapt_reason loader_why;
+	/* of an offer of a loader: why in this style, and which one is the default */
+	enum style_why style_why;
+	enum offer_style style_first;
 	char entry[IMAGE_NAME_MAX]; /* the entry that this boot is about, or "" */
 };
 

@@ -140,11 +140,48 @@ choose_loader(const struct deciding *d, const struct loader *const *list, size_t
 	return list[out->loader_at];
 }
 
+/* The style of a rule, or of the configuration for this kind of firmware. */
+static enum offer_style
+fixed_style(const struct deciding *d, const struct rule_conf *rule)
+{
+	/* the names of a rule's styles have one before them for "by firmware" */
+	if (rule != NULL && rule->style > 0)
+		return policy_style(rule->style - 1);
+	return policy_style(arch_find(d->r->arch)->kind == ARCH_KIND_BIOS
+				? d->policy->conf.offer_bios
+				: d->policy->conf.offer_uefi);
+}
+
+/*
+ * The style that experience speaks for, if it is firmware that has a choice and no rule names one.
+ */
+static enum offer_style
+choose_style(const struct deciding *d, enum offer_style fixed, bool by_rule)
+{
+	const struct facts *f = d->facts;
+	enum offer_style list[STYLES_MAX];
+	bool http = d->r->client == CLIENT_HTTP;
+	struct decision *out = d->out;
+	enum styles_kind kind;
+	size_t n;
+
+	out->style_first = fixed;
+	out->style_why = STYLE_RULE;
+	if (by_rule || !d->policy->conf.offer_adapt || (d->r->client != CLIENT_PXE && !http) ||
+	    !styles_kind_of(d->r->arch, http, &kind))
+		return fixed;
+	n = styles_list(kind, fixed, list);
+	out->effects |= EFFECT_STYLE;
+	return list[styles_choose(
+	    f->styles, &f->subject.mac, http, f->firmware, list, n, f->now_ms, &out->style_why)];
+}
+
 static void
 offer_path(const struct deciding *d, const struct loader *l, enum offer_style style)
 {
-	enum boot_reason reason =
-	    d->out->loader_why == ADAPT_PREFERRED ? REASON_LOADER : REASON_LOADER_LEARNED;
+	enum boot_reason reason = d->out->loader_why != ADAPT_PREFERRED ? REASON_LOADER_LEARNED
+	                          : style != d->out->style_first        ? REASON_STYLE_LEARNED
+	                                                                : REASON_LOADER;
 
 	if (d->facts->tftp_other_family) {
 		answer_ignore(d, REASON_OTHER_FAMILY);
@@ -176,18 +213,8 @@ offer_url(const struct deciding *d, const struct loader *l)
 	put_base(d->scratch, &web, secure, !secure && !named);
 	wbuf_printf(d->scratch, "2PXE/file/%s", l->path);
 	if (answer_take(d, start, &url))
-		offer(d, OFFER_HTTP, url, secure ? REASON_LOADER_HTTPS : REASON_LOADER);
-}
-
-static enum offer_style
-style_of(const struct deciding *d, const struct rule_conf *rule)
-{
-	/* the names of a rule's styles have one before them for "by firmware" */
-	if (rule != NULL && rule->style > 0)
-		return policy_style(rule->style - 1);
-	return policy_style(arch_find(d->r->arch)->kind == ARCH_KIND_BIOS
-				? d->policy->conf.offer_bios
-				: d->policy->conf.offer_uefi);
+		offer(d, choose_style(d, OFFER_HTTP, false), url,
+		    secure ? REASON_LOADER_HTTPS : REASON_LOADER);
 }
 
 /* What the rule's program reads besides.  It was checked when the policy was made. */
@@ -221,7 +248,7 @@ offer_loader(const struct deciding *d, const struct rule_conf *rule)
 	if (list[0]->info.cpu == ARCH_CPU_RPI) {
 		/* it goes its own way from there, so there is nothing to learn */
 		d->out->loader_why = ADAPT_PREFERRED;
-		offer_path(d, list[0], OFFER_RPI);
+		offer_path(d, list[0], choose_style(d, OFFER_RPI, true));
 		add_options(d, rule);
 		return;
 	}
@@ -229,7 +256,8 @@ offer_loader(const struct deciding *d, const struct rule_conf *rule)
 	if (pxe_wants_url(d->r->client, d->r->arch))
 		offer_url(d, l);
 	else
-		offer_path(d, l, style_of(d, rule));
+		offer_path(
+		    d, l, choose_style(d, fixed_style(d, rule), rule != NULL && rule->style > 0));
 	add_options(d, rule);
 }
 
@@ -258,7 +286,7 @@ offer_target(const struct deciding *d, const struct ruling *ruling)
 	offer(d,
 	    choices[0].by_url ? (d->r->client == CLIENT_IPXE ? OFFER_IPXE : OFFER_HTTP)
 	    : d->facts->subject.cpu == ARCH_CPU_RPI ? OFFER_RPI
-						    : style_of(d, NULL),
+						    : fixed_style(d, NULL),
 	    slice_str(choices[0].file), REASON_REFERRED);
 	d->a->trust = (struct slice){ 0 };
 	return true;

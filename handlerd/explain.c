@@ -133,6 +133,20 @@ set_message(json_t *o, const struct boot_answer *a)
 		set_name(o, "message", hex_format(msg_end(&w), hex));
 }
 
+/* Why a loader is offered in this style. */
+static void
+explain_style(json_t *o, const struct facts *facts, const struct decision *d)
+{
+	char key[FIRMWARE_KEY_STRLEN];
+
+	if (d->answer.action != ACTION_OFFER || (d->effects & EFFECT_LOADER) == 0)
+		return;
+	set_name(o, "style_why", style_why_name(d->style_why));
+	set_name(o, "style_words", style_why_words(d->style_why));
+	if (facts->firmware != 0)
+		set_name(o, "model", firmware_key_format(facts->firmware, key));
+}
+
 json_t *
 explain_decision(const struct boot_request *r, const struct policy *policy,
     const struct facts *facts, const struct decision *d)
@@ -145,6 +159,7 @@ explain_decision(const struct boot_request *r, const struct policy *policy,
 		set_text(o, "script", a->data);
 	if ((d->effects & EFFECT_LOADER) != 0)
 		set_name(o, "loader_why", adapt_reason_name(d->loader_why));
+	explain_style(o, facts, d);
 	set_message(o, a);
 	json_object_set_new(o, "asks", explain_need(d->need));
 	json_object_set_new(o, "policy", json_integer((json_int_t)policy->number));

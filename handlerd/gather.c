@@ -431,6 +431,18 @@ gather_token(struct handlerd *h, const struct policy *policy, const struct boot 
 	}
 }
 
+/* Requests after the DISCOVER tell less, and so does one that a person made up. */
+static uint64_t
+firmware_of(const struct boot_request *r)
+{
+	struct firmware f;
+
+	if (r->vendor_class.n == 0)
+		return 0;
+	firmware_of_request(r, &f);
+	return firmware_key(&f);
+}
+
 /* --- all of it -------------------------------------------------------------------------------- */
 
 void
@@ -447,6 +459,8 @@ gather(struct handlerd *h, const struct boot_request *r, const struct boot *b,
 		.images = h->catalogue->images,
 		.nimages = h->catalogue->nimages,
 		.adapt = h->adapt,
+		.styles = h->styles,
+		.firmware = r->stage == STAGE_DISCOVER ? firmware_of(r) : 0,
 		/* a policy before this one has other targets */
 		.health =
 		    h->prober != NULL && policy == h->policy ? prober_health(h->prober) : NULL,

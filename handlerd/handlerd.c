@@ -6,6 +6,7 @@
 #include "handlerd/gather.h"
 #include "handlerd/guard.h"
 #include "handlerd/inquire.h"
+#include "handlerd/quirks.h"
 #include "handlerd/recall.h"
 #include "handlerd/reload.h"
 #include "handlerd/report.h"
@@ -114,6 +115,8 @@ note_transfer(struct handlerd *h, const struct boot *b, const struct boot_event 
 	(void)slice_copy(path, sizeof(path), e->file);
 	if (e->kind == EVENT_TRANSFER_FINISHED)
 		adapt_fetched(h->adapt, &b->mac, path, wall_clock_ms());
+	if (e->kind == EVENT_LEASE)
+		quirks_lease(h, &b->mac);
 	report_transfer(h, b, e);
 }
 
@@ -282,11 +285,26 @@ open_root(struct handlerd *h)
 		    content_strerror(-h->root_fd));
 }
 
-/* A file beside the database. */
-static void
-state_path(const struct handlerd *h, const char *name, char path[static 4096])
+void
+handlerd_state_path(const struct handlerd *h, const char *name, char path[static 4096])
 {
 	(void)snprintf(path, 4096, "%s%s", handlerd_store_path(h->conf->store), name);
+}
+
+bool
+handlerd_state_save(const struct handlerd *h, const char *name, json_t *dump)
+{
+	char path[4096], fresh[4096 + 8];
+	bool saved;
+
+	handlerd_state_path(h, name, path);
+	(void)snprintf(fresh, sizeof(fresh), "%s.new", path);
+	saved = dump != NULL && json_dump_file(dump, fresh, JSON_COMPACT) == 0 &&
+	        rename(fresh, path) == 0;
+	if (!saved)
+		log_warn("\"%s\"", path);
+	json_decref(dump);
+	return saved;
 }
 
 /* --- what was learned about loaders --------------------------------------------------------- */
@@ -297,7 +315,7 @@ restore_adapt(struct handlerd *h)
 	char path[4096];
 	json_t *dump;
 
-	state_path(h, "-loaders.json", path);
+	handlerd_state_path(h, "-loaders.json", path);
 	dump = json_load_file(path, 0, NULL);
 	if (dump == NULL)
 		return; /* none yet, or damaged: what it told is learned again */
@@ -309,20 +327,10 @@ restore_adapt(struct handlerd *h)
 static void
 save_adapt(struct handlerd *h)
 {
-	char path[4096], fresh[4096 + 8];
-	json_t *dump;
-
 	if (h->adapt == NULL || h->adapt_saved == adapt_changes(h->adapt))
 		return;
-	state_path(h, "-loaders.json", path);
-	(void)snprintf(fresh, sizeof(fresh), "%s.new", path);
-	dump = adapt_dump(h->adapt);
-	if (dump == NULL || json_dump_file(dump, fresh, JSON_COMPACT) < 0 ||
-	    rename(fresh, path) < 0)
-		log_warn("loaders: \"%s\"", path);
-	else
+	if (handlerd_state_save(h, "-loaders.json", adapt_dump(h->adapt)))
 		h->adapt_saved = adapt_changes(h->adapt);
-	json_decref(dump);
 }
 
 static void
@@ -335,6 +343,7 @@ on_minute(void *arg)
 	    h->keyring, wall_clock_ms()); /* told there; the old keys still serve */
 	save_adapt(h);
 	rivalry_save(h);
+	quirks_save(h);
 }
 
 /* --- life ----------------------------------------------------------------------------------- */
@@ -406,6 +415,8 @@ open_tables(struct handlerd *h)
 		rc = loops_new(GUARD_PLACES, hash_key, &h->loops);
 	if (rc == 0)
 		rc = rivalry_open(h);
+	if (rc == 0)
+		rc = quirks_open(h);
 	if (rc == 0)
 		rc = token_uses_new((size_t)h->conf->tokens.max_held, &h->token_uses);
 	if (rc < 0)
@@ -490,6 +501,7 @@ handlerd_run(struct handlerd *h)
 	notes_repeats(&h->notes, true);
 	save_adapt(h);
 	rivalry_save(h);
+	quirks_save(h);
 	if (rc < 0)
 		log_errx("event loop: %s", strerror(-rc));
 	return rc;
@@ -516,6 +528,7 @@ handlerd_close(struct handlerd *h)
 	adapt_free(h->adapt);
 	rivalry_close(h);
 	loops_free(h->loops);
+	styles_free(h->styles);
 	token_uses_free(h->token_uses);
 	keyring_close(h->keyring);
 	loop_free(h->loop);

@@ -74,6 +74,12 @@ struct handlerd {
 	struct token_uses *token_uses;
 	struct adapt *adapt;
 	uint64_t adapt_saved; /* adapt_changes() when it was written to its file */
+	struct styles *styles;
+	uint64_t styles_saved, styles_news; /* styles_changes() and _news() likewise */
+	bool styles_due;                    /* styles_timer runs */
+	struct loop_timer styles_timer;
+	uint64_t styles_second, styles_unremarked; /* remarks of this second, and those left out */
+	unsigned styles_remarks;
 	struct replay *replays;
 	struct inquiry *inquiries;
 	size_t ninquiries;
@@ -134,6 +140,11 @@ void handlerd_set_state(
     struct handlerd *h, uint64_t machine, enum machine_state state, struct slice by);
 void handlerd_assign(struct handlerd *h, uint64_t machine, struct slice entry, bool once,
     uint64_t until_ms, struct slice by);
+
+/* The path of a file beside the database. */
+void handlerd_state_path(const struct handlerd *h, const char *name, char path[static 4096]);
+/* Writes such a file; takes over `dump`.  False after logging why not. */
+bool handlerd_state_save(const struct handlerd *h, const char *name, json_t *dump);
 
 /* The path of the database in the key `store`; NULL if it is of another kind. */
 const char *handlerd_store_path(const char *store);

@@ -8,6 +8,7 @@
 #include "handlerd/explain.h"
 #include "handlerd/gather.h"
 #include "handlerd/judge.h"
+#include "handlerd/quirks.h"
 #include "handlerd/recall.h"
 #include "handlerd/report.h"
 
@@ -39,6 +40,7 @@ struct inquiry {
 	struct bus_reply to;
 	bool opened; /* it is the first request of its boot */
 	bool quiet;  /* a self-test: answered, and nothing is written down */
+	struct styles_return style_before;
 	/* for a person */
 	explain_fn *result;
 	void *arg;
@@ -574,6 +576,7 @@ write_down(struct inquiry *q)
 		if (q->r.stage == STAGE_REPORT)
 			boot_note_report(b, q->r.file);
 		note_life(q, b);
+		quirks_note(q->h, &q->r, b, &q->style_before, &q->decision);
 		apply_effects(q, b);
 		note_phase(q, b, before);
 		notes_boot(&q->h->notes, b);
@@ -706,6 +709,7 @@ inquire(struct handlerd *h, const struct bus_reply *to, const struct boot_reques
 	q.policy = policy_ref(b != NULL ? b->policy : h->policy);
 	if (q.opened)
 		note_silence(&q, b);
+	q.style_before = quirks_arrive(h, r, q.policy);
 	begin(&q);
 }
 

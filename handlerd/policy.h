@@ -84,6 +84,7 @@ struct policy_conf {
 	int offer_uefi, offer_bios; /* of policy_style() */
 	int strange_arch;           /* enum arch_cpu of firmware whose number is not in the table */
 	char *http_host;            /* in the URLs of HTTP Boot; "": the address */
+	bool offer_adapt;
 	char *menu_title;
 	char *menu_default;
 	int64_t menu_timeout_ms;

@@ -161,6 +161,13 @@ static const struct config_key offer_keys[] = {
 	    .max = 253,
 	    .help = "host in the URLs for UEFI HTTP Boot, which needs DNS from the DHCP server to "
 		    "use a name; empty: httpsbootd's address, over HTTPS its name" },
+	{ .name = "adapt",
+	    .type = CONFIG_BOOL,
+	    AT(offer_adapt),
+	    .def = "true",
+	    .help =
+		"whether firmware that comes back without having followed its offer gets one of "
+		"another style, and models of machines are learned from" },
 	{ 0 },
 };
 

@@ -120,6 +120,16 @@ no_experience(void)
 	return adapt;
 }
 
+static const struct styles *
+no_styles(void)
+{
+	static struct styles *styles;
+
+	if (styles == NULL && styles_new(1, 1, &styles) < 0)
+		abort();
+	return styles;
+}
+
 void
 stock_facts(const struct boot_request *r, bool trusted, uint16_t http_port,
     char path[static CONTENT_PATH_MAX], struct facts *ret)
@@ -135,6 +145,7 @@ stock_facts(const struct boot_request *r, bool trusted, uint16_t http_port,
 		.images = images,
 		.nimages = NITEMS(images),
 		.adapt = no_experience(),
+		.styles = no_styles(),
 		.now_ms = 1,
 		.web = { .known = true,
 		    .host = r->server.family == 6 ? STOCK_ADDRESS6 : STOCK_ADDRESS,

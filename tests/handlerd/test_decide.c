@@ -384,7 +384,7 @@ test_unknown_arch(void)
 		CHECK_INT(d.answer.action, cases[i].action);
 		CHECK_INT(d.answer.reason, cases[i].reason);
 		CHECK_INT(d.answer.style, cases[i].style);
-		CHECK_INT(d.effects, cases[i].effects);
+		CHECK_INT(d.effects & ~(unsigned)EFFECT_STYLE, cases[i].effects);
 		policy_unref(policy);
 	}
 }
@@ -519,7 +519,8 @@ check_want(const struct decision *d, const struct want *want)
 	CHECK_INT(a->action, want->action);
 	CHECK_STR(boot_reason_name(a->reason), boot_reason_name(want->reason));
 	CHECK_BYTES(a->rule, slice_str(want->rule != NULL ? want->rule : "r"));
-	CHECK_INT(d->effects, want->effects);
+	/* test_styles() has that one */
+	CHECK_INT(d->effects & ~(unsigned)EFFECT_STYLE, want->effects);
 	if (a->action == ACTION_OFFER) {
 		CHECK_INT(a->style, want->detail);
 		CHECK_BYTES(a->file, slice_str(want->text != NULL ? want->text : ""));
@@ -914,6 +915,83 @@ test_loaders(void)
 		OFFER_BINL, REASON_LOADER, "boot/x64/snponly.efi", "default", EFFECT_LOADER),
 	    &d);
 	adapt_free(adapt);
+}
+
+static void
+test_styles(void)
+{
+	static const char snponly[] = "boot/x64/snponly.efi";
+	static const struct {
+		const char *what, *conf;
+		enum ask ask;
+		bool tried; /* and did not follow BINL */
+		enum offer_style style, first;
+		enum boot_reason reason;
+		enum style_why why;
+		unsigned effects;
+	} cases[] = {
+		{ "UEFI gets BINL", "{}", ASK_UEFI, false, OFFER_BINL, OFFER_BINL, REASON_LOADER,
+		    STYLE_DEFAULT, EFFECT_STYLE },
+		{ "BIOS gets PXE10 with a prompt", "{}", ASK_BIOS, false, OFFER_PXE10_PROMPT,
+		    OFFER_PXE10_PROMPT, REASON_LOADER, STYLE_DEFAULT, EFFECT_STYLE },
+		{ "the site's default", "{\"offers\":{\"uefi\":\"menu\"}}", ASK_UEFI, false,
+		    OFFER_MENU, OFFER_MENU, REASON_LOADER, STYLE_DEFAULT, EFFECT_STYLE },
+		{ "one that was not followed makes room for the next", "{}", ASK_UEFI, true,
+		    OFFER_PXE10, OFFER_BINL, REASON_STYLE_LEARNED, STYLE_NEXT, EFFECT_STYLE },
+		{ "... and port 4011 is told the same", "{}", ASK_4011, true, OFFER_PXE10,
+		    OFFER_BINL, REASON_STYLE_LEARNED, STYLE_NEXT, EFFECT_STYLE },
+		{ "a rule's style is that, whatever was learned",
+		    "{\"rules\":[{\"name\":\"r\",\"action\":\"loader\",\"loaders\":[\"boot/x64/"
+		    "snponly.efi\"],"
+		    "\"style\":\"menu\"}]}",
+		    ASK_UEFI, true, OFFER_MENU, OFFER_MENU, REASON_LOADER, STYLE_RULE, 0 },
+		{ "a rule without a style leaves it to experience",
+		    "{\"rules\":[{\"name\":\"r\",\"action\":\"loader\",\"loaders\":[\"boot/x64/"
+		    "snponly.efi\"]}]}",
+		    ASK_UEFI, true, OFFER_PXE10, OFFER_BINL, REASON_STYLE_LEARNED, STYLE_NEXT,
+		    EFFECT_STYLE },
+		{ "adapting is off", "{\"offers\":{\"adapt\":false}}", ASK_UEFI, true, OFFER_BINL,
+		    OFFER_BINL, REASON_LOADER, STYLE_RULE, 0 },
+		{ "HTTP Boot has one style", "{}", ASK_HTTP, true, OFFER_HTTP, OFFER_HTTP,
+		    REASON_LOADER_HTTPS, STYLE_DEFAULT, EFFECT_STYLE },
+	};
+	struct boot_request r = request_of(ASK_UEFI);
+	struct firmware f;
+	struct styles_sight sight = { &r.mac, &f, 0, 1, 0 };
+	struct styles *experience;
+	static uint8_t room[DECIDE_SCRATCH];
+
+	firmware_of_request(&r, &f);
+	sight.key = firmware_key(&f);
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		struct boot_request ask = request_of(cases[i].ask);
+		struct facts facts = facts_of(&ask);
+		struct policy *policy = stock_policy_of(cases[i].conf);
+		struct decision d;
+		struct wbuf w;
+
+		test_case("styles: %s", cases[i].what);
+		CHECK_INT(styles_new(1, 1, &experience), 0);
+		sight.xid = 1;
+		styles_given(experience, &sight, OFFER_BINL, OFFER_BINL, STYLE_DEFAULT, 1000);
+		sight.xid = 2;
+		if (cases[i].tried)
+			CHECK(styles_arrive(experience, &sight, 61000).unanswered);
+		facts.styles = experience;
+		facts.now_ms = 61000;
+		wbuf_init(&w, room, sizeof(room));
+		decide(&ask, policy, &facts, &w, &d);
+		CHECK_INT(d.answer.action, ACTION_OFFER);
+		CHECK_STR(offer_style_name(d.answer.style), offer_style_name(cases[i].style));
+		CHECK_STR(boot_reason_name(d.answer.reason), boot_reason_name(cases[i].reason));
+		CHECK_STR(style_why_name(d.style_why), style_why_name(cases[i].why));
+		CHECK_INT(d.style_first, cases[i].first);
+		CHECK_INT(d.effects & EFFECT_STYLE, cases[i].effects);
+		if (cases[i].ask == ASK_UEFI)
+			CHECK_BYTES(d.answer.file, slice_str(snponly));
+		styles_free(experience);
+		policy_unref(policy);
+	}
 }
 
 /* --- choices -------------------------------------------------------------------------------- */
@@ -1663,6 +1741,7 @@ main(void)
 	test_actions();
 	test_machine();
 	test_loaders();
+	test_styles();
 	test_choices();
 	test_images();
 	test_sources();

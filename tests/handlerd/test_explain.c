@@ -98,6 +98,8 @@ test_offer(void)
 	CHECK_STR(string_of(o, "style"), offer_style_name(OFFER_BINL));
 	CHECK_STR(string_of(o, "file"), "boot/x64/snponly.efi");
 	CHECK_STR(string_of(o, "loader_why"), adapt_reason_name(ADAPT_PREFERRED));
+	CHECK_STR(string_of(o, "style_why"), style_why_name(STYLE_DEFAULT));
+	CHECK_STR(string_of(o, "style_words"), style_why_words(STYLE_DEFAULT));
 	CHECK(json_is_null(json_object_get(o, "machine")));
 	CHECK_INT(json_array_size(json_object_get(o, "asks")), 0);
 	CHECK_STR(string_of(json_object_get(o, "request"), "mac"), "52:54:00:01:02:03");
