@@ -62,7 +62,7 @@ handlerd_PURE := boots services decide script record identity index texts machin
 handlerd_EDGE := conf journal sql store store_query store_schema store_machines inventory \
 	catalogue watch control control_machines control_dhcp quirks handlerd spawner worker workers keyring probe \
 	webservice_conf ws_client ws_reports webservice notes gather sources inquire reload \
-	recall report control_decide rivalry guard
+	recall report control_decide rivalry guard control_quirks
 
 httpsbootd_PURE := route range
 httpsbootd_EDGE := conf tls_settings tls exchange serve httpsbootd
@@ -75,7 +75,8 @@ ferryctl_PURE := dhcp_options_plan dhcp_options_kea dhcp_options_isc dhcp_option
 	dhcp_options_microsoft dhcp_options_mikrotik dhcp_options_cisco \
 	emulate emulate_offer emulate_judge emulate_pxe emulate_ipxe
 ferryctl_EDGE := client table show machines publish images fetch loaders ca script capture \
-	decide explain rivals dhcp_options segment doctor doctor_clients doctor_judge doctor_print
+	decide explain rivals dhcp_options segment doctor doctor_clients doctor_judge doctor_print \
+	quirks
 
 PROGRAMS := $(DAEMONS) ferryctl
 

@@ -59,6 +59,7 @@ int cmd_boots(const struct ctl *c, int argc, char *argv[]);
 int cmd_machines(const struct ctl *c, int argc, char *argv[]);
 int cmd_images(const struct ctl *c, int argc, char *argv[]);
 int cmd_loaders(const struct ctl *c, int argc, char *argv[]);
+int cmd_quirks(const struct ctl *c, int argc, char *argv[]);
 int cmd_script(const struct ctl *c, int argc, char *argv[]);
 int cmd_ca(const struct ctl *c, int argc, char *argv[]);
 int cmd_assign(const struct ctl *c, int argc, char *argv[]); /* and unassign */

@@ -35,6 +35,8 @@ static const struct {
 	{ "loaders", cmd_loaders, "list | import: network boot programs" },
 	{ "dhcp-options", cmd_dhcp_options,
 	    "--for SERVER: what the DHCP server is told, where no proxy is wanted" },
+	{ "quirks", cmd_quirks,
+	    "list | show | export | import | forget: what models of firmware follow" },
 	{ "script", cmd_script, "test FILE --request R.json: asks a script as handlerd would" },
 	{ "ca", cmd_ca, "init | show: the site's CA and the server's certificate" },
 	{ "doctor", cmd_doctor,

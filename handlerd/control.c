@@ -3,6 +3,7 @@
 #include "handlerd/control_decide.h"
 #include "handlerd/control_dhcp.h"
 #include "handlerd/control_machines.h"
+#include "handlerd/control_quirks.h"
 #include "handlerd/guard.h"
 
 #include <string.h>
@@ -73,6 +74,11 @@ find_problems(const struct handlerd *h, uint64_t now_ms)
 	if (h->catalogue->broken > 0)
 		json_array_append_new(list,
 		    json_string("some of the content cannot be used, the log says which and why"));
+	if (styles_count_hopeless(h->styles) > 0)
+		json_array_append_new(
+		    list, json_string(
+			      "some firmware follows no offer: `ferryctl quirks list` tells which, "
+			      "`ferryctl dhcp-options` what helps"));
 	for (size_t i = 0; i < NITEMS(needed); i++) {
 		const struct service *s =
 		    services_pick(&h->services, needed[i], (struct slice){ 0 }, now_ms);
@@ -101,7 +107,8 @@ dump_deciding(const struct handlerd *h)
 	uint64_t newest_ms;
 	size_t keys = keyring_count(h->keyring, &newest_ms);
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}",
+	return json_pack(
+	    "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}",
 	    "loops_held", (json_int_t)h->loops_held, "server_alarms", (json_int_t)h->rivalry.alarms,
 	    "policy", (json_int_t)h->policy->number, "rules",
 	    (json_int_t)rules_count(h->policy->rules), "machines",
@@ -109,7 +116,9 @@ dump_deciding(const struct handlerd *h)
 	    "late", (json_int_t)h->late_inquiries, "tokens_held", (json_int_t)tokens.held,
 	    "tokens_made_room", (json_int_t)tokens.made_room, "token_keys", (json_int_t)keys,
 	    "token_key_ms", (json_int_t)newest_ms, "loader_changes",
-	    (json_int_t)adapt_changes(h->adapt), "site", keyring_site(h->keyring));
+	    (json_int_t)adapt_changes(h->adapt), "style_changes",
+	    (json_int_t)styles_changes(h->styles), "style_remarks_left_out",
+	    (json_int_t)h->styles_unremarked, "site", keyring_site(h->keyring));
 }
 
 static json_t *
@@ -320,6 +329,13 @@ const struct rpc_method handlerd_methods[] = {
 	    "the servers with this address or MAC are usual ones" },
 	{ "rivals.forget", rpc_rivals_forget, "server?",
 	    "forgets the servers with this address or MAC, or all" },
+	{ "quirks.list", rpc_quirks_list, "",
+	    "models of firmware, which styles of offers they follow, and which loaders live" },
+	{ "quirks.show", rpc_quirks_show, "model", "one model of firmware" },
+	{ "quirks.export", rpc_quirks_export, "", "what other sites may know of models" },
+	{ "quirks.import", rpc_quirks_import, "quirks, name?, at?, check?",
+	    "takes over an export, all of it or nothing; with `check` it only looks for mistakes" },
+	{ "quirks.forget", rpc_quirks_forget, "model", "what is known of a model goes" },
 	{ "images.list", rpc_images_list, "", "the images that are offered" },
 	{ "images.show", rpc_images_show, "name", "one image" },
 	{ "loaders.list", rpc_loaders_list, "", "network boot programs, what they are and can do" },

@@ -167,8 +167,9 @@ choose_style(const struct deciding *d, enum offer_style fixed, bool by_rule)
 
 	out->style_first = fixed;
 	out->style_why = STYLE_RULE;
+	/* DHCPv6 has no styles */
 	if (by_rule || !d->policy->conf.offer_adapt || (d->r->client != CLIENT_PXE && !http) ||
-	    !styles_kind_of(d->r->arch, http, &kind))
+	    d->r->server.family == 6 || !styles_kind_of(d->r->arch, http, &kind))
 		return fixed;
 	n = styles_list(kind, fixed, list);
 	out->effects |= EFFECT_STYLE;

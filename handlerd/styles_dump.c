@@ -183,12 +183,21 @@ struct reading {
 	bool times; /* our own file, which has some keys more */
 };
 
+/* `v`: the wrong value, or NULL. */
 static void
-tell(struct reading *r, const char *path, const char *what)
+tell(struct reading *r, const char *path, const json_t *v, const char *what)
 {
+	char text[256], *value;
+
 	r->mistakes++;
-	if (r->mistake != NULL && r->mistakes <= MISTAKES_MAX)
-		r->mistake(r->arg, path, what);
+	if (r->mistake == NULL || r->mistakes > MISTAKES_MAX)
+		return;
+	value =
+	    v != NULL ? json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
+	(void)snprintf(text, sizeof(text), "%.60s%s%s%s", value != NULL ? value : "",
+	    value != NULL && strlen(value) > 60 ? "..." : "", value != NULL ? " " : "", what);
+	free(value);
+	r->mistake(r->arg, path, text);
 }
 
 /* A whole number from 0 to `max`; false if it is none. */
@@ -214,18 +223,19 @@ read_tally(const json_t *o, const char *path, struct reading *r, struct model_ta
 	const char *key;
 
 	if (!json_is_object(o)) {
-		tell(r, path, "is no object");
+		tell(r, path, o, "is no object");
 		return;
 	}
 	for (size_t i = 0; i < 2; i++) {
 		if (get_number(o, counts[i], COUNT_MAX, &n[i]))
 			continue;
 		(void)snprintf(at, sizeof(at), "%s.%s", path, counts[i]);
-		tell(r, at, "is no whole number from 0 to 1000000000");
+		tell(r, at, json_object_get(o, counts[i]),
+		    "is no whole number from 0 to 1000000000");
 	}
 	if (!json_is_number(against) || !(machines >= 0 && machines <= STYLES_AGAINST_MAX)) {
 		(void)snprintf(at, sizeof(at), "%s.against", path);
-		tell(r, at, "is no number from 0 to 6");
+		tell(r, at, against, "is no number from 0 to 6");
 		machines = 0;
 	}
 	json_object_foreach((json_t *)(uintptr_t)o, key, v)
@@ -234,7 +244,7 @@ read_tally(const json_t *o, const char *path, struct reading *r, struct model_ta
 		    strcmp(key, "against") == 0 || (r->times && strcmp(key, "at_ms") == 0))
 			continue;
 		(void)snprintf(at, sizeof(at), "%s.%.60s", path, key);
-		tell(r, at, "is not known");
+		tell(r, at, NULL, "is not known");
 	}
 	*ret = (struct model_tally){
 		.successes = (uint32_t)n[0],
@@ -269,24 +279,24 @@ read_model(const json_t *o, const char *path, struct reading *r, struct firmware
 	char at[128];
 
 	if (!json_is_object(o)) {
-		tell(r, path, "is no object");
+		tell(r, path, o, "is no object");
 		return false;
 	}
 	if (firmware_parse(o, room, f, &key, &what) < 0) {
 		(void)snprintf(at, sizeof(at), "%s.%s", path, key);
-		tell(r, at, what);
+		tell(r, at, json_object_get(o, key), what);
 	}
 	json_object_foreach((json_t *)(uintptr_t)o, key, v)
 	{
 		if (is_key_of_model(key, r->times))
 			continue;
 		(void)snprintf(at, sizeof(at), "%s.%.60s", path, key);
-		tell(r, at, "is not known");
+		tell(r, at, NULL, "is not known");
 	}
 	memset(tally, 0, OFFER_STYLES * sizeof(*tally));
 	if (!json_is_object(styles)) {
 		(void)snprintf(at, sizeof(at), "%s.styles", path);
-		tell(r, at, "is no object");
+		tell(r, at, styles, "is no object");
 	}
 	json_object_foreach(styles, key, v)
 	{
@@ -294,7 +304,7 @@ read_model(const json_t *o, const char *path, struct reading *r, struct firmware
 
 		(void)snprintf(at, sizeof(at), "%s.styles.%.60s", path, key);
 		if (style == OFFER_STYLES)
-			tell(r, at, "is no style of offers");
+			tell(r, at, NULL, "is no style of offers");
 		else
 			read_tally(v, at, r, &tally[style]);
 	}
@@ -397,14 +407,14 @@ styles_import(struct styles *t, const json_t *object, bool check, uint64_t now_m
 	json_t *v;
 
 	if (!get_number(object, "bootferry_quirks", FORMAT, &format) || format != FORMAT)
-		tell(&r, "bootferry_quirks",
+		tell(&r, "bootferry_quirks", json_object_get(object, "bootferry_quirks"),
 		    "is not 1: this is no file of `ferryctl quirks export`");
 	if (!json_is_array(models) || json_array_size(models) > MODELS_MAX)
-		tell(&r, "models", "is no list of up to 100000 models");
+		tell(&r, "models", models, "is no list of up to 100000 models");
 	json_object_foreach((json_t *)(uintptr_t)object, key, v)
 	{
 		if (strcmp(key, "bootferry_quirks") != 0 && strcmp(key, "models") != 0)
-			tell(&r, key, "is not known");
+			tell(&r, key, NULL, "is not known");
 	}
 	for (int pass = 0; pass < (check ? 1 : 2) && r.mistakes == 0; pass++) {
 		for (size_t i = 0; i < json_array_size(models); i++) {

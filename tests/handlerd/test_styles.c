@@ -466,23 +466,24 @@ test_import(void)
 		    "models "
 		    "is no list of up to 100000 models; x is not known" },
 		{ "a later format", "{\"bootferry_quirks\": 2, \"models\": []}",
-		    "bootferry_quirks is not 1: this is no file of `ferryctl quirks export`" },
+		    "bootferry_quirks 2 is not 1: this is no file of `ferryctl quirks export`" },
 		{ "a style that there is not", MODEL("\"magic\": " TALLY(1, 1, 1)),
 		    "models[0].styles.magic is no style of offers" },
 		{ "numbers out of range", MODEL("\"menu\": " TALLY(-1, 1.5, 7)),
-		    "models[0].styles.menu.successes is no whole number from 0 to 1000000000; "
-		    "models[0].styles.menu.failures is no whole number from 0 to 1000000000; "
-		    "models[0].styles.menu.against is no number from 0 to 6" },
+		    "models[0].styles.menu.successes -1 is no whole number from 0 to 1000000000; "
+		    "models[0].styles.menu.failures 1.5 is no whole number from 0 to 1000000000; "
+		    "models[0].styles.menu.against 7 is no number from 0 to 6" },
 		{ "a whole MAC",
 		    "{\"bootferry_quirks\": 1, \"models\": [{\"class\": \"PXEClient\", \"arch\": "
 		    "7, "
 		    "\"ndi\": \"0.0.0\", \"uuid\": \"odd\", \"options\": \"\", \"adapter\": "
 		    "\"00:23:24:01:02:03\", \"styles\": {}}]}",
-		    "models[0].adapter is neither empty nor the first three octets of a MAC" },
+		    "models[0].adapter \"00:23:24:01:02:03\" is neither empty nor the first three "
+		    "octets of a MAC" },
 		{ "an unknown key and a missing one",
 		    "{\"bootferry_quirks\": 1, \"models\": [{\"klass\": \"PXEClient\"}, 5]}",
 		    "models[0].class is missing; models[0].klass is not known; models[0].styles is "
-		    "no object; models[1] is no object" },
+		    "no object; models[1] 5 is no object" },
 	};
 	struct firmware f = firmware_of('1');
 	char key[FIRMWARE_KEY_STRLEN];

@@ -26,7 +26,8 @@ def _sockets(device):
 
 
 def ask(options, kind=1, to="255.255.255.255", port=67, source=68, device="eth0", mac="020000000001",
-        seconds=3, ciaddr="0.0.0.0", giaddr="0.0.0.0", listen=None, settle=0.05):
+        seconds=3, ciaddr="0.0.0.0", giaddr="0.0.0.0", listen=None, settle=0.05, xid=None,
+        secs=0):
     """Sends one packet and returns the replies that carry its xid, with where they came from.
 
     It ends when none came for `settle` seconds after the last one.
@@ -34,7 +35,7 @@ def ask(options, kind=1, to="255.255.255.255", port=67, source=68, device="eth0"
     s = _sockets(device)
     s.bind(("", source))
     data = dhcp.packet(bytes.fromhex(mac), kind, bytes.fromhex(options), ciaddr=ciaddr,
-                       giaddr=giaddr)
+                       giaddr=giaddr, xid=xid, secs=secs)
     xid = struct.unpack("!I", data[4:8])[0]
     began = time.monotonic()
     s.sendto(data, (to, port))

@@ -16,13 +16,14 @@ def option(tag, value):
     return bytes([tag, len(value)]) + value
 
 
-def packet(mac, kind=1, options=b"", xid=None, flags=0x8000, ciaddr="0.0.0.0", giaddr="0.0.0.0"):
+def packet(mac, kind=1, options=b"", xid=None, flags=0x8000, ciaddr="0.0.0.0", giaddr="0.0.0.0",
+           secs=0):
     """
     A request with message type `kind` (0: BOOTP, without any) and these options besides.  Without a
     hardware address it comes over InfiniBand.
     """
     head = struct.pack("!BBBBIHH4s4s4s4s", 1, 1 if mac else 32, len(mac), 0,
-                       xid if xid is not None else int.from_bytes(os.urandom(4), "big"), 0, flags,
+                       xid if xid is not None else int.from_bytes(os.urandom(4), "big"), secs, flags,
                        socket.inet_aton(ciaddr), bytes(4), bytes(4), socket.inet_aton(giaddr))
     return (head + mac.ljust(16, b"\0") + bytes(64 + 128) + COOKIE +
             (option(53, bytes([kind])) if kind else b"") + options + b"\xff")

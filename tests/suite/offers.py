@@ -272,8 +272,18 @@ class Exchange:
         if picked is not None and len(picked) == 4:
             self.must(found.get(71) == picked, "43.71: the item that was picked does not come back")
             return
+        if not self.boot_port and found.get(9, b"")[:2] == b"\x80\0":
+            self.check_menu(found)
+            return
         self.must(value in values, f"43 is {value.hex()}")
         self.must(self.boot_port or value or self.reply.file, "nothing to load, and nothing said about it")
+
+    def check_menu(self, found):
+        """One item, taken at once, whose one server is the sender: no discovery by broadcast or multicast."""
+        self.must(found.get(6) == b"\3", "a menu that goes out to look for servers")
+        self.must(found.get(10, b"")[:1] == b"\0", "a menu that waits for a person")
+        self.must(found.get(8) == b"\x80\0\1" + self.reply.options.get(54, b""), "43.8 is not the sender")
+        self.must(len(found[9]) == 3 + found[9][2] and found[9][2] > 0, "43.9 is not one item")
 
     def check_file(self):
         """The header's name goes first with every client, so 67 is only for what does not fit there."""
