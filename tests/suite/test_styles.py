@@ -47,6 +47,7 @@ class Firmware:
     def send(self):
         r = self.lab.client(self.client, "ask", options=self.options, mac=self.mac, xid=self.xid,
                             secs=self.secs)
+        r = [x for x in r if x["options"].get("60") == b"PXEClient".hex()]  # a DHCP server may answer, too
         check(len(r) == 1, f"one offer: {r}")
         return style_of(r[0])
 
