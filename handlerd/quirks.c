@@ -15,7 +15,8 @@
 static bool
 is_firmware(const struct boot_request *r)
 {
-	return r->stage == STAGE_DISCOVER && (r->client == CLIENT_PXE || r->client == CLIENT_HTTP);
+	return r->stage == STAGE_DISCOVER && r->server.family != 6 &&
+	       (r->client == CLIENT_PXE || r->client == CLIENT_HTTP);
 }
 
 static void
@@ -93,7 +94,7 @@ note_discover(struct handlerd *h, const struct boot_request *r, struct boot *b,
 	struct styles_sight sight;
 	struct firmware f;
 
-	if ((d->effects & EFFECT_STYLE) == 0) {
+	if ((d->effects & EFFECT_STYLE) == 0 || d->answer.action != ACTION_OFFER) {
 		styles_void(h->styles, &r->mac, r->client == CLIENT_HTTP);
 		return;
 	}
@@ -110,6 +111,9 @@ note_discover(struct handlerd *h, const struct boot_request *r, struct boot *b,
 static bool
 sign_of(const struct boot_request *r, enum styles_sign *ret)
 {
+	/* what comes over IPv6 followed another offer, but for a loader's own requests */
+	if (r->server.family == 6 && r->stage != STAGE_BOOT)
+		return false;
 	switch (r->stage) {
 	case STAGE_DISCOVER:
 	case STAGE_BOOT:
