@@ -32,7 +32,9 @@ ip_from_v6(const uint8_t a[static 16])
 	struct ipaddr ip = { .family = 6 };
 
 	memcpy(ip.b, a, 16);
-	return ip_is_any(&ip) ? (struct ipaddr){ 0 } : ip;
+	if (ip_is_any(&ip))
+		ip.family = 0;
+	return ip;
 }
 
 /* --- who asks ------------------------------------------------------------------------------- */
@@ -51,7 +53,9 @@ take_ethernet(struct slice s, struct macaddr *ret)
 static struct slice
 skip(struct slice s, size_t n)
 {
-	return s.n < n ? (struct slice){ 0 } : (struct slice){ s.p + n, s.n - n };
+	if (s.n <= n)
+		return (struct slice){ 0 };
+	return (struct slice){ s.p + n, s.n - n };
 }
 
 /*
@@ -105,7 +109,9 @@ class_text(const struct dhcp6_packet *p)
 	struct slice s = p->vendor_class;
 	size_t n = s.n >= 2 ? (size_t)(s.p[0] << 8 | s.p[1]) : 0;
 
-	return n > 0 && n <= s.n - 2 ? (struct slice){ s.p + 2, n } : s;
+	if (n > 0 && n <= s.n - 2)
+		return (struct slice){ s.p + 2, n };
+	return s;
 }
 
 static void
