@@ -133,8 +133,9 @@ set_strings(struct load *l, const struct config_key *k, const char *path, const 
 
 	if (!json_is_array(v) || n < (size_t)k->min || n > (size_t)k->max) {
 		describe(v, got);
-		complain(l, path, "%s is not a list of %lld to %lld strings", got,
-		    (long long)k->min, (long long)k->max);
+		complain(l, path, "%s is not a list of %lld to %lld strings%s", got,
+		    (long long)k->min, (long long)k->max,
+		    (k->flags & CONFIG_COMMAS) != 0 ? " or a string of such" : "");
 		return;
 	}
 	free_strings(at);

@@ -227,8 +227,6 @@ check(const void *conf, config_error_fn *error, void *arg)
 	(void)servers_parse(&c->siblings, "siblings", error, arg, &ignored);
 	(void)servers_parse(&c->yield_to, "yield_to", error, arg, &ignored);
 	check_interfaces(&c->interfaces, error, arg);
-	if (c->address.family == 6)
-		error(arg, "address", "is of IPv6; clients that use DHCP are told one of IPv4");
 }
 
 const struct config_table dhcpproxyd_config = {
