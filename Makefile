@@ -267,4 +267,4 @@ lint: format-check
 clean:
 	rm -rf build
 
--include $(foreach d,$(ROOMS) $(ROOMS:%=tests/%) tests tests/fuzz tests/bench docs,$(wildcard $(B)/$(d)/*.d))
+-include $(foreach d,$(ROOMS) $(ROOMS:%=tests/%) tests tests/fuzz tests/bench tests/suite docs,$(wildcard $(B)/$(d)/*.d))
