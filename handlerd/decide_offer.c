@@ -147,9 +147,9 @@ fixed_style(const struct deciding *d, const struct rule_conf *rule)
 	/* the names of a rule's styles have one before them for "by firmware" */
 	if (rule != NULL && rule->style > 0)
 		return policy_style(rule->style - 1);
-	return policy_style(arch_find(d->r->arch)->kind == ARCH_KIND_BIOS
-				? d->policy->conf.offer_bios
-				: d->policy->conf.offer_uefi);
+	/* by the CPU, which also tells what a number that nobody knows is taken for */
+	return policy_style(d->facts->subject.cpu == ARCH_CPU_BIOS ? d->policy->conf.offer_bios
+								   : d->policy->conf.offer_uefi);
 }
 
 /*
