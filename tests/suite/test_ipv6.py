@@ -95,6 +95,16 @@ def site6(lab, ns, name="lab", **options):
     return site
 
 
+def check_boot(b, loader, *steps):
+    """What came when, and all of it by plain HTTP from the script on; the whole timeline if it did not."""
+    try:
+        check_timeline(b, *steps)
+        check_story(b, "http", loader)
+    except Failure as e:
+        told = [(x["kind"], x["via"], x.get("file", ""), x.get("text", "")) for x in b["timeline"]]
+        raise Failure(f"{e}: {told}") from e
+
+
 def script_url(port=8060):
     return f"http://[{SERVER6}]:{port}/2PXE/boot"
 
@@ -130,16 +140,14 @@ def firmware6(name, server, suite="trixie", seconds=200, rules=(), same_host=Fal
 def test_pxe_beside_dnsmasq():
     """OVMF, PXE: our ADVERTISE, a DHCPv6 server's address, our REPLY on 4011, TFTP; up to the kernel."""
     b = firmware6("pxe6", dnsmasq_with_script)
-    check_timeline(b, ("discover", "snponly.efi"), ("offer", "snponly.efi"), ("lease", ""),
-                   ("bootserver", "snponly.efi"), ("offer", "snponly.efi"), ("size-probe", "snponly.efi"),
-                   ("transfer-finished", "snponly.efi"))
-    check_story(b, "http", "boot/x64/snponly.efi")
+    check_boot(b, "boot/x64/snponly.efi", ("discover", "snponly.efi"), ("offer", "snponly.efi"), ("lease", ""),
+               ("bootserver", "snponly.efi"), ("offer", "snponly.efi"), ("size-probe", "snponly.efi"),
+               ("transfer-finished", "snponly.efi"))
 
 
 def test_pxe_same_host_as_kea():
     """The same beside Kea, which holds port 547 of our own host."""
-    b = firmware6("pxe6kea", kea_with_script, same_host=True)
-    check_story(b, "http", "boot/x64/snponly.efi")
+    check_boot(firmware6("pxe6kea", kea_with_script, same_host=True), "boot/x64/snponly.efi")
 
 
 def test_http_boot_beside_kea():
@@ -149,10 +157,9 @@ def test_http_boot_beside_kea():
     """
     b = firmware6("http6", kea6, rules=[
         {"name": "no-pxe", "when": {"client": ["pxe"], "stage": ["discover", "bootserver"]}, "action": "refuse"}])
-    check_timeline(b, ("discover", f"http://[{SERVER6}]:8060/2PXE/file/boot/x64/snponly.efi"),
-                   ("file", "boot/x64/snponly.efi"), ("transfer-finished", "boot/x64/snponly.efi"),
-                   ("file", "autoexec.ipxe"))
-    check_story(b, "http", None)
+    check_boot(b, None, ("discover", f"http://[{SERVER6}]:8060/2PXE/file/boot/x64/snponly.efi"),
+               ("file", "boot/x64/snponly.efi"), ("transfer-finished", "boot/x64/snponly.efi"),
+               ("file", "autoexec.ipxe"))
 
 
 def test_pxe_through_a_relay():
@@ -177,9 +184,8 @@ def test_pxe_through_a_relay():
         wait_until(lambda: "Sending on" in read(lab.path("dhcrelay.log")), 10, "dhcrelay")
         b = boot(lab, site, far, seconds=200, args=NO_IPV4)
         check(b["relay"] == "fd77:2::1", f"the client's link is known: {b['relay']}")
-        check_timeline(b, ("discover", "snponly.efi"), ("lease", ""), ("bootserver", "snponly.efi"),
-                       ("transfer-finished", "snponly.efi"))
-        check_story(b, "http", "boot/x64/snponly.efi")
+        check_boot(b, "boot/x64/snponly.efi", ("discover", "snponly.efi"), ("lease", ""),
+                   ("bootserver", "snponly.efi"), ("transfer-finished", "snponly.efi"))
 
 
 def ready(site):
@@ -400,8 +406,7 @@ def test_ipxe_without_dhcpv6_server():
         prepare(site)
         site.start()
         b = boot(lab, site, segment, "bios", seconds=200)
-        check_timeline(b, ("discover", script_url()), ("offer", script_url()))
-        check_story(b, "http", None)
+        check_boot(b, None, ("discover", script_url()), ("offer", script_url()))
 
 
 def test_tftp():
