@@ -441,6 +441,9 @@ end_round(struct machine_style *m)
 static bool
 comes_back(const struct machine_style *m, const struct styles_sight *sight, uint64_t elapsed_ms)
 {
+	/* without an address it had no way to follow anything: its DHCP server may just be slow */
+	if (!m->leased)
+		return elapsed_ms >= STYLES_PATIENCE_MS;
 	if (sight->xid == m->xid && sight->secs > m->secs)
 		return elapsed_ms >= STYLES_RETRY_MS;
 	return elapsed_ms >= STYLES_ANEW_MS;

@@ -4,10 +4,12 @@
  *
  * A trial is one style offered to one machine.  It is answered when the machine then asks port
  * 4011, fetches a file, or runs its loader.  It is unanswered when its firmware DISCOVERs again and
- * nothing of that kind came meanwhile: by the same xid with higher `secs` STYLES_RETRY_MS or more
- * after the offer, or by another xid (or the same `secs`) STYLES_ANEW_MS after it; within an hour,
- * or within STYLES_LEASED_MS if it was seen to ask a DHCP server for its address.  A DISCOVER that
- * comes sooner is a copy by another path, or a quick repetition, and gets the same offer.
+ * nothing of that kind came meanwhile.  If it was seen to ask a DHCP server for its address: by the
+ * same xid with higher `secs` STYLES_RETRY_MS or more after the offer, or by another xid (or the
+ * same `secs`) STYLES_ANEW_MS after it, within STYLES_LEASED_MS.  If not: STYLES_PATIENCE_MS or
+ * more after the offer, within an hour; servers that ping an address before they offer it are late
+ * for the first of firmware's windows, which asks again after 4 s then.  A DISCOVER that comes
+ * sooner is a copy by another path, or a repetition, and gets the same offer.
  *
  * Rules, for the styles of a kind of firmware in order, the site's default first:
  *
@@ -37,6 +39,7 @@
 
 #define STYLES_RETRY_MS    1500 /* some cards ask again after 2 s, most after 4 */
 #define STYLES_ANEW_MS     3000
+#define STYLES_PATIENCE_MS 6000
 #define STYLES_UNLEASED_MS 3600000
 #define STYLES_LEASED_MS   93600000 /* 26 h: a machine that is switched on once a day */
 #define STYLES_DOUBT       1.5      /* machines that speak against a style */

@@ -80,16 +80,22 @@ discover(const char *word, enum offer_style first)
 		hopeless++;
 }
 
+/* clang-format off */
 /*
  * One word of a story.
- *   1?binl:default  a minute passes, machine 1 DISCOVERs anew, is given BINL, for that reason; a
- * `!` behind it: the trial before was unanswered; another: in spite of a lease 1^...           4 s
- * pass, it DISCOVERs by the same xid, `secs` 4 more 1=...           a copy of the DISCOVER, by
- * another path, at once 1~...           1 s passes, it DISCOVERs by another xid 1@...           the
- * site's default is PXE10 now; as 1? else 1b 1i 1t 1g 1l  it asks port 4011, so with an item,
- * fetches by TFTP, HTTP, runs its loader 1L              it asks a DHCP server for its address 1v
- * something else is offered, which is no trial +30 -30         days, minutes pass
+ *   1?binl:default  a minute passes, machine 1 DISCOVERs anew, is given BINL, for that reason; a `!`
+ *                   behind it: the trial before was unanswered; another: in spite of a lease
+ *   1^...           8 s pass, it DISCOVERs by the same xid, `secs` 8 more
+ *   1'...           so after 4 s
+ *   1=...           a copy of the DISCOVER, by another path, at once
+ *   1~...           1 s passes, it DISCOVERs by another xid
+ *   1@... 1%...     the site's default is PXE10, or the menu now; as 1? else
+ *   1b 1i 1t 1g 1l  it asks port 4011, so with an item, fetches by TFTP, HTTP, runs its loader
+ *   1L              it asks a DHCP server for its address
+ *   1v              something else is offered, which is no trial
+ *   +30 -30         days, minutes pass
  */
+/* clang-format on */
 static void
 tell(const char *word)
 {
@@ -113,8 +119,9 @@ tell(const char *word)
 						: OFFER_BINL);
 		break;
 	case '^':
-		now_ms += 4000;
-		machines[name].secs = (uint16_t)(machines[name].secs + 4);
+	case '\'':
+		now_ms += word[1] == '^' ? 8000 : 4000;
+		machines[name].secs = (uint16_t)(machines[name].secs + (word[1] == '^' ? 8 : 4));
 		discover(word, OFFER_BINL);
 		break;
 	case '=': discover(word, OFFER_BINL); break;
@@ -142,7 +149,11 @@ static const struct {
 	{ "a copy by another path, and a quick new start, get the same",
 	    "1?binl:default 1=binl:default 1=binl:default 1~binl:default 1=binl:default 1b "
 	    "1?binl:default" },
-	{ "a round of 0, 4, 12 s without a sign: style after style, and round again",
+	{ "after 4 s without an address the DHCP server may be slow: the same offer, once",
+	    "1?binl:default 1'binl:default 1^pxe10:unanswered-before!" },
+	{ "with an address it had its chance: another one at once",
+	    "1?binl:default 1L 1'pxe10:unanswered-before!!" },
+	{ "a round without a sign: style after style, and round again",
 	    "1?binl:default 1^pxe10:unanswered-before! 1=pxe10:unanswered-before "
 	    "1^menu:unanswered-before! 1^pxe10-prompt:unanswered-before! 1^binl:all-unanswered! "
 	    "1^pxe10:unanswered-before!" },
@@ -256,21 +267,25 @@ test_times(void)
 {
 	static const struct {
 		const char *what;
-		bool same_xid;
+		bool leased, same_xid;
 		uint16_t secs;
 		uint64_t after_ms;
 		bool unanswered;
 	} cases[] = {
-		{ "the same packet", true, 0, 20, false },
-		{ "the same xid, higher secs, too soon", true, 2, STYLES_RETRY_MS - 1, false },
-		{ "the same xid, higher secs", true, 2, STYLES_RETRY_MS, true },
-		{ "secs with their octets exchanged", true, 0x0400, 4000, true },
-		{ "firmware that does not count secs", true, 0, STYLES_ANEW_MS, true },
-		{ "... asks again soon", true, 0, STYLES_ANEW_MS - 1, false },
-		{ "another xid, too soon", false, 0, STYLES_ANEW_MS - 1, false },
-		{ "another xid", false, 0, STYLES_ANEW_MS, true },
-		{ "another xid, within the hour", false, 0, STYLES_UNLEASED_MS, true },
-		{ "another xid, after the hour", false, 0, STYLES_UNLEASED_MS + 1, false },
+		{ "the same packet", true, true, 0, 20, false },
+		{ "the same xid, higher secs, too soon", true, true, 2, STYLES_RETRY_MS - 1,
+		    false },
+		{ "the same xid, higher secs", true, true, 2, STYLES_RETRY_MS, true },
+		{ "secs with their octets exchanged", true, true, 0x0400, 4000, true },
+		{ "firmware that does not count secs", true, true, 0, STYLES_ANEW_MS, true },
+		{ "... asks again soon", true, true, 0, STYLES_ANEW_MS - 1, false },
+		{ "another xid, too soon", true, false, 0, STYLES_ANEW_MS - 1, false },
+		{ "another xid", true, false, 0, STYLES_ANEW_MS, true },
+		{ "without a lease, higher secs", false, true, 4, STYLES_PATIENCE_MS - 1, false },
+		{ "... later", false, true, 12, STYLES_PATIENCE_MS, true },
+		{ "without a lease, another xid", false, false, 0, STYLES_PATIENCE_MS - 1, false },
+		{ "... within the hour", false, false, 0, STYLES_UNLEASED_MS, true },
+		{ "... after the hour", false, false, 0, STYLES_UNLEASED_MS + 1, false },
 	};
 	struct firmware f = firmware_of('1');
 	struct macaddr mac = mac_of('1');
@@ -281,6 +296,8 @@ test_times(void)
 		test_case("times: %s", cases[i].what);
 		fresh();
 		styles_given(t, &sight, OFFER_BINL, OFFER_BINL, STYLE_DEFAULT, now_ms);
+		if (cases[i].leased)
+			styles_leased(t, &mac);
 		sight.xid = cases[i].same_xid ? 7 : 8;
 		sight.secs = cases[i].secs;
 		CHECK_INT(styles_arrive(t, &sight, now_ms + cases[i].after_ms).unanswered,
@@ -355,7 +372,7 @@ test_bounds(void)
 		styles_given(t, &sight, OFFER_BINL, OFFER_BINL, STYLE_DEFAULT, now_ms + i);
 	}
 	sight.xid++;
-	CHECK(styles_arrive(t, &sight, now_ms + 20000 + 5000).unanswered);
+	CHECK(styles_arrive(t, &sight, now_ms + 20000 + STYLES_PATIENCE_MS).unanswered);
 	n = styles_choose(t, &mac, false, 0, list, n, now_ms + 30000, &why);
 	CHECK_INT(list[n], OFFER_PXE10);
 	CHECK_INT(why, STYLE_NEXT);

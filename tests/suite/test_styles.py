@@ -12,8 +12,8 @@ from test_adaptive import option50
 from test_boot import boot, check_story, check_timeline, prepare
 
 LOADER = "boot/x64/snponly.efi"
-RETRY = 1.7  # s, with a margin: STYLES_RETRY_MS
-ANEW = 3.2   # likewise: STYLES_ANEW_MS
+RETRY = 6.2  # beyond the time that a slow DHCP server is given
+ANEW = 6.2
 NEWS = 2.5   # until what was learned is in its file
 PXE10 = "060108ff"
 PROMPT = "0601080a0400505845ff"
@@ -60,7 +60,7 @@ class Firmware:
     def retry(self):
         """Asks again after its window, as firmware does that took no offer."""
         time.sleep(RETRY)
-        self.secs += 4
+        self.secs += 8
         return self.send()
 
     def lease(self):
