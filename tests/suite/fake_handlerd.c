@@ -26,9 +26,9 @@ on_request(void *arg, const struct bus_reply *to, const struct boot_request *r)
 	(void)arg;
 	if (first_ms == 0)
 		first_ms = loop_now_ms(loop);
-	log_info("request at=%llu stage=%s client=%s secs=%u wait_ms=%u",
+	log_info("request at=%llu stage=%s client=%s ip=%u secs=%u wait_ms=%u",
 	    (unsigned long long)(loop_now_ms(loop) - first_ms), boot_stage_name(r->stage),
-	    boot_client_name(r->client), r->secs, r->wait_ms);
+	    boot_client_name(r->client), r->server.family, r->secs, r->wait_ms);
 	if (r->via != VIA_DHCP)
 		a = (struct boot_answer){ .action = ACTION_ERROR, .error = BOOT_ERROR_NOT_FOUND };
 	bus_answer(server, to, &a);

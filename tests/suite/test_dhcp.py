@@ -223,8 +223,8 @@ def test_fast_no_uefi():
                                   "Start HTTP Boot over IPv6", 30)
         check(seconds < 15, f"HTTP Boot went on after {seconds:.1f} s")
         log = read(lab.path("fake_handlerd.log"))
-        check(log.count("client=pxe") == 1, "PXE asked once")
-        check(log.count("client=uefi-http") == 1, "HTTP Boot asked once")
+        check(log.count("client=pxe ip=4") == 1, "PXE asked once")
+        check(log.count("client=uefi-http ip=4") == 1, "HTTP Boot asked once")
 
 
 def fast_no_by_handlerd(lab, machine_mac, rules, block=False):
