@@ -269,7 +269,8 @@ faded(const struct adapt_tally *t, uint64_t now_ms)
 static bool
 in_doubt(const struct adapt_tally *t, uint64_t now_ms)
 {
-	return t != NULL && faded(t, now_ms) >= ADAPT_DOUBT * SILENCE_UNIT;
+	/* half of one less: silences fade from the first hour on, and so many in a week are many */
+	return t != NULL && faded(t, now_ms) >= ADAPT_DOUBT * SILENCE_UNIT - SILENCE_UNIT / 2;
 }
 
 static const struct adapt_tally *

@@ -106,6 +106,9 @@ static const struct {
 	{ "three machines change it",
 	    "1?a:preferred 1s 1?b:silent-before 1v 2?a:preferred 2s 2?b:silent-before 2v "
 	    "3?a:preferred 3s 3?b:silent-before 3v 4?b:model 4v 5?b:model" },
+	{ "... also three in one week",
+	    "1?a:preferred 1s 1?b:silent-before 1v +3 2?a:preferred 2s 2?b:silent-before 2v "
+	    "+3 3?a:preferred 3s 3?b:silent-before 3v +1 4?b:model" },
 	{ "one machine cannot, however often it fails",
 	    "1?a:preferred 1s 1?b:silent-before 1s 1?c:silent-before 1s 1?a:all-silent 1s "
 	    "1?b:silent-before 1s 1?c:silent-before 1s 1?a:all-silent 1s 1?b:silent-before 1s "
