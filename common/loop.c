@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -35,6 +36,7 @@ struct loop {
 	/* of a shared loop; `lock` is held by who is at the loop */
 	bool shared;
 	pthread_mutex_t lock;
+	atomic_bool wanted; /* by the loop's thread, which goes before all others */
 	struct loop_fd wake_lf;
 	uint64_t wait_until_ms; /* when the loop's thread wakes by itself */
 };
@@ -379,7 +381,9 @@ loop_share(struct loop *loop)
 bool
 loop_enter(struct loop *loop)
 {
-	if (!loop->shared || pthread_mutex_trylock(&loop->lock) != 0)
+	/* who waits for a mutex may lose it to one trylock after the other, for long */
+	if (!loop->shared || atomic_load_explicit(&loop->wanted, memory_order_relaxed) ||
+	    pthread_mutex_trylock(&loop->lock) != 0)
 		return false;
 	read_clock(loop);
 	return true;
@@ -414,7 +418,9 @@ wait_for_events(struct loop *loop)
 		loop->wait_until_ms = ms < 0 ? UINT64_MAX : loop->now_ms + (uint64_t)ms;
 		pthread_mutex_unlock(&loop->lock);
 		(void)poll(&p, 1, ms); /* whatever ends it, epoll tells what there is */
+		atomic_store_explicit(&loop->wanted, true, memory_order_relaxed);
 		pthread_mutex_lock(&loop->lock);
+		atomic_store_explicit(&loop->wanted, false, memory_order_relaxed);
 		ms = 0;
 	}
 	return epoll_wait(loop->epoll_fd, loop->round, EVENTS_PER_ROUND, ms);
