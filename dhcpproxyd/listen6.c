@@ -93,8 +93,11 @@ deliver(struct listen6 *s, struct mmsghdr *m, const uint8_t *bytes)
 		packet.ifindex = (int)info.ipi6_ifindex;
 		packet.to = info.ipi6_addr;
 	}
-	if (!s->raw || strip(&packet))
-		s->fn(s->arg, &packet);
+	if (s->raw && !strip(&packet)) {
+		s->stats.malformed++;
+		return;
+	}
+	s->fn(s->arg, &packet);
 }
 
 static void

@@ -32,6 +32,7 @@ struct listen6;
 struct listen6_stats {
 	uint64_t received;
 	uint64_t too_long;
+	uint64_t malformed; /* a length within the packet that does not fit */
 	uint64_t sent;
 	uint64_t send_failed;
 };

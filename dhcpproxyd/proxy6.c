@@ -158,6 +158,7 @@ take_packet(struct proxy6 *x, const struct listen6_packet *packet, bool boot_por
 	struct dhcp6_place place = { .boot_port = boot_port, .boot_server_too = x->boot != NULL };
 	struct dhcp6_packet p;
 	struct dhcp6_ask ask;
+	enum ask_kind kind;
 	struct ipaddr lease;
 
 	if (!networks_serve(x->networks, packet->ifindex))
@@ -169,7 +170,10 @@ take_packet(struct proxy6 *x, const struct listen6_packet *packet, bool boot_por
 	}
 	place.from = ip_from_in6(&packet->from.sin6_addr);
 	place.server = server_address(x, packet, p.nrelays > 0);
-	switch (ask6_from_packet(&p, &place, &ask, &lease)) {
+	kind = ask6_from_packet(&p, &place, &ask, &lease);
+	if (kind != ASK_NOTHING && is_over_limit(x, &ask))
+		return;
+	switch (kind) {
 	case ASK_NOTHING: x->stats->ignored++; return;
 	case ASK_LEASE: note_lease(x, &ask.mac, &lease); return;
 	case ASK_DISCOVER:
@@ -184,8 +188,6 @@ take_packet(struct proxy6 *x, const struct listen6_packet *packet, bool boot_por
 		    networks_name(x->networks, packet->ifindex));
 		return;
 	}
-	if (is_over_limit(x, &ask))
-		return;
 	ask_handlerd(x, packet, &p, &ask, boot_port);
 }
 
@@ -401,6 +403,7 @@ proxy6_gather(struct proxy6 *x)
 	sockets[0] = x->dhcp;
 	sockets[1] = x->boot;
 	x->stats->received = x->stats->too_long = x->stats->sent = x->stats->send_failed = 0;
+	x->stats->bad_length = 0;
 	for (size_t i = 0; i < NITEMS(sockets); i++) {
 		struct listen6_stats s;
 
@@ -409,6 +412,7 @@ proxy6_gather(struct proxy6 *x)
 		listen6_get_stats(sockets[i], &s);
 		x->stats->received += s.received;
 		x->stats->too_long += s.too_long;
+		x->stats->bad_length += s.malformed;
 		x->stats->sent += s.sent;
 		x->stats->send_failed += s.send_failed;
 	}

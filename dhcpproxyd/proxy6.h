@@ -41,6 +41,7 @@ struct proxy6_stats {
 	uint64_t unanswered;                            /* handlerd said nothing in time */
 	uint64_t unfit;                                 /* the reply would not fit into a packet */
 	uint64_t received, too_long, sent, send_failed; /* of both sockets */
+	uint64_t bad_length;                            /* likewise */
 };
 
 struct proxy6;

@@ -82,19 +82,27 @@ def ask6(options="", kind=dhcp6.SOLICIT, to=dhcp6.GROUP, port=547, source=546, d
     return replies
 
 
-def flood6(options, count, device="eth0"):
-    """Sends the same SOLICIT so many times at once; the number of answers."""
+def flood6(options, count, device="eth0", kind=dhcp6.SOLICIT):
+    """Sends the same message so many times at once; the number of answers."""
     s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
     s.bind(("::", 546))
     for _ in range(count):
-        s.sendto(dhcp6.message(dhcp6.SOLICIT, bytes.fromhex(options)),
+        s.sendto(dhcp6.message(kind, bytes.fromhex(options)),
                  (dhcp6.GROUP, 547, 0, socket.if_nametoindex(device)))
     got = 0
     while select.select([s], [], [], 1)[0]:
         s.recvfrom(4096)
         got += 1
     return got
+
+
+def lie6(device="eth0"):
+    """Sends a datagram to port 547 whose UDP header says that there is more than there is."""
+    s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_UDP)
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_CHECKSUM, 6)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
+    s.sendto(struct.pack("!4H", 546, 547, 100, 0) + bytes(20), (dhcp6.GROUP, 0, 0, socket.if_nametoindex(device)))
 
 
 def spoil6(packets, seed, samples, device="eth0"):

@@ -446,6 +446,18 @@ def test_limits():
         counters = [s["counters"] for s in site.query("status")["services"] if s["daemon"] == "dhcpproxyd"][0]
         check(counters["ipv6_client_rate"] == 17, f"the others are counted: {counters}")
 
+        lease = dhcp6.firmware(ia=False).hex() + dhcp6.ia_na(PREFIX + "77").hex()
+        lab.client(client, "flood6", options=lease, count=20, kind=dhcp6.REQUEST)
+        lab.sh(None, "sleep 2.5")
+        counters = [s["counters"] for s in site.query("status")["services"] if s["daemon"] == "dhcpproxyd"][0]
+        check(1 <= counters["ipv6_leases"] <= 4, f"nor are more requests to DHCP servers noted: {counters}")
+
+        # a datagram whose own length is beyond its end, to the raw socket of port 547
+        lab.client(client, "lie6")
+        lab.sh(None, "sleep 2.5")
+        counters = [s["counters"] for s in site.query("status")["services"] if s["daemon"] == "dhcpproxyd"][0]
+        check(counters["ipv6_bad_length"] == 1, f"a length that does not fit is counted: {counters}")
+
 
 def test_https():
     """A certificate of `ferryctl ca` is good for an IPv6 address."""
