@@ -3,8 +3,10 @@
 
 #include "common/wire.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ETHERNET_MTU 1500
@@ -225,19 +227,39 @@ netcheck_judge(const struct netfacts *f, struct findings *out)
 int
 netcheck_read_udp(const char *line, struct netfacts_holder *ret)
 {
-	unsigned slot, address, port, far, far_port, state, uid, timeout;
-	unsigned long tx, rx, retry, when;
-	unsigned long long inode;
-	unsigned timer;
+	/*
+	 * What stands behind slot, address, port, the other end's two, state, the two queues, the
+	 * timer and its time, retries, uid, timeout, inode: a colon, or (@) a blank.
+	 */
+	static const char behind[] = "::@:@@:@:@@@@@";
+	enum {
+		ADDRESS = 1,
+		PORT = 2,
+		DECIMAL = 11,
+		INODE = 13,
+		FIELDS
+	};
+	uint64_t v[FIELDS];
+	uint32_t address;
 
-	if (sscanf(line, " %u: %8x:%4x %8x:%4x %2x %lx:%lx %2x:%lx %lx %u %u %llu", &slot, &address,
-		&port, &far, &far_port, &state, &tx, &rx, &timer, &when, &retry, &uid, &timeout,
-		&inode) != 14 ||
-	    port > UINT16_MAX)
+	for (int i = 0; i < FIELDS; i++) {
+		char *end;
+
+		line += strspn(line, " ");
+		if (!isxdigit((unsigned char)*line))
+			return -EBADMSG;
+		v[i] = strtoull(line, &end, i == 0 || i >= DECIMAL ? 10 : 16);
+		if (end == line || (behind[i] == ':' && *end != ':') ||
+		    (behind[i] == '@' && i < INODE && *end != ' '))
+			return -EBADMSG;
+		line = end + (behind[i] == ':');
+	}
+	if (v[ADDRESS] > UINT32_MAX || v[PORT] > UINT16_MAX)
 		return -EBADMSG;
 	memset(ret, 0, sizeof(*ret));
-	ret->port = (uint16_t)port;
+	ret->port = (uint16_t)v[PORT];
+	address = (uint32_t)v[ADDRESS];
 	memcpy(ret->address, &address, 4); /* the kernel prints it as it lies in memory */
-	ret->inode = inode;
+	ret->inode = v[INODE];
 	return 0;
 }

@@ -135,15 +135,17 @@ look_at_process(struct netfacts *f, const char *pid)
 	if (dir == NULL)
 		return;
 	while ((e = readdir(dir)) != NULL) {
-		unsigned long long inode;
+		static const char mark[] = "socket:[";
+		uint64_t inode;
 		ssize_t n;
 
 		n = readlinkat(dirfd(dir), e->d_name, link, sizeof(link) - 1);
 		if (n <= 0)
 			continue;
 		link[n] = '\0';
-		if (sscanf(link, "socket:[%llu]", &inode) != 1)
+		if (strncmp(link, mark, strlen(mark)) != 0)
 			continue;
+		inode = strtoull(link + strlen(mark), NULL, 10);
 		for (size_t i = 0; i < f->nholders; i++) {
 			if (f->holders[i].inode != inode)
 				continue;
@@ -151,7 +153,7 @@ look_at_process(struct netfacts *f, const char *pid)
 				(void)snprintf(path, sizeof(path), "/proc/%s/comm", pid);
 				(void)read_line(path, name, sizeof(name));
 			}
-			f->holders[i].pid = (pid_t)atoi(pid);
+			f->holders[i].pid = (pid_t)strtol(pid, NULL, 10);
 			memcpy(f->holders[i].name, name, sizeof(name));
 		}
 	}

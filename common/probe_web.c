@@ -204,12 +204,21 @@ send_all(struct probe *p, const char *text)
 	return send(p->fd, text, (size_t)n, MSG_NOSIGNAL) == n;
 }
 
+/* The status in "HTTP/1.1 200 OK"; 0 if this is no answer of HTTP. */
+static unsigned
+status_of(const char *head)
+{
+	if (strncmp(head, "HTTP/1.0 ", 9) != 0 && strncmp(head, "HTTP/1.1 ", 9) != 0)
+		return 0;
+	return strspn(head + 9, "0123456789") == 3 ? (unsigned)strtoul(head + 9, NULL, 10) : 0;
+}
+
 /* The head of the answer. */
 static void
 read_answer(struct probe *p)
 {
 	char head[HEAD + 1], *line;
-	unsigned status = 0;
+	unsigned status;
 	size_t n = 0;
 
 	head[0] = '\0';
@@ -222,7 +231,8 @@ read_answer(struct probe *p)
 		n += (size_t)got;
 		head[n] = '\0';
 	}
-	if (sscanf(head, "HTTP/1.%*1[01] %3u", &status) != 1) {
+	status = status_of(head);
+	if (status == 0) {
 		(void)fail(p, "HTTP", n == 0 ? "no answer" : "no answer of HTTP");
 		return;
 	}

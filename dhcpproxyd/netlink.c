@@ -110,7 +110,7 @@ start_over(struct netlink *n)
 static int
 read_some(struct netlink *n)
 {
-	struct sockaddr_nl from;
+	struct sockaddr_nl from = { 0 };
 	socklen_t len = sizeof(from);
 	ssize_t got;
 

@@ -69,7 +69,8 @@ read_etherboot(struct offer *o)
 	struct slice option = o->p.opt[DHCP_OPT_ETHERBOOT], value;
 
 	if (dhcp_sub_option(option, IPXE_OPT_PRIORITY, &value) == 0 && value.n == 1)
-		o->priority = (int8_t)value.p[0];
+		/* a signed octet */
+		o->priority = value.p[0] < 0x80 ? value.p[0] : value.p[0] - 0x100;
 	o->no_pxedhcp = dhcp_sub_option(option, IPXE_NO_PXEDHCP, &value) == 0 && value.n == 1 &&
 	                value.p[0] != 0;
 	if (dhcp_sub_option(option, IPXE_OPT_TRUST, &value) == 0)

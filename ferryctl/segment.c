@@ -214,7 +214,7 @@ drain(struct segment *s, int fd, uint16_t port, segment_fn *fn, void *arg)
 	uint8_t bytes[FRAME_MAX];
 
 	for (;;) {
-		struct sockaddr_ll ll;
+		struct sockaddr_ll ll = { 0 };
 		socklen_t ll_n = sizeof(ll);
 		struct segment_datagram d = { 0 };
 		ssize_t n =
@@ -293,7 +293,7 @@ segment_has_other(
 	while (fd >= 0 && !found && (now_ms = segment_clock_ms()) < end_ms) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
 		uint8_t bytes[FRAME_MAX];
-		struct sockaddr_ll ll;
+		struct sockaddr_ll ll = { 0 };
 		socklen_t ll_n = sizeof(ll);
 
 		if (now_ms >= again_ms) {

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NAME_MAX_SHOWN 200
@@ -168,18 +169,19 @@ struct importing {
 static void
 note_mistake(void *arg, const char *path, const char *what)
 {
+	static const char list[] = "models[";
 	struct importing *im = arg;
-	unsigned n;
-	int used = 0;
-	char place[512];
+	char place[512], *end;
 
-	if (sscanf(path, "models[%u]%n", &n, &used) == 1 && used > 0)
-		(void)snprintf(place, sizeof(place), "%.*s%smodels[%lld]%s", NAME_MAX_SHOWN,
-		    im->name, im->name[0] != '\0' ? ": " : "", (long long)(im->at + n),
-		    path + used);
-	else
+	if (strncmp(path, list, strlen(list)) == 0) {
+		unsigned long n = strtoul(path + strlen(list), &end, 10);
+
+		(void)snprintf(place, sizeof(place), "%.*s%s%s%lld%s", NAME_MAX_SHOWN, im->name,
+		    im->name[0] != '\0' ? ": " : "", list, (long long)im->at + (long long)n, end);
+	} else {
 		(void)snprintf(place, sizeof(place), "%.*s%s%s", NAME_MAX_SHOWN, im->name,
 		    im->name[0] != '\0' ? ": " : "", path);
+	}
 	json_array_append_new(
 	    im->errors, json_pack("{s:o, s:o}", "path", json_text(slice_str(place)), "error",
 			    json_text(slice_str(what))));

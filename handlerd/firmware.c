@@ -8,6 +8,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const uuid_forms[] = {
@@ -178,15 +179,19 @@ static int
 parse_ndi(const json_t *v, struct firmware_room *room, struct firmware *f)
 {
 	const char *s = json_string_value(v);
-	unsigned n[3];
-	int used = 0;
+	uint32_t ndi = 0;
 
 	(void)room;
-	if (s == NULL || s[strspn(s, "0123456789.")] != '\0' ||
-	    sscanf(s, "%3u.%3u.%3u%n", &n[0], &n[1], &n[2], &used) != 3 || s[used] != '\0' ||
-	    n[0] > 255 || n[1] > 255 || n[2] > 255)
-		return -EINVAL;
-	f->ndi |= n[0] << 16 | n[1] << 8 | n[2];
+	for (int i = 0; i < 3; i++) {
+		size_t digits = s != NULL ? strspn(s, "0123456789") : 0;
+		unsigned long n = digits >= 1 && digits <= 3 ? strtoul(s, NULL, 10) : 256;
+
+		if (n > 255 || s[digits] != (i < 2 ? '.' : '\0'))
+			return -EINVAL;
+		ndi = ndi << 8 | (uint32_t)n;
+		s += digits + 1;
+	}
+	f->ndi |= ndi;
 	return 0;
 }
 
