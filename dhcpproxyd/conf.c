@@ -215,6 +215,16 @@ check_interfaces(const struct config_strings *list, config_error_fn *error, void
 	}
 }
 
+/* What clients are told must be somebody whom they can ask. */
+static void
+check_host(const struct ipaddr *ip, const char *key, config_error_fn *error, void *arg)
+{
+	/* from 224.0.0.0 on: groups, what is reserved, the broadcast (RFC 5771, RFC 1112) */
+	if ((ip->family != 0 && ip_is_any(ip)) || (ip->family == 4 && ip->b[0] >= 224) ||
+	    (ip->family == 6 && ip->b[0] == 0xff))
+		error(arg, key, "it is not the address of a host");
+}
+
 static void
 check(const void *conf, config_error_fn *error, void *arg)
 {
@@ -223,6 +233,10 @@ check(const void *conf, config_error_fn *error, void *arg)
 
 	front_check(conf, error, arg);
 	front_check_addresses(&c->address, &c->address6, error, arg);
+	check_host(&c->address, "address", error, arg);
+	check_host(&c->address6, "address6", error, arg);
+	if (c->listen_dhcp && c->listen_boot && c->port == c->boot_port)
+		error(arg, "boot_port", "it is the same as `port`");
 	(void)servers_parse(&c->expected_servers, "expected_servers", error, arg, &ignored);
 	(void)servers_parse(&c->siblings, "siblings", error, arg, &ignored);
 	(void)servers_parse(&c->yield_to, "yield_to", error, arg, &ignored);
