@@ -107,6 +107,38 @@ test_likely(void)
 	}
 }
 
+/* Whatever option 175 holds, a feature is there if a look for it alone finds it. */
+static void
+test_features(void)
+{
+	static const uint8_t tags[] = { 0, 1, 15, 16, 17, 0x13, 0x14, 0x24, 79, 80, 235, 255 };
+	uint32_t random = 1;
+
+	test_case("features are read as any sub-option is");
+	for (int round = 0; round < 5000; round++) {
+		uint8_t bytes[64];
+		struct dhcp_packet p = { 0 };
+		struct pxe_client c;
+		struct slice value;
+
+		for (size_t i = 0; i < sizeof(bytes); i++) {
+			random = random * 1103515245 + 12345;
+			bytes[i] = (random >> 30) == 0  ? (uint8_t)(random >> 16)
+			           : (random >> 29 & 1) ? tags[(random >> 16) % NITEMS(tags)]
+			                                : (uint8_t)(random >> 16 & 3);
+		}
+		p.has[DHCP_OPT_ETHERBOOT] = true;
+		p.opt[DHCP_OPT_ETHERBOOT] = (struct slice){ bytes, (random >> 16) % 65 };
+		pxe_classify(&p, false, &c);
+		for (uint8_t tag = 16; tag <= 79; tag++) {
+			bool there = dhcp_sub_option(p.opt[DHCP_OPT_ETHERBOOT], tag, &value) == 0;
+
+			if (there != ((c.ipxe_features & IPXE_FEATURE(tag)) != 0))
+				CHECK_INT(tag, 0);
+		}
+	}
+}
+
 int
 main(void)
 {
@@ -236,6 +268,7 @@ main(void)
 	test_waits();
 	test_addresses();
 	test_likely();
+	test_features();
 
 	test_case("a boot item picked from a menu is noted");
 	n = packet_build(ROM_MENU_REQUEST, bytes, sizeof(bytes));
