@@ -50,7 +50,7 @@ state_of(const struct networks *n, const struct link *l, char buf[static 96])
 			continue;
 		if (error == 0)
 			return "not served: too many interfaces";
-		(void)snprintf(buf, 96, "port %u cannot be opened: %s",
+		(void)snprintf(buf, 96, "port %d cannot be opened: %s",
 		    i == 0 ? n->conf.port : n->conf.boot_port, strerror(-error));
 		return buf;
 	}
