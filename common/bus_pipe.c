@@ -187,6 +187,12 @@ bus_pipe_recv(struct bus_pipe *p, struct slice *ret)
 	return -EAGAIN;
 }
 
+void
+bus_pipe_again(struct bus_pipe *p)
+{
+	wake_loop(p);
+}
+
 static void
 on_wake(void *arg, uint32_t events)
 {

@@ -40,4 +40,7 @@ int bus_pipe_send(struct bus_pipe *p, struct slice message);
  */
 int bus_pipe_recv(struct bus_pipe *p, struct slice *ret);
 
+/* Has `fn` called again by the loop's thread, after what else is due. */
+void bus_pipe_again(struct bus_pipe *p);
+
 #endif

@@ -21,7 +21,6 @@ struct connection {
 	struct bus_server *server;
 	struct bus_pipe *pipe; /* NULL: none */
 	uint64_t id;
-	struct loop_timer more; /* it has not had its turn */
 };
 
 /* What listens at one URL. */
@@ -187,7 +186,6 @@ drop(struct connection *c)
 {
 	bus_pipe_free(c->pipe);
 	c->pipe = NULL;
-	loop_timer_clear(c->server->loop, &c->more);
 	c->server->stats.connections--;
 }
 
@@ -211,8 +209,7 @@ on_pipe(void *arg)
 		}
 		on_message(c->server, c->id, message);
 	}
-	if (loop_timer_set(c->server->loop, &c->more, 0) < 0)
-		drop(c); /* out of memory; it dials again */
+	bus_pipe_again(c->pipe);
 }
 
 static void
@@ -234,7 +231,6 @@ take_connection(struct bus_server *s, nng_stream *stream)
 		.server = s,
 		.id = ++s->generation * BUS_CONNECTIONS + (uint64_t)(c - s->connections),
 	};
-	loop_timer_init(&c->more, on_pipe, c);
 	if (bus_pipe_new(s->loop, stream, on_pipe, c, &c->pipe) < 0)
 		log_peer_warn("bus: refused a connection: out of memory or descriptors");
 	else

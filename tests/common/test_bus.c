@@ -15,6 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -277,6 +280,42 @@ events_in(const char *path, int *repeated)
 	return n;
 }
 
+/*
+ * More messages in one piece than a connection may have in its turn: all are answered, though
+ * nothing comes later that would wake the server.  How many were; PINGS at the most.
+ */
+#define PINGS 300
+static int
+pings_answered(const char *path)
+{
+	static uint8_t bytes[PINGS * 64], answers[PINGS * 64];
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct timeval patience = { .tv_sec = 3 };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	size_t used = 0, got = 0, one = 0;
+	ssize_t n;
+
+	(void)snprintf(at.sun_path, sizeof(at.sun_path), "%.100s", path);
+	CHECK_INT(connect(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
+	CHECK_INT(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+	for (int i = 0; i < PINGS; i++) {
+		struct msg_writer w;
+		struct slice message;
+
+		msg_begin(&w, bytes + used + 4, sizeof(bytes) - used - 4, MSG_PING, 1);
+		message = msg_end(&w);
+		memset(bytes + used, 0, 3);
+		bytes[used + 3] = (uint8_t)message.n;
+		one = 4 + message.n; /* of a PONG as well */
+		used += one;
+	}
+	CHECK_INT(write(fd, bytes, used), used);
+	while (got < used && (n = read(fd, answers + got, used - got)) > 0)
+		got += (size_t)n;
+	close(fd);
+	return (int)(got / one);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -323,6 +362,9 @@ main(int argc, char *argv[])
 	CHECK_INT(answered, 1);
 	CHECK(run(is_up, 3000));
 	(void)run(NULL, 700); /* both are connected then */
+
+	test_case("a connection that sends much at once is served to the end");
+	CHECK_INT(pings_answered(first + strlen("ipc://")), PINGS);
 
 	test_case("of two handlerds the first in the list is used");
 	ask("x", 1);
