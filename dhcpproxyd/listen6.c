@@ -168,6 +168,14 @@ listen6_send(struct listen6 *s, struct slice bytes, const struct sockaddr_in6 *t
 	    strerror(errno));
 }
 
+int
+listen6_bind_to(struct listen6 *s, int ifindex)
+{
+	return setsockopt(s->lf.fd, SOL_SOCKET, SO_BINDTOIFINDEX, &ifindex, sizeof(ifindex)) < 0
+	           ? -errno
+	           : 0;
+}
+
 void
 listen6_join(struct listen6 *s, int ifindex)
 {

@@ -48,6 +48,13 @@ void listen6_close(struct listen6 *s);
 /* Stops reading; sending still works. */
 void listen6_stop(struct listen6 *s);
 
+/*
+ * From now on only what comes to this interface (0: to any): another daemon may have the same port
+ * on another interface, and of two sockets for all only one gets a unicast datagram.  0, or a
+ * negative errno.
+ */
+int listen6_bind_to(struct listen6 *s, int ifindex);
+
 /* Joins ff02::1:2 and ff05::1:3 on an interface; once more is harmless. */
 void listen6_join(struct listen6 *s, int ifindex);
 

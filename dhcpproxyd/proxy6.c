@@ -31,6 +31,7 @@ struct proxy6 {
 	struct listen6 *dhcp, *boot;
 	struct loop_timer refresh;
 	struct nets6 nets;
+	int scope; /* the interface that the ports are bound to; 0: none */
 	size_t npending;
 };
 
@@ -45,12 +46,32 @@ join(struct proxy6 *x, int ifindex)
 		listen6_join(x->boot, ifindex);
 }
 
+/* To the interface, if it is one alone; it may come late, or anew. */
+static void
+bind_ports(struct proxy6 *x)
+{
+	struct listen6 *const sockets[] = { x->dhcp, x->boot };
+	uint32_t born;
+	int scope = networks_scope(x->networks, &born), rc = 0;
+
+	if (scope < 0 || scope == x->scope)
+		return;
+	for (size_t i = 0; i < NITEMS(sockets) && rc == 0; i++)
+		rc = sockets[i] != NULL ? listen6_bind_to(sockets[i], scope) : 0;
+	if (rc == 0)
+		x->scope = scope;
+	else
+		log_peer_warn("binding the ports over IPv6 to interface %s: %s",
+		    networks_name(x->networks, scope), strerror(-rc));
+}
+
 static void
 on_refresh(void *arg)
 {
 	struct proxy6 *x = arg;
 	int rc = nets6_read(&x->nets);
 
+	bind_ports(x);
 	if (rc < 0)
 		log_peer_warn("reading the addresses of IPv6: %s", strerror(-rc));
 	for (size_t i = 0; i < x->nets.n; i++) {

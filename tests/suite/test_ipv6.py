@@ -5,7 +5,7 @@ import os
 import shutil
 
 import dhcp6
-from lab import CACHE, Failure, Lab, Machine, Site, check, loaders, read, wait_until
+from lab import BIN, CACHE, Failure, Lab, Machine, Site, check, loaders, read, wait_until
 from test_boot import boot, check_story, check_timeline, prepare
 
 PREFIX = "fd77:1::"
@@ -457,6 +457,29 @@ def test_limits():
         lab.sh(None, "sleep 2.5")
         counters = [s["counters"] for s in site.query("status")["services"] if s["daemon"] == "dhcpproxyd"][0]
         check(counters["ipv6_bad_length"] == 1, f"a length that does not fit is counted: {counters}")
+
+
+def test_two_subnets():
+    """Two daemons of one host, each for a subnet of its own: both boot servers are asked by unicast."""
+    with Lab("two6") as lab:
+        _, client, site = network6(lab)
+        second = lab.segment("net2")
+        lab.plug(site.ns, second, None, "eth1")
+        lab.sh(site.ns, "ip -6 addr add fd77:2::10/64 dev eth1 nodad")
+        other = host6(lab, "client2", second, "fd77:2::50")
+        ready(site)
+        conf = {**site.conf["dhcpproxyd"], "interface": "eth1", "address": "", "subnet": "two",
+                "control": f"{site.run}/two.sock"}
+        conf.pop("address6", None)
+        with open(f"{site.run}/two.json", "w", encoding="ascii") as f:
+            json.dump(conf, f)
+        lab.spawn(site.ns, [f"{BIN}/dhcpproxyd", "-f", "-c", f"{site.run}/two.json"], "two.log")
+        wait_until(lambda: "in use" in read(lab.path("two.log")), 10, "the second daemon")
+        for host, to in ((client, SERVER6), (other, "fd77:2::10")):
+            for port, source in ((547, 546), (4011, 4011)):
+                r = lab.client(host, "ask6", options=dhcp6.firmware(ia=False).hex(), to=to, port=port,
+                               source=source, kind=dhcp6.INFORMATION_REQUEST)
+                check(len(r) == 1 and r[0]["from"] == [to, port], f"{to} answers at port {port}: {r}")
 
 
 def test_https():
