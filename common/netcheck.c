@@ -250,7 +250,7 @@ netcheck_read_udp(const char *line, struct netfacts_holder *ret)
 			return -EBADMSG;
 		v[i] = strtoull(line, &end, i == 0 || i >= DECIMAL ? 10 : 16);
 		if (end == line || (behind[i] == ':' && *end != ':') ||
-		    (behind[i] == '@' && i < INODE && *end != ' '))
+		    (i < INODE && behind[i] == '@' && *end != ' '))
 			return -EBADMSG;
 		line = end + (behind[i] == ':');
 	}
