@@ -291,6 +291,29 @@ handlerd_state_path(const struct handlerd *h, const char *name, char path[static
 	(void)snprintf(path, 4096, "%s%s", handlerd_store_path(h->conf->store), name);
 }
 
+json_t *
+handlerd_state_load(const struct handlerd *h, const char *name)
+{
+	char path[4096], aside[4096 + 16];
+	json_error_t je;
+	json_t *dump;
+
+	handlerd_state_path(h, name, path);
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		return NULL;
+	dump = json_load_file(path, 0, &je);
+	if (json_is_object(dump))
+		return dump;
+	if (dump != NULL)
+		(void)snprintf(je.text, sizeof(je.text), "it is no object");
+	json_decref(dump);
+	/* the next save would write over what somebody may still want to mend */
+	(void)snprintf(aside, sizeof(aside), "%s.damaged", path);
+	log_warnx("state: \"%s\" line %d: %s; what it told is learned again%s", path, je.line,
+	    je.text, rename(path, aside) == 0 ? ", the file is kept as *.damaged" : "");
+	return NULL;
+}
+
 bool
 handlerd_state_save(const struct handlerd *h, const char *name, json_t *dump)
 {
@@ -312,13 +335,10 @@ handlerd_state_save(const struct handlerd *h, const char *name, json_t *dump)
 static void
 restore_adapt(struct handlerd *h)
 {
-	char path[4096];
-	json_t *dump;
+	json_t *dump = handlerd_state_load(h, "-loaders.json");
 
-	handlerd_state_path(h, "-loaders.json", path);
-	dump = json_load_file(path, 0, NULL);
 	if (dump == NULL)
-		return; /* none yet, or damaged: what it told is learned again */
+		return;
 	log_info("loaders: %zu models and machines remembered", adapt_restore(h->adapt, dump));
 	h->adapt_saved = adapt_changes(h->adapt);
 	json_decref(dump);

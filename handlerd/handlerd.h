@@ -143,6 +143,8 @@ void handlerd_assign(struct handlerd *h, uint64_t machine, struct slice entry, b
 
 /* The path of a file beside the database. */
 void handlerd_state_path(const struct handlerd *h, const char *name, char path[static 4096]);
+/* Reads such a file: NULL if there is none yet, or, after logging what is wrong, a damaged one. */
+json_t *handlerd_state_load(const struct handlerd *h, const char *name);
 /* Writes such a file; takes over `dump`.  False after logging why not. */
 bool handlerd_state_save(const struct handlerd *h, const char *name, json_t *dump);
 

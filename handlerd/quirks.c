@@ -175,16 +175,14 @@ int
 quirks_open(struct handlerd *h)
 {
 	int rc = styles_new(MODELS, MACHINES, &h->styles);
-	char path[4096];
 	json_t *dump;
 
 	if (rc < 0)
 		return rc;
 	loop_timer_init(&h->styles_timer, on_news, h);
-	handlerd_state_path(h, "-styles.json", path);
-	dump = json_load_file(path, 0, NULL);
+	dump = handlerd_state_load(h, "-styles.json");
 	if (dump == NULL)
-		return 0; /* none yet, or damaged: what it told is learned again */
+		return 0;
 	log_info("quirks: %zu models and machines remembered", styles_restore(h->styles, dump));
 	json_decref(dump);
 	return 0;

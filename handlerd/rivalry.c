@@ -26,15 +26,13 @@ rivalry_open(struct handlerd *h)
 {
 	struct rivalry *r = &h->rivalry;
 	json_int_t began;
-	char path[4096];
 	json_t *dump;
 
 	if (rivals_init(&r->table, RIVALRY_SERVERS) < 0)
 		return -ENOMEM;
-	file_path(h, "", path);
-	dump = json_load_file(path, 0, NULL);
+	dump = handlerd_state_load(h, "-servers.json");
 	if (dump == NULL)
-		return 0; /* none yet, or damaged: it learns anew */
+		return 0;
 	began = json_integer_value(json_object_get(dump, "began_ms"));
 	r->began_ms = began > 0 ? (uint64_t)began : 0;
 	rivals_restore(&r->table, json_object_get(dump, "servers"));

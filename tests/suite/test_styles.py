@@ -168,6 +168,27 @@ def test_kept():
         check((x["style"], x["style_why"]) == ("menu", "machine"), f"explain: {x}")
 
 
+def test_damaged():
+    """Damaged files of what was learned are told, and kept; what they told is learned again."""
+    with Lab("damaged") as lab:
+        client, site = prepared(lab)
+        bad = {"styles": "{\"models\": [", "servers": "[]", "loaders": "\0"}
+        for texts in (bad, dict.fromkeys(bad, '{"models": 1, "machines": [7, {}], "servers": {"a": 1}}')):
+            site.kill("handlerd")
+            for name, text in texts.items():
+                with open(f"{site.run}/store.db-{name}.json", "w", encoding="utf-8") as f:
+                    f.write(text)
+            site.start("handlerd")
+        for name, text in bad.items():
+            path = f"{site.run}/store.db-{name}.json"
+            lines = [x for x in read(site.log("handlerd")).splitlines() if f'state: "{path}" line ' in x]
+            check(len(lines) == 1, f"{name}: told once: {lines}")
+            check(read(path + ".damaged") == text, f"{name}: kept")
+        check(site.query("quirks", "list")["models"] == [] and site.query("rivals") == [], "nothing is known")
+        pc = Firmware(lab, client, site, 1)
+        wait_until(lambda: lab.client(client, "ask", options=pc.options, mac=pc.mac, seconds=0.5), 10, "served")
+
+
 def test_rule():
     """A rule's style is not adapted, nor is anything when adapting is off."""
     with Lab("stylerule") as lab:
