@@ -1,6 +1,7 @@
 /* The control socket; see rpc.h. */
 #include "common/rpc.h"
 
+#include "common/json_text.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -158,8 +159,10 @@ conn_send(struct rpc_conn *c, json_t *message)
 static void
 send_error(struct rpc_conn *c, json_t *id, int code, const char *text, json_t *data)
 {
-	conn_send(c, json_pack("{s:s, s:O, s:{s:i, s:s, s:o*}}", "jsonrpc", "2.0", "id", id,
-			 "error", "code", code, "message", text, "data", data));
+	/* what it quotes may be cut within a character, or be none */
+	conn_send(
+	    c, json_pack("{s:s, s:O, s:{s:i, s:o, s:o*}}", "jsonrpc", "2.0", "id", id, "error",
+		   "code", code, "message", json_text(slice_str(text)), "data", data));
 }
 
 static json_t *

@@ -176,6 +176,20 @@ main(void)
 		CHECK_STR(talk(fd, cases[i].in), cases[i].out);
 	}
 
+	test_case("an error that is cut within a character is answered, and the connection lives");
+	for (size_t n = 240; n < 260; n++) {
+		static const char call[] = "{\"id\":1,\"method\":\"echo\",\"params\":{\"fail\":\"";
+		size_t at = sizeof(call) - 1;
+
+		memcpy(huge, call, at);
+		memset(huge + at, 'x', n);
+		for (size_t i = 0; i < 20; i++)
+			memcpy(huge + at + n + 2 * i, "\xc3\xa4", 2);
+		memcpy(huge + at + n + 40, "\"}}\n", 5);
+		talk(fd, huge);
+		CHECK(strstr(reply, "\"code\":-32001,\"message\":\"there is no ") != NULL);
+	}
+
 	test_case("a line may arrive in pieces");
 	CHECK_STR(talk(fd, "{\"id\":1,\"met"), "");
 	CHECK_STR(talk(fd, "hod\":\"echo\"}\n"), "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n");
