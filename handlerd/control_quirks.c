@@ -6,6 +6,7 @@
 
 #include "common/json_text.h"
 #include "handlerd/control_machines.h"
+#include "handlerd/quirks.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -211,6 +212,7 @@ rpc_quirks_import(void *arg, struct rpc_conn *conn, const json_t *params, struct
 		return rpc_fail_with(
 		    error, RPC_FAILED, im.errors, "the quirks have mistakes; nothing changed");
 	json_decref(im.errors);
+	quirks_save(h); /* who was told so relies on it */
 	return json_pack("{s:i, s:b}", "models", rc, "check", check);
 }
 
@@ -219,9 +221,12 @@ rpc_quirks_forget(void *arg, struct rpc_conn *conn, const json_t *params, struct
 {
 	struct handlerd *h = arg;
 	struct styles_model m;
+	bool known;
 
 	(void)conn;
 	if (!get_model(h, params, wall_clock_ms(), &m, error))
 		return NULL;
-	return json_boolean(styles_forget(h->styles, m.key));
+	known = styles_forget(h->styles, m.key);
+	quirks_save(h);
+	return json_boolean(known);
 }

@@ -220,6 +220,7 @@ rpc_rivals_forget(void *arg, struct rpc_conn *conn, const json_t *params, struct
 	if (n == 0 && server != NULL)
 		return rpc_fail(error, RPC_NOT_FOUND, "no server \"%.64s\" was seen", server);
 	h->rivalry.changed = true;
+	rivalry_save(h); /* who was told so relies on it */
 	return json_integer((json_int_t)n);
 }
 
@@ -239,5 +240,6 @@ rpc_rivals_accept(void *arg, struct rpc_conn *conn, const json_t *params, struct
 	if (n == 0)
 		return rpc_fail(error, RPC_NOT_FOUND, "no server \"%.64s\" was seen", server);
 	h->rivalry.changed = true;
+	rivalry_save(h); /* who was told so relies on it */
 	return json_integer((json_int_t)n);
 }

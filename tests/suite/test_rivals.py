@@ -240,7 +240,7 @@ def test_new_server():
         check(w.seen(RIVAL)["usual"], "it is usual now")
         w.lab.stop(watch)
         # a restart forgets nothing of it
-        w.site.kill("handlerd", signal.SIGTERM)
+        w.site.kill("handlerd")
         w.site.start("handlerd")
         check(w.seen(RIVAL)["usual"] and w.seen(RIVAL)["first_ms"] == s["first_ms"], "it is remembered")
         time.sleep(1)

@@ -239,6 +239,11 @@ def test_model():
               f"nothing of machines is in it: {text}")
         check(site.ferryctl("quirks", "forget", "ffff", ok=False).returncode == 1, "no such model")
         site.ferryctl("quirks", "forget", key)
+        site.kill("handlerd")
+        site.start("handlerd")
+        check(key not in models(site), "what was forgotten does not come back")
+        wait_until(lambda: lab.client(client, "ask", options=pc.options, mac=pc.mac, seconds=0.5),
+                   10, "dhcpproxyd has it again")
         check(Firmware(lab, client, site, 5).discover() == "binl", "forgotten")
 
         # another site, on its own segment
@@ -263,7 +268,12 @@ def test_model():
         check(p.returncode == 1 and f"{bad}:" in p.stderr, p.stderr)
         check(far.query("quirks", "list")["models"] == [], "nothing was taken over")
         far.ferryctl("quirks", "import", file)
+        far.kill("handlerd")
+        far.start("handlerd")
+        check(key in models(far), "what was taken over is written down")
         far.ferryctl("quirks", "import", file)
+        wait_until(lambda: lab.client(client, "ask", options=pc.options, mac=pc.mac, seconds=0.5),
+                   10, "dhcpproxyd has it again")
         check(Firmware(lab, client, far, 7).discover() == "pxe10", "the first machine there gets it at once")
         m = models(far)[key]
         check(m["styles"]["pxe10"]["successes"] == 2, f"read twice, counted once: {m}")
