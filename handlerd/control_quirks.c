@@ -194,12 +194,15 @@ rpc_quirks_import(void *arg, struct rpc_conn *conn, const json_t *params, struct
 	struct handlerd *h = arg;
 	const json_t *at = json_object_get(params, "at");
 	struct importing im = { .name = control_text(params, "name", error) };
-	bool check = json_is_true(json_object_get(params, "check"));
+	const json_t *only = json_object_get(params, "check");
+	bool check = json_is_true(only);
 	int rc;
 
 	(void)conn;
 	if (im.name == NULL)
 		return NULL;
+	if (only != NULL && !json_is_boolean(only))
+		return rpc_fail(error, RPC_INVALID_PARAMS, "\"check\" is neither true nor false");
 	if (at != NULL &&
 	    (!json_is_integer(at) || json_integer_value(at) < 0 || json_integer_value(at) > AT_MAX))
 		return rpc_fail(

@@ -6,6 +6,7 @@ import shutil
 import time
 
 import dhcp
+from clients import rpc
 from lab import (BUILD, Failure, Lab, Machine, Site, SERVER, check, loaders, network, read,
                  wait_until)
 from test_adaptive import option50
@@ -266,6 +267,8 @@ def test_model():
             f.write("{\n")
         p = far.ferryctl("quirks", "import", lab.path("bad.json"), ok=False)
         check(p.returncode == 1 and f"{bad}:" in p.stderr, p.stderr)
+        r = rpc(far.socket, "quirks.import", quirks=json.loads(text), check=1)
+        check('"check"' in r["error"]["message"], f"neither true nor false: {r}")
         check(far.query("quirks", "list")["models"] == [], "nothing was taken over")
         far.ferryctl("quirks", "import", file)
         far.kill("handlerd")
