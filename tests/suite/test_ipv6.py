@@ -137,9 +137,22 @@ def firmware6(name, server, suite="trixie", seconds=200, rules=(), same_host=Fal
         return boot(lab, site, segment, seconds=seconds, args=NO_IPV4)
 
 
+def by_pxe(attempt):
+    """
+    The boot that attempt() gives, made again once if the firmware went on to HTTP Boot: edk2 of 2022
+    asks port 4011 over IPv6 just once, and a busy host under emulation may be too slow for it.
+    """
+    b = attempt()
+    if any(x["kind"] == "transfer-finished" and x["via"] == "http" and x.get("file") == "boot/x64/snponly.efi"
+           for x in b["timeline"]):
+        print("# the firmware went on to HTTP Boot; once more")
+        b = attempt()
+    return b
+
+
 def test_pxe_beside_dnsmasq():
     """OVMF, PXE: our ADVERTISE, a DHCPv6 server's address, our REPLY on 4011, TFTP; up to the kernel."""
-    b = firmware6("pxe6", dnsmasq_with_script)
+    b = by_pxe(lambda: firmware6("pxe6", dnsmasq_with_script))
     check_boot(b, "boot/x64/snponly.efi", ("discover", "snponly.efi"), ("offer", "snponly.efi"), ("lease", ""),
                ("bootserver", "snponly.efi"), ("offer", "snponly.efi"), ("size-probe", "snponly.efi"),
                ("transfer-finished", "snponly.efi"))
@@ -147,7 +160,7 @@ def test_pxe_beside_dnsmasq():
 
 def test_pxe_same_host_as_kea():
     """The same beside Kea, which holds port 547 of our own host."""
-    check_boot(firmware6("pxe6kea", kea_with_script, same_host=True), "boot/x64/snponly.efi")
+    check_boot(by_pxe(lambda: firmware6("pxe6kea", kea_with_script, same_host=True)), "boot/x64/snponly.efi")
 
 
 def test_http_boot_beside_kea():
@@ -162,8 +175,7 @@ def test_http_boot_beside_kea():
                ("file", "autoexec.ipxe"))
 
 
-def test_pxe_through_a_relay():
-    """The same from another link: a router with a relay agent, which asks both servers."""
+def boot_through_a_relay():
     with Lab("pxe6relay") as lab:
         near, far = lab.segment("near"), lab.segment("far")
         capture6(lab, far)
@@ -182,10 +194,15 @@ def test_pxe_through_a_relay():
         lab.spawn(agent, ["dhcrelay", "-6", "-d", "--no-pid", "-I", "-l", "eth1", "-u", f"{SERVER6}%eth0",
                           "-u", f"{PREFIX}2%eth0"], "dhcrelay.log")
         wait_until(lambda: "Sending on" in read(lab.path("dhcrelay.log")), 10, "dhcrelay")
-        b = boot(lab, site, far, seconds=200, args=NO_IPV4)
-        check(b["relay"] == "fd77:2::1", f"the client's link is known: {b['relay']}")
-        check_boot(b, "boot/x64/snponly.efi", ("discover", "snponly.efi"), ("lease", ""),
-                   ("bootserver", "snponly.efi"), ("transfer-finished", "snponly.efi"))
+        return boot(lab, site, far, seconds=200, args=NO_IPV4)
+
+
+def test_pxe_through_a_relay():
+    """The same from another link: a router with a relay agent, which asks both servers."""
+    b = by_pxe(boot_through_a_relay)
+    check(b["relay"] == "fd77:2::1", f"the client's link is known: {b['relay']}")
+    check_boot(b, "boot/x64/snponly.efi", ("discover", "snponly.efi"), ("lease", ""),
+               ("bootserver", "snponly.efi"), ("transfer-finished", "snponly.efi"))
 
 
 def ready(site):
