@@ -163,7 +163,8 @@ class Lab:
     def dhcp_server(self, segment, address=DHCP, clients=CLIENTS, extra=()):
         """An ordinary DHCP server that knows nothing of network boot."""
         ns = self.host("dhcp", segment, f"{address}/24")
-        self.spawn(ns, ["dnsmasq", "-k", "--conf-file=/dev/null", "--port=0", "--log-dhcp",
+        # without its ping of 3 s, which firmware's first window of 4 s would only just survive
+        self.spawn(ns, ["dnsmasq", "-k", "--conf-file=/dev/null", "--port=0", "--log-dhcp", "--no-ping",
                         "--log-facility=-", "--user=root", f"--dhcp-range={clients},1h",
                         f"--dhcp-leasefile={self.path('leases')}",
                         f"--pid-file={self.path('dnsmasq.pid')}", *extra], "dnsmasq.log")
