@@ -378,7 +378,8 @@ def exchanges(path, servers):
                 q = Packet(d.payload)
             except Malformed:
                 continue
-            asked[q.xid, q.chaddr, d.target[1]] = (d, q)
+            # U-Boot REQUESTs by the xid of its DISCOVER, perhaps before our offer is there
+            asked[q.xid, q.chaddr, d.target[1], q.type == 1] = (d, q)
         elif d.source[1] in (67, 4011) and d.source[0] in servers and d.payload[:1] == b"\2":
             try:
                 r = Packet(d.payload, strict=True)
@@ -386,9 +387,10 @@ def exchanges(path, servers):
                 raise Failure(f"{path}: from {d.source} to {d.target}: {e}: {d.payload[240:].hex()}") from e
             if r.yiaddr != "0.0.0.0" or r.type == 6:
                 continue  # of a DHCP server on the same address
-            check((r.xid, r.chaddr, d.source[1]) in asked,
-                  f"{path}: a reply that nobody asked for, xid {r.xid:08x}, from port {d.source[1]}")
-            found.append(Exchange(*asked[r.xid, r.chaddr, d.source[1]], d, r))
+            keys = [(r.xid, r.chaddr, d.source[1], discover) for discover in (r.type == 2, r.type != 2)]
+            key = next((k for k in keys if k in asked), None)
+            check(key, f"{path}: a reply that nobody asked for, xid {r.xid:08x}, from port {d.source[1]}")
+            found.append(Exchange(*asked[key], d, r))
     return found
 
 
