@@ -655,6 +655,16 @@ boot_take_repeats(struct boot *b, uint64_t now_ms, bool ending)
 	return n;
 }
 
+void
+boots_each(const struct boots *t, size_t part, size_t parts, void (*fn)(void *arg, struct boot *b),
+    void *arg)
+{
+	for (size_t i = t->nchains * part / parts; i < t->nchains * (part + 1) / parts; i++) {
+		for (struct boot *b = t->by_id[i]; b != NULL; b = b->next_id)
+			fn(arg, b);
+	}
+}
+
 struct boot *
 boots_newest(const struct boots *t)
 {

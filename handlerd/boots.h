@@ -136,6 +136,12 @@ void boot_break_repetition(struct boot *b);
  * `ending`) and nobody was told; 0 otherwise.  It counts as told then.
  */
 uint32_t boot_take_repeats(struct boot *b, uint64_t now_ms, bool ending);
+/*
+ * Calls `fn`, which adds and removes none, for each boot of one of `parts` parts of about the same
+ * size, counted from 0; together they hold all.
+ */
+void boots_each(const struct boots *t, size_t part, size_t parts,
+    void (*fn)(void *arg, struct boot *b), void *arg);
 /* The boot that was active last, or NULL; `older` leads to the others. */
 struct boot *boots_newest(const struct boots *t);
 

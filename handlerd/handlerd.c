@@ -52,8 +52,8 @@ on_repeats(void *arg)
 {
 	struct handlerd *h = arg;
 
-	notes_repeats(&h->notes, false);
-	(void)loop_timer_set(h->loop, &h->repeats_timer, BOOT_REPEAT_MS);
+	notes_repeats(&h->notes);
+	(void)loop_timer_set(h->loop, &h->repeats_timer, BOOT_REPEAT_MS / NOTES_PARTS);
 }
 
 /* --- what is decided about machines --------------------------------------------------------- */
@@ -511,14 +511,14 @@ handlerd_run(struct handlerd *h)
 		return rc;
 	loop_timer_init(&h->repeats_timer, on_repeats, h);
 	loop_timer_init(&h->minute_timer, on_minute, h);
-	rc = loop_timer_set(h->loop, &h->repeats_timer, BOOT_REPEAT_MS);
+	rc = loop_timer_set(h->loop, &h->repeats_timer, BOOT_REPEAT_MS / NOTES_PARTS);
 	if (rc == 0)
 		rc = loop_timer_set(h->loop, &h->minute_timer, A_MINUTE_MS);
 	if (rc < 0)
 		return rc;
 	start_ready();
 	rc = loop_run(h->loop);
-	notes_repeats(&h->notes, true);
+	notes_last_repeats(&h->notes);
 	save_adapt(h);
 	rivalry_save(h);
 	quirks_save(h);

@@ -131,20 +131,41 @@ notes_entry(struct notes *n, struct boot *b, struct entry_record *e, uint64_t no
 	return store_put(n->store, &r);
 }
 
-/* Stores the counts of repetitions that no other line has told of. */
-void
-notes_repeats(struct notes *n, bool ending)
+/* Counts of repetitions that no other line has told of. */
+struct telling {
+	struct notes *n;
+	uint64_t now_ms;
+	bool ending;
+};
+
+static void
+tell_repeats(void *arg, struct boot *b)
 {
-	uint64_t now_ms = wall_clock_ms();
+	const struct telling *t = arg;
+	uint32_t repeats = boot_take_repeats(b, t->now_ms, t->ending);
+	struct record r;
 
-	for (struct boot *b = boots_newest(n->boots);
-	     b != NULL && now_ms - b->last_ms < 3 * BOOT_REPEAT_MS; b = b->older) {
-		struct record r = { .kind = RECORD_ENTRY, .entry = { .boot = b->id } };
+	if (repeats == 0)
+		return;
+	r = (struct record){ .kind = RECORD_ENTRY, .entry = { .boot = b->id, .repeats = repeats } };
+	notes_put(t->n, &r);
+}
 
-		r.entry.repeats = boot_take_repeats(b, now_ms, ending);
-		if (r.entry.repeats > 0)
-			notes_put(n, &r);
-	}
+void
+notes_repeats(struct notes *n)
+{
+	struct telling telling = { .n = n, .now_ms = wall_clock_ms() };
+
+	boots_each(n->boots, n->part, NOTES_PARTS, tell_repeats, &telling);
+	n->part = (n->part + 1) % NOTES_PARTS;
+}
+
+void
+notes_last_repeats(struct notes *n)
+{
+	struct telling telling = { .n = n, .now_ms = wall_clock_ms(), .ending = true };
+
+	boots_each(n->boots, 0, 1, tell_repeats, &telling);
 }
 
 void

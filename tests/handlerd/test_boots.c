@@ -363,6 +363,14 @@ test_attempts(void)
 	CHECK(!b->dirty);
 }
 
+static void
+count_boot(void *arg, struct boot *b)
+{
+	size_t *seen = arg;
+
+	*seen += boots_find(t, b->id) == b;
+}
+
 int
 main(void)
 {
@@ -414,6 +422,15 @@ main(void)
 	CHECK_INT(boots_count(t), 100);
 	CHECK(request(STAGE_FILE, CLIENT_UNKNOWN, NULL, &ip_a, &opened) == b && !opened);
 	CHECK(boots_find(t, b->id) == b);
+
+	test_case("parts of the boots together hold each of them once");
+	{
+		size_t seen = 0;
+
+		for (size_t part = 0; part < 7; part++)
+			boots_each(t, part, 7, count_boot, &seen);
+		CHECK_INT(seen, 100);
+	}
 
 	test_case("an id that is in use is not given twice");
 	next_random = b->id;
