@@ -53,8 +53,12 @@ tftp_parse(struct slice bytes, struct tftp_packet *ret)
 	switch (ret->op) {
 	case TFTP_RRQ:
 	case TFTP_WRQ: return parse_request(&r, ret);
-	case TFTP_DATA:
-	case TFTP_ACK: ret->block = rbuf_u16(&r); break;
+	case TFTP_DATA: ret->block = rbuf_u16(&r); break;
+	case TFTP_ACK:
+		ret->block = rbuf_u16(&r);
+		if (r.left > 0)
+			ret->window = rbuf_u8(&r);
+		break;
 	case TFTP_ERROR:
 		ret->error = rbuf_u16(&r);
 		/* the text may lack its NUL: nothing follows it */

@@ -51,6 +51,7 @@ struct tftp_packet {
 	size_t noptions;
 	/* DATA and ACK */
 	uint16_t block;
+	uint8_t window; /* an ACK's fifth octet (Microsoft's variable window); 0: none */
 	/* ERROR */
 	uint16_t error;
 	struct slice text; /* of an ERROR */
@@ -58,8 +59,7 @@ struct tftp_packet {
 
 /*
  * Parses a packet.  A request whose last string lacks its NUL is refused, as the reader would run
- * on; an ACK may have a fifth octet (Microsoft's variable window).  0, or -EBADMSG with *ret in no
- * particular state.
+ * on; an ACK may have a fifth octet.  0, or -EBADMSG with *ret in no particular state.
  */
 int tftp_parse(struct slice bytes, struct tftp_packet *ret);
 

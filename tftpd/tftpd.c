@@ -271,7 +271,7 @@ send_blocks(struct session *s, uint64_t first, uint32_t count)
 		struct wbuf w;
 
 		wbuf_init(&w, blocks[i].header, sizeof(blocks[i].header));
-		tftp_put_data_header(&w, (uint16_t)block);
+		tftp_put_data_header(&w, transfer_wire(&s->t, block));
 		blocks[i].n = transfer_block_size(&s->t, s->served->size, block);
 		blocks[i].data =
 		    s->served->data == NULL ? NULL : s->served->data + (block - 1) * s->t.blksize;
@@ -294,18 +294,20 @@ finish(struct session *s, enum transfer_result result, struct slice peer_text)
 
 /* Does what the state machine says.  The session may be gone afterwards. */
 static void
-step(struct session *s, enum transfer_event event, uint16_t block, struct slice peer_text)
+step(struct session *s, enum transfer_event event, struct transfer_ack ack, struct slice peer_text)
 {
 	struct tftpd *d = s->d;
 	struct transfer_action a;
 
-	transfer_step(&s->t, event, block, loop_now_us(d->front.loop), &a);
+	transfer_step(&s->t, event, ack, loop_now_us(d->front.loop), &a);
 	if (a.result != TRANSFER_GOING_ON) {
 		finish(s, a.result, peer_text);
 		return;
 	}
-	if (a.send_oack)
+	if (a.send_oack) {
 		send_oack(s);
+		a.wake_us = transfer_sent(&s->t, 0, 1, loop_now_us(d->front.loop));
+	}
 	if (a.count > 0) {
 		int sent = send_blocks(s, a.first, a.count);
 
@@ -323,7 +325,9 @@ step(struct session *s, enum transfer_event event, uint16_t block, struct slice 
 		}
 		if (sent < 0)
 			sent = 0;
-		transfer_sent(&s->t, a.first, (uint32_t)sent);
+		if (sent > 0)
+			a.wake_us = transfer_sent(
+			    &s->t, a.first, (uint32_t)sent, loop_now_us(d->front.loop));
 		if ((uint32_t)sent < a.count) {
 			d->stats.no_room++;
 			a.wake_us = FULL_SOCKET_US;
@@ -337,7 +341,7 @@ step(struct session *s, enum transfer_event event, uint16_t block, struct slice 
 static void
 on_timer(void *arg)
 {
-	step(arg, TRANSFER_TICK, 0, (struct slice){ 0 });
+	step(arg, TRANSFER_TICK, (struct transfer_ack){ 0 }, (struct slice){ 0 });
 }
 
 /* Starts the transfer of what s->served holds. */
@@ -363,7 +367,7 @@ start(struct session *s)
 	s->began_ms = loop_now_ms(s->d->front.loop);
 	s->gso = true;
 	s->d->stats.started++;
-	step(s, TRANSFER_START, 0, (struct slice){ 0 });
+	step(s, TRANSFER_START, (struct transfer_ack){ 0 }, (struct slice){ 0 });
 }
 
 /* Opens what the answer names. */
@@ -559,9 +563,10 @@ on_packet(void *arg, size_t socket, const struct listen_path *path, struct slice
 		return;
 	}
 	if (p.op == TFTP_ACK)
-		step(s, TRANSFER_ACK, p.block, (struct slice){ 0 });
+		step(s, TRANSFER_ACK, (struct transfer_ack){ p.block, p.window },
+		    (struct slice){ 0 });
 	else if (p.op == TFTP_ERROR)
-		step(s, TRANSFER_ERROR, 0, p.text);
+		step(s, TRANSFER_ERROR, (struct transfer_ack){ 0 }, p.text);
 	else
 		d->stats.strangers++;
 }

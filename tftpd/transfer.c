@@ -26,6 +26,13 @@ transfer_block_size(const struct transfer *t, uint64_t size, uint64_t block)
 	return block < t->blocks ? t->blksize : (uint32_t)(size % t->blksize);
 }
 
+uint16_t
+transfer_wire(const struct transfer *t, uint64_t block)
+{
+	(void)t;
+	return (uint16_t)block;
+}
+
 /* How long to wait for an answer to what went out last. */
 static uint64_t
 waiting_us(const struct transfer *t)
@@ -83,8 +90,11 @@ send_from(struct transfer *t, uint64_t first, uint64_t now_us, struct transfer_a
 	t->sent_us = now_us;
 	a->first = first;
 	a->count = (uint32_t)(t->end - first + 1);
-	if (t->highest >= first)
+	a->class = t->highest == 0 ? TRANSFER_CLASS_START : TRANSFER_CLASS_WINDOW;
+	if (t->highest >= first) {
+		a->class = TRANSFER_CLASS_RETRY;
 		t->retransmits += (t->highest < t->end ? t->highest : t->end) - first + 1;
+	}
 	a->wake_us = waiting_us(t);
 }
 
@@ -111,6 +121,7 @@ static void
 send_oack(struct transfer *t, uint64_t now_us, struct transfer_action *a)
 {
 	a->send_oack = true;
+	a->class = t->tries > 0 ? TRANSFER_CLASS_RETRY : TRANSFER_CLASS_START;
 	t->oack_out = true;
 	t->sent_us = now_us;
 	t->retransmits += t->tries > 0;
@@ -207,6 +218,9 @@ on_tick(struct transfer *t, uint64_t now_us, struct transfer_action *a)
 	/* the rest of a window for which the socket had no room */
 	if (!t->oack_out && t->next <= t->end) {
 		a->first = t->next;
+		a->class = t->highest >= t->next ? TRANSFER_CLASS_RETRY
+		           : t->highest == 0     ? TRANSFER_CLASS_START
+		                                 : TRANSFER_CLASS_WINDOW;
 		a->count = (uint32_t)(t->end - t->next + 1);
 		a->wake_us = waiting_us(t);
 		return;
@@ -227,8 +241,8 @@ on_tick(struct transfer *t, uint64_t now_us, struct transfer_action *a)
 }
 
 void
-transfer_step(struct transfer *t, enum transfer_event event, uint16_t block, uint64_t now_us,
-    struct transfer_action *action)
+transfer_step(struct transfer *t, enum transfer_event event, struct transfer_ack ack,
+    uint64_t now_us, struct transfer_action *action)
 {
 	*action = (struct transfer_action){ .result = TRANSFER_GOING_ON };
 	switch (event) {
@@ -239,7 +253,7 @@ transfer_step(struct transfer *t, enum transfer_event event, uint16_t block, uin
 		else
 			send_window(t, now_us, action);
 		break;
-	case TRANSFER_ACK: on_ack(t, block, now_us, action); break;
+	case TRANSFER_ACK: on_ack(t, ack.block, now_us, action); break;
 	case TRANSFER_ERROR:
 		action->result = t->oack_out ? TRANSFER_PROBED : TRANSFER_ABORTED;
 		break;
@@ -247,12 +261,16 @@ transfer_step(struct transfer *t, enum transfer_event event, uint16_t block, uin
 	}
 }
 
-void
-transfer_sent(struct transfer *t, uint64_t first, uint32_t count)
+uint64_t
+transfer_sent(struct transfer *t, uint64_t first, uint32_t count, uint64_t now_us)
 {
-	t->next = first + count;
-	if (t->next - 1 > t->highest)
-		t->highest = t->next - 1;
+	t->sent_us = now_us;
+	if (first > 0 && count > 0) {
+		t->next = first + count;
+		if (t->next - 1 > t->highest)
+			t->highest = t->next - 1;
+	}
+	return waiting_us(t);
 }
 
 const char *

@@ -2,8 +2,18 @@
  * One read transfer as a state machine (RFC 1350, with windows by RFC 7440): takes a packet or the
  * passing of time, returns what to send and when to wake.  Pure: no sockets, no clock.
  *
- * Blocks are counted from 1 without wrapping; the 16 bits on the wire follow from them, 65535 being
- * followed by 0 as all boot firmware has it.  Times are microseconds of any steady clock.
+ * Blocks are counted from 1 without wrapping; transfer_wire() gives the 16 bits of each.  Times are
+ * microseconds of any steady clock.
+ *
+ * The caller may send later than it was told, as it has a queue: retries before new windows, those
+ * before new transfers.  So there are two clocks.  transfer_step() says what is due; time-outs and
+ * round trips count from transfer_sent(), which tells when something really left.  In between:
+ * - A new action that sends something takes the place of the one in the queue, whatever its class;
+ *   what had not left of the old one is not to be sent any more.
+ * - An action that sends nothing leaves the queue as it is and only sets the time to wake.
+ * - ACKs may come at any time, also while blocks wait.  One of a block that never left is ignored.
+ * - While something waits nothing times out; a TRANSFER_TICK in this time answers with the same
+ *   again (what is left of it), so a caller may as well forget it and wake early.
  */
 #ifndef TFTPD_TRANSFER_H
 #define TFTPD_TRANSFER_H
@@ -19,9 +29,16 @@
 /* When all that is missing is the last ACK: many clients jump into what they loaded instead. */
 #define TRANSFER_LAST_US 3000000u
 
+/* An ACK as it came. */
+struct transfer_ack {
+	uint16_t block;
+	uint8_t
+	    window; /* of Microsoft's fifth octet: blocks that the next window may have; 0: none */
+};
+
 enum transfer_event {
 	TRANSFER_START,
-	TRANSFER_ACK,   /* with the block number */
+	TRANSFER_ACK,
 	TRANSFER_ERROR, /* the client ends it */
 	TRANSFER_TICK,  /* the time told by `wake_us` has come */
 };
@@ -56,9 +73,18 @@ struct transfer {
 	bool extended; /* the window was moved on without knowing whether it has a gap */
 };
 
+/* What the queue sorts by; the first goes first. */
+enum transfer_class {
+	TRANSFER_CLASS_RETRY,  /* has blocks, or an OACK, that were sent before */
+	TRANSFER_CLASS_WINDOW, /* the next window of a transfer in progress */
+	TRANSFER_CLASS_START,  /* the first OACK and the first window */
+	TRANSFER_CLASSES,
+};
+
 struct transfer_action {
 	bool send_oack;
-	uint64_t first; /* send `count` blocks from this one on */
+	enum transfer_class class; /* of what is to be sent */
+	uint64_t first;            /* send `count` blocks from this one on */
 	uint32_t count;
 	uint64_t wake_us; /* call again with TRANSFER_TICK in this time; 0 when it is over */
 	enum transfer_result result;
@@ -67,15 +93,19 @@ struct transfer_action {
 /* `seen` as tftp_opts_settle() gave it. */
 void transfer_init(struct transfer *t, uint64_t size, const struct tftp_opts *opts, unsigned seen);
 
-/* `block` is the number of an ACK, or nothing.  The caller does what *action says. */
-void transfer_step(struct transfer *t, enum transfer_event event, uint16_t block, uint64_t now_us,
-    struct transfer_action *action);
+/* `ack` counts for TRANSFER_ACK only.  The caller does what *action says. */
+void transfer_step(struct transfer *t, enum transfer_event event, struct transfer_ack ack,
+    uint64_t now_us, struct transfer_action *action);
 
 /*
- * Tells how many of the blocks that were to be sent (at least one) have left.  When the socket was
- * full, the rest goes out with the next tick, which should come soon.
+ * Tells that `count` blocks of the last action have left, from `first` on, which follows what left
+ * before; of an action there may be several such runs.  0 and 1 stand for the OACK.  Returns the
+ * time until TRANSFER_TICK is to be called, in place of the action's: it counts from now.
  */
-void transfer_sent(struct transfer *t, uint64_t first, uint32_t count);
+uint64_t transfer_sent(struct transfer *t, uint64_t first, uint32_t count, uint64_t now_us);
+
+/* The number of a block in its packet. */
+uint16_t transfer_wire(const struct transfer *t, uint64_t block);
 
 /* Bytes of a block: blksize, but for the last. */
 uint32_t transfer_block_size(const struct transfer *t, uint64_t size, uint64_t block);

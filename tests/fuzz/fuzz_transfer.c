@@ -8,10 +8,12 @@
 #include "tftpd/transfer.h"
 
 static void
-send(struct transfer *t, const struct transfer_action *a, uint32_t count)
+send(struct transfer *t, const struct transfer_action *a, uint32_t count, uint64_t now)
 {
+	if (a->send_oack)
+		(void)transfer_sent(t, 0, 1, now);
 	if (a->count > 0)
-		transfer_sent(t, a->first, count);
+		(void)transfer_sent(t, a->first, count, now);
 }
 
 static void
@@ -47,9 +49,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (r.bad)
 		return 0;
 	transfer_init(&t, file, &opts, seen & 0xf);
-	transfer_step(&t, TRANSFER_START, 0, now, &a);
+	transfer_step(&t, TRANSFER_START, (struct transfer_ack){ 0 }, now, &a);
 	check_action(&t, &a, file);
-	send(&t, &a, a.count);
+	send(&t, &a, a.count, now);
 	while (a.result == TRANSFER_GOING_ON && r.left >= 4) {
 		uint8_t kind = rbuf_u8(&r);
 		uint64_t wait = (uint64_t)rbuf_u8(&r) * 4000;
@@ -65,18 +67,18 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		now += wait;
 		if ((kind & 0x80) != 0) /* near what is due, so that inputs get far */
 			block = (uint16_t)(t.acked + (block & 0x3f));
-		transfer_step(&t, event, block, now, &a);
+		transfer_step(&t, event, (struct transfer_ack){ block, kind & 0x3f }, now, &a);
 		check_action(&t, &a, file);
 		/* a full socket takes only some */
-		send(&t, &a, (kind & 0x40) != 0 ? a.count / 2 : a.count);
+		send(&t, &a, (kind & 0x40) != 0 ? a.count / 2 : a.count, now);
 	}
 	/* from here on the client is silent: it must end by itself, in bounded time */
 	for (int i = 0; a.result == TRANSFER_GOING_ON; i++) {
 		MUST(i < 4000);
 		now += a.wake_us;
-		transfer_step(&t, TRANSFER_TICK, 0, now, &a);
+		transfer_step(&t, TRANSFER_TICK, (struct transfer_ack){ 0 }, now, &a);
 		check_action(&t, &a, file);
-		send(&t, &a, a.count);
+		send(&t, &a, a.count, now);
 	}
 	return 0;
 }

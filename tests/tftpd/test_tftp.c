@@ -81,7 +81,9 @@ main(void)
 	test_case("an ACK, also with Microsoft's fifth octet");
 	CHECK_INT(tftp_parse((struct slice){ (const uint8_t *)"\0\4\x12\x34", 4 }, &p), 0);
 	CHECK_INT(p.block, 0x1234);
+	CHECK_INT(p.window, 0);
 	CHECK_INT(tftp_parse((struct slice){ (const uint8_t *)"\0\4\x12\x34\x08", 5 }, &p), 0);
+	CHECK_INT(p.window, 8);
 	CHECK_INT(tftp_parse((struct slice){ (const uint8_t *)"\0\4\x12", 3 }, &p), -EBADMSG);
 
 	test_case("an ERROR, with and without the NUL of its text");

@@ -24,9 +24,11 @@ begin(uint64_t size, uint64_t blksize, uint64_t windowsize, bool oack)
 static void
 step(enum transfer_event event, uint16_t block, uint64_t now_us)
 {
-	transfer_step(&t, event, block, now_us, &a);
+	transfer_step(&t, event, (struct transfer_ack){ .block = block }, now_us, &a);
+	if (a.send_oack)
+		a.wake_us = transfer_sent(&t, 0, 1, now_us);
 	if (a.count > 0)
-		transfer_sent(&t, a.first, a.count);
+		a.wake_us = transfer_sent(&t, a.first, a.count, now_us);
 }
 
 #define CHECK_SENDS(from, n)                                                                       \
@@ -126,9 +128,9 @@ test_steps(void)
 
 	test_case("what the socket had no room for goes out with the next tick");
 	begin(100 * 512, 512, 8, false);
-	transfer_step(&t, TRANSFER_START, 0, 1000, &a);
+	transfer_step(&t, TRANSFER_START, (struct transfer_ack){ 0 }, 1000, &a);
 	CHECK_SENDS(1, 8);
-	transfer_sent(&t, 1, 3);
+	transfer_sent(&t, 1, 3, 1000);
 	step(TRANSFER_TICK, 0, 3000);
 	CHECK_SENDS(4, 5);
 	CHECK_INT(t.retransmits, 0);
@@ -137,8 +139,8 @@ test_steps(void)
 
 	test_case("an ACK of a block that the socket had no room for is ignored");
 	begin(100 * 512, 512, 8, false);
-	transfer_step(&t, TRANSFER_START, 0, 1000, &a);
-	transfer_sent(&t, 1, 3);
+	transfer_step(&t, TRANSFER_START, (struct transfer_ack){ 0 }, 1000, &a);
+	transfer_sent(&t, 1, 3, 1000);
 	step(TRANSFER_ACK, 5, 1200);
 	CHECK_INT(a.count, 0);
 	CHECK_INT(t.acked, 0);
