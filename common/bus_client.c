@@ -57,7 +57,10 @@ struct bus_client {
 	struct loop_timer ping_timer, retry_timer, expiry_timer;
 	struct peer peers[BUS_HANDLERS];
 	uint32_t npeers;
-	uint32_t active; /* NO_PEER: none lives */
+	uint32_t active;    /* NO_PEER: none lives */
+	uint32_t load_told; /* in the last announcement */
+	struct loop_timer haste_timer;
+	uint64_t told_ms; /* when that was */
 
 	struct slot *slots;
 	uint32_t nslots, free_slot, oldest, newest;
@@ -89,9 +92,45 @@ send_status(struct bus_client *c, struct peer *p)
 	if (c->conf.status == NULL)
 		return;
 	c->conf.status(c->conf.status_arg, &status);
+	c->load_told = status.load_permille;
+	c->told_ms = loop_now_ms(c->loop);
 	msg_begin(&w, c->buf, MSG_MAX_BYTES, MSG_STATUS, c->origin);
 	if (msg_put_status(&w, &status) == 0 && bus_link_send(p->link, msg_end(&w)) == 0)
 		p->status_ms = loop_now_ms(c->loop);
+}
+
+static void
+announce(struct bus_client *c)
+{
+	for (uint32_t i = 0; i < c->npeers; i++) {
+		if (c->peers[i].connected)
+			send_status(c, &c->peers[i]);
+	}
+}
+
+static void
+on_haste(void *arg)
+{
+	announce(arg);
+}
+
+void
+bus_load(struct bus_client *c, uint32_t load_permille)
+{
+	uint32_t told = c->load_told;
+	uint32_t change = load_permille > told ? load_permille - told : told - load_permille;
+	uint64_t since_ms;
+
+	if (change < BUS_LOAD_STEP && (load_permille >= LOAD_FULL) == (told >= LOAD_FULL))
+		return;
+	if (loop_timer_is_set(&c->haste_timer))
+		return;
+	since_ms = loop_now_ms(c->loop) - c->told_ms;
+	/* without memory for a timer the next announcement of every BUS_STATUS_MS tells */
+	if (since_ms < BUS_HASTE_MS)
+		(void)loop_timer_set(c->loop, &c->haste_timer, BUS_HASTE_MS - since_ms);
+	else
+		announce(c);
 }
 
 static struct slot *
@@ -446,6 +485,7 @@ bus_client_open(struct loop *loop, const struct bus_client_conf *conf, struct bu
 	loop_timer_init(&c->ping_timer, on_ping, c);
 	loop_timer_init(&c->retry_timer, on_retry, c);
 	loop_timer_init(&c->expiry_timer, on_expiry, c);
+	loop_timer_init(&c->haste_timer, on_haste, c);
 	loop_hook_add(loop, &c->hook, flush, c);
 	c->buf = malloc(MSG_MAX_BYTES);
 	rc = c->buf == NULL ? -ENOMEM : alloc_slots(c);
@@ -496,6 +536,7 @@ bus_client_close(struct bus_client *c)
 	loop_timer_clear(c->loop, &c->ping_timer);
 	loop_timer_clear(c->loop, &c->retry_timer);
 	loop_timer_clear(c->loop, &c->expiry_timer);
+	loop_timer_clear(c->loop, &c->haste_timer);
 	loop_hook_del(c->loop, &c->hook);
 	bus_events_fini(&c->events);
 	for (uint32_t i = 0; c->slots != NULL && i < c->nslots; i++)

@@ -20,7 +20,9 @@
 
 #define BUS_PING_MS    250  /* between two pings */
 #define BUS_SILENCE_MS 700  /* without a sign of life, a handlerd counts as dead */
-#define BUS_STATUS_MS  2000 /* between two MSG_STATUS */
+#define BUS_STATUS_MS  2000 /* between two MSG_STATUS, */
+#define BUS_HASTE_MS   250  /* and between those that bus_load() has hurried */
+#define BUS_LOAD_STEP  50u  /* permille: by so much must the load change for that */
 #define BUS_HANDLERS   16   /* the most handlerds in a list */
 
 /*
@@ -85,6 +87,13 @@ void bus_cancel(struct bus_client *c, uint64_t id);
 
 /* Queues an event; sets its seq, and its at_ms if that is 0. */
 void bus_event(struct bus_client *c, struct boot_event *e);
+
+/*
+ * Tells the load (load_permille) as it is now, as often as the caller likes: it costs a comparison.
+ * When it is far from what was announced last, or has reached LOAD_FULL or left it, all handlerds
+ * get a new announcement at once, but no more often than each BUS_HASTE_MS.
+ */
+void bus_load(struct bus_client *c, uint32_t load_permille);
 
 /* True if a handlerd is connected and answers pings. */
 bool bus_is_up(const struct bus_client *c);

@@ -73,6 +73,7 @@ static const struct field answer_fields[] = {
 	ANS(12, FIELD_SLICE, 512, trust),
 	ANS(13, FIELD_SLICE, 255, options),
 	ANS(23, FIELD_BOOL, 0, told),
+	ANS(40, FIELD_U32, 0, delay_ms),
 };
 
 #define EVT(tag, form, max, member)                                                                \
@@ -99,6 +100,9 @@ static const struct field event_fields[] = {
 	EVT(17, FIELD_ENUM_SOFT, RIVAL_CLIENTS, rival_client),
 	EVT(18, FIELD_U32, 0, rival_sends),
 	EVT(19, FIELD_IP, 0, rival_next),
+	EVT(40, FIELD_U64, 0, transfer),
+	EVT(41, FIELD_U64, 0, size),
+	EVT(42, FIELD_U64, 0, bytes_per_s),
 };
 
 static const struct field ack_fields[] = {
@@ -123,6 +127,12 @@ static const struct field status_fields[] = {
 	STA(11, FIELD_SLICE, 16384, counters),
 	STA(12, FIELD_SLICE, 511, problem),
 	STA(20, FIELD_IP, 0, address6),
+	STA(30, FIELD_U32, 0, transfers),
+	STA(31, FIELD_U32, 0, max_transfers),
+	STA(32, FIELD_U64, 0, bytes_per_s),
+	STA(33, FIELD_U32, 0, retransmit_permille),
+	STA(34, FIELD_U32, 0, queue_blocks),
+	STA(35, FIELD_U32, 0, load_permille),
 };
 
 static int
@@ -348,7 +358,7 @@ NAME_FN(event_kind_name, enum event_kind, EVENT_KINDS,
     [EVENT_TRANSFER_BEGAN] = "transfer-began", [EVENT_TRANSFER_FINISHED] = "transfer-finished",
     [EVENT_TRANSFER_FAILED] = "transfer-failed", [EVENT_SIZE_PROBE] = "size-probe",
     [EVENT_SCRIPT] = "script", [EVENT_TLS_FAILED] = "tls-failed", [EVENT_LOST] = "lost",
-    [EVENT_RIVAL] = "rival")
+    [EVENT_RIVAL] = "rival", [EVENT_TRANSFER_PROGRESS] = "transfer-progress")
 NAME_FN(daemon_kind_name, enum daemon_kind, DAEMONS,
     [DAEMON_NONE] = "none", [DAEMON_DHCPPROXYD] = "dhcpproxyd", [DAEMON_TFTPD] = "tftpd",
     [DAEMON_HTTPSBOOTD] = "httpsbootd", [DAEMON_HANDLERD] = "handlerd")

@@ -158,6 +158,7 @@ enum event_kind {
 	EVENT_TLS_FAILED,        /* a client ended the TLS handshake; `text` says how */
 	EVENT_LOST,              /* `bytes` events were dropped here, the queue was full */
 	EVENT_RIVAL,             /* another server answers clients: common/rival.h */
+	EVENT_TRANSFER_PROGRESS, /* how far a long transfer is; every few seconds */
 	EVENT_KINDS,
 };
 
@@ -267,6 +268,7 @@ struct boot_answer {
 	struct slice trust;   /* offer: SHA-256 of root certificates (DER), 32 bytes each */
 	struct slice options; /* offer: more DHCP options, as they stand in a packet */
 	bool told; /* offer: the timeline tells of it already, it need not be reported again */
+	uint32_t delay_ms; /* offer: it waits so long before it leaves (docs/tftp.md) */
 };
 
 struct boot_event {
@@ -290,6 +292,14 @@ struct boot_event {
 	enum rival_client rival_client;
 	uint32_t rival_sends; /* RIVAL_SENDS_... and RIVAL_IS_... */
 	struct ipaddr rival_next;
+	/*
+	 * EVENT_TRANSFER_...: `transfer` ties a transfer's events together, a number that its
+	 * sender gives no other one (0: it does not tell); `bytes` are those that the client has
+	 * confirmed, in EVENT_TRANSFER_BEGAN those that it is to get.
+	 */
+	uint64_t transfer;
+	uint64_t size;        /* of what is transferred; 0: not known */
+	uint64_t bytes_per_s; /* EVENT_TRANSFER_PROGRESS: lately */
 };
 
 struct msg_ack {
@@ -310,7 +320,16 @@ struct daemon_status {
 	struct slice trust;     /* httpsbootd: SHA-256 of the root it sends, 32 bytes each */
 	struct slice counters;  /* lines of "name value" */
 	struct slice problem;   /* what keeps it from serving some clients, in words; or empty */
+	/* tftpd: what it carries */
+	uint32_t transfers, max_transfers; /* under way, and how many may be */
+	uint64_t bytes_per_s;              /* lately */
+	uint32_t retransmit_permille;      /* of the blocks sent lately, those sent again */
+	uint32_t queue_blocks;             /* that wait to be sent */
+	uint32_t load_permille;            /* its own judgement: LOAD_FULL is all it can carry */
 };
+
+/* Of daemon_status's load_permille: as much as it can carry.  More counts as that. */
+#define LOAD_FULL 1000u
 
 /* The header of a message. */
 struct msg_header {

@@ -89,6 +89,13 @@ struct tftpd {
 	struct stats stats;
 };
 
+/* How much of what it may carry it does. */
+static uint32_t
+load_permille(const struct tftpd *d)
+{
+	return (uint32_t)(d->stats.transfers * LOAD_FULL / (uint64_t)d->conf->max_transfers);
+}
+
 static size_t
 hash_peer(const struct tftpd *d, const struct listen_path *path)
 {
@@ -123,6 +130,7 @@ session_free(struct session *s)
 	if (s->next != NULL)
 		s->next->prev = s->prev;
 	d->stats.transfers--;
+	bus_load(d->front.bus, load_permille(d));
 	free(s);
 }
 
@@ -510,6 +518,7 @@ take_request(struct tftpd *d, const struct listen_path *path, struct slice bytes
 		s->next->prev = &s->next;
 	*chain = s;
 	d->stats.transfers++;
+	bus_load(d->front.bus, load_permille(d));
 	s->question = bus_ask(d->front.bus, &request, s);
 	if (s->question == 0) {
 		d->stats.refused++;
@@ -602,6 +611,9 @@ announce(void *arg, struct daemon_status *status)
 	status->address = d->conf->address;
 	status->address6 = d->conf->address6;
 	status->port = (uint16_t)d->conf->port;
+	status->transfers = (uint32_t)d->stats.transfers;
+	status->max_transfers = (uint32_t)d->conf->max_transfers;
+	status->load_permille = load_permille(d);
 }
 
 static const struct front_ops ops = {

@@ -84,7 +84,8 @@ serve_status(void *arg, uint64_t origin, const struct daemon_status *s)
 {
 	(void)arg;
 	(void)origin;
-	(void)dprintf(server_log, "status %s %u\n", daemon_kind_name(s->daemon), s->port);
+	(void)dprintf(server_log, "status %s %u load %u\n", daemon_kind_name(s->daemon), s->port,
+	    s->load_permille);
 }
 
 /* The process of a handlerd: serves at `url` until it is killed. */
@@ -126,6 +127,7 @@ end(pid_t pid, int signo)
 
 static struct bus_client *client;
 static int answered, expired;
+static uint32_t load_now;
 static char last_answer[32];
 
 static void
@@ -147,6 +149,14 @@ on_status(void *arg, struct daemon_status *status)
 	(void)arg;
 	status->daemon = DAEMON_TFTPD;
 	status->port = 69;
+	status->load_permille = load_now;
+}
+
+static void
+set_load(uint32_t permille)
+{
+	load_now = permille;
+	bus_load(client, permille);
 }
 
 static bool (*until)(void);
@@ -275,6 +285,21 @@ events_in(const char *path, int *repeated)
 		n += !seen[seq];
 		seen[seq] = true;
 	}
+	if (f != NULL)
+		fclose(f);
+	return n;
+}
+
+/* How many lines of the file hold the text. */
+static int
+lines_with(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "r");
+	char line[64];
+	int n = 0;
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		n += strstr(line, text) != NULL;
 	if (f != NULL)
 		fclose(f);
 	return n;
@@ -437,10 +462,31 @@ main(int argc, char *argv[])
 	CHECK_INT(events_in(log1, &repeated), 5000);
 
 	test_case("the announcement reaches a handlerd before anything else");
-	snprintf(command, sizeof(command), "grep -q '^status tftpd 69$' %s", log2);
+	snprintf(command, sizeof(command), "grep -q '^status tftpd 69 load 0$' %s", log2);
 	CHECK_INT(system(command), 0);
 	snprintf(command, sizeof(command), "head -n 1 %s | grep -q '^status'", log1);
 	CHECK_INT(system(command), 0);
+
+	test_case("a load that changed is announced at once, though not too often");
+	(void)run(NULL, BUS_HASTE_MS + 50);
+	set_load(BUS_LOAD_STEP - 1);
+	(void)run(NULL, 50);
+	CHECK_INT(lines_with(log1, "load 49"), 0);
+	set_load(600);
+	(void)run(NULL, 100);
+	CHECK_INT(lines_with(log1, "load 600"), 1);
+	for (uint32_t i = 700; i <= 720; i++)
+		set_load(i);
+	(void)run(NULL, BUS_HASTE_MS + 100);
+	CHECK_INT(lines_with(log1, "load 7"), 1);
+	CHECK_INT(lines_with(log1, "load 720"), 1);
+	(void)run(NULL, BUS_HASTE_MS + 50);
+	set_load(980);
+	(void)run(NULL, BUS_HASTE_MS + 50);
+	set_load(LOAD_FULL);
+	(void)run(NULL, 100);
+	CHECK_INT(lines_with(log1, "load 1000"), 1);
+	load_now = 0;
 
 	test_case("events beyond the queue's bound are counted as lost, and that is reported");
 	end(a, SIGKILL);

@@ -164,6 +164,7 @@ test_other_records(void)
 		.text = slice_str("words"),
 		.trust = slice_str("0123456789abcdef0123456789abcdef"),
 		.options = slice_str("\374\2xy"),
+		.delay_ms = 1250,
 	};
 	struct boot_event event = {
 		.seq = 3,
@@ -185,6 +186,9 @@ test_other_records(void)
 		.rival_client = RIVAL_IPXE,
 		.rival_sends = 0x01000003,
 		.rival_next = { 4, { 10, 0, 0, 8 } },
+		.transfer = UINT64_C(1) << 40,
+		.size = UINT64_C(1) << 34,
+		.bytes_per_s = UINT64_C(1) << 32,
 	};
 	struct daemon_status status = {
 		.daemon = DAEMON_HTTPSBOOTD,
@@ -199,6 +203,12 @@ test_other_records(void)
 		.trust = slice_str("0123456789abcdef0123456789abcdef"),
 		.counters = slice_str("requests 5\n"),
 		.problem = slice_str("eth0: down"),
+		.transfers = 17,
+		.max_transfers = 20000,
+		.bytes_per_s = UINT64_C(1) << 33,
+		.retransmit_permille = 12,
+		.queue_blocks = 345,
+		.load_permille = 678,
 	};
 	struct msg_ack ack = { 9 };
 	struct boot_answer a;
@@ -224,6 +234,7 @@ test_other_records(void)
 	CHECK_BYTES(a.text, answer.text);
 	CHECK_BYTES(a.trust, answer.trust);
 	CHECK_BYTES(a.options, answer.options);
+	CHECK_INT(a.delay_ms, 1250);
 
 	test_case("an event comes back as it went");
 	msg_begin(&w, buf, sizeof(buf), MSG_EVENTS, 0);
@@ -237,6 +248,8 @@ test_other_records(void)
 	CHECK(e.windowsize == 4 && e.retransmits == 2);
 	CHECK(e.rival_client == RIVAL_IPXE && e.rival_sends == 0x01000003);
 	CHECK(ip_eq(&e.rival_next, &event.rival_next));
+	CHECK(e.transfer == event.transfer && e.size == event.size);
+	CHECK(e.bytes_per_s == event.bytes_per_s);
 	CHECK_BYTES(e.interface, event.interface);
 	CHECK_BYTES(e.subnet, event.subnet);
 	CHECK_BYTES(e.file, event.file);
@@ -256,6 +269,9 @@ test_other_records(void)
 	CHECK_BYTES(s.trust, status.trust);
 	CHECK_BYTES(s.counters, status.counters);
 	CHECK_BYTES(s.problem, status.problem);
+	CHECK(s.transfers == 17 && s.max_transfers == 20000 && s.queue_blocks == 345);
+	CHECK(s.bytes_per_s == status.bytes_per_s);
+	CHECK(s.retransmit_permille == 12 && s.load_permille == 678);
 
 	test_case("an acknowledgement comes back as it went");
 	msg_begin(&w, buf, sizeof(buf), MSG_ACK, 0);
