@@ -175,19 +175,6 @@ fuzz:
 	@$(MAKE) --no-print-directory CC=clang SAN=$(FUZZ_SAN) fuzzers
 	@tests/fuzz/run $(FUZZ_S) build/clang/san-$(subst $(comma),-,$(FUZZ_SAN))/fuzz $(FUZZERS)
 
-check: $(BINS) $(TESTS) $(B)/tests/replay $(FUZZERS:%=$(B)/tests/fuzz/fuzz_%) pure docs-check
-	@tests/run $(B) $(TESTS) "tests/captures $(B)/tests/replay" \
-	    "tests/samples $(B)/bin/ferryctl" \
-	    $(foreach f,$(FUZZERS),"$(B)/tests/fuzz/fuzz_$(f) tests/fuzz/corpus/$(f)")
-
-# plays handlerd's part in tests of the front daemons
-$(B)/tests/suite/fake_handlerd: $(B)/tests/suite/fake_handlerd.o $(B)/lib/libcommon.a
-	$(if $(V),,@echo "  LD    $@")
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
-
-suite: all $(B)/tests/suite/fake_handlerd
-	tests/suite/run
-
 # --- load for the benchmarks ----------------------------------------------------------------
 
 LOADS := $(B)/tests/bench/dhcp_load $(B)/tests/bench/tftp_load
@@ -199,6 +186,23 @@ HANDLER_LOADS := $(B)/tests/bench/machines $(B)/tests/bench/worker_load $(B)/tes
 $(HANDLER_LOADS): $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/lib/libhandlerd.a $(B)/lib/libcommon.a
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+# --------------------------------------------------------------------------------------------
+
+# builds the loads too, which otherwise break unseen
+check: $(BINS) $(TESTS) $(B)/tests/replay $(FUZZERS:%=$(B)/tests/fuzz/fuzz_%) $(LOADS) $(HANDLER_LOADS) \
+    pure docs-check
+	@tests/run $(B) $(TESTS) "tests/captures $(B)/tests/replay" \
+	    "tests/samples $(B)/bin/ferryctl" \
+	    $(foreach f,$(FUZZERS),"$(B)/tests/fuzz/fuzz_$(f) tests/fuzz/corpus/$(f)")
+
+# plays handlerd's part in tests of the front daemons
+$(B)/tests/suite/fake_handlerd: $(B)/tests/suite/fake_handlerd.o $(B)/lib/libcommon.a
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+suite: all $(B)/tests/suite/fake_handlerd
+	tests/suite/run
 
 bench: all $(LOADS) $(HANDLER_LOADS)
 	tests/bench/run

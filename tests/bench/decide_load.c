@@ -255,7 +255,7 @@ main(int argc, char *argv[])
 		return 2;
 	policy = make_policy(nrules);
 	if (machines_new(&conf, &h.inventory.table) < 0 || fill(h.inventory.table, n) < 0 ||
-	    adapt_new(1000, 1000, &h.adapt) < 0)
+	    adapt_new(1000, 1000, &h.adapt) < 0 || loops_new(1000, conf.hash_key, &h.loops) < 0)
 		return 1;
 	h.catalogue = &catalogue;
 	h.policy = policy;
@@ -271,7 +271,7 @@ main(int argc, char *argv[])
 
 		make_ask(1 + (unsigned)rand() % n, &ask);
 		began = seconds();
-		gather(&h, &ask.r, &ask.b, policy, 1700000000000u, &room, &f);
+		gather(&h, &ask.r, &ask.b, policy, 1700000000000u, true, &room, &f);
 		middle = seconds();
 		wbuf_init(&w, scratch, sizeof(scratch));
 		decide(&ask.r, policy, &f, &w, &d);
@@ -290,5 +290,6 @@ main(int argc, char *argv[])
 	policy_unref(policy);
 	machines_free(h.inventory.table);
 	adapt_free(h.adapt);
+	loops_free(h.loops);
 	return 0;
 }
