@@ -187,11 +187,16 @@ $(HANDLER_LOADS): $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/lib/libhandlerd.
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
+HTTP_LOADS := $(B)/tests/bench/https_load
+$(HTTP_LOADS): $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/lib/libcommon.a
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
 # --------------------------------------------------------------------------------------------
 
 # builds the loads too, which otherwise break unseen
 check: $(BINS) $(TESTS) $(B)/tests/replay $(FUZZERS:%=$(B)/tests/fuzz/fuzz_%) $(LOADS) $(HANDLER_LOADS) \
-    pure docs-check
+    $(HTTP_LOADS) pure docs-check
 	@tests/run $(B) $(TESTS) "tests/captures $(B)/tests/replay" \
 	    "tests/samples $(B)/bin/ferryctl" \
 	    $(foreach f,$(FUZZERS),"$(B)/tests/fuzz/fuzz_$(f) tests/fuzz/corpus/$(f)")
@@ -204,7 +209,7 @@ $(B)/tests/suite/fake_handlerd: $(B)/tests/suite/fake_handlerd.o $(B)/lib/libcom
 suite: all $(B)/tests/suite/fake_handlerd
 	tests/suite/run
 
-bench: all $(LOADS) $(HANDLER_LOADS)
+bench: all $(LOADS) $(HANDLER_LOADS) $(HTTP_LOADS)
 	tests/bench/run
 
 # --- documents that come from the tables of configuration keys ------------------------------
