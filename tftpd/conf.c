@@ -43,11 +43,20 @@ static const struct config_key keys[] = {
 	{ .name = "max_blksize",
 	    .type = CONFIG_INT,
 	    AT(max_blksize),
-	    .def = "1468",
+	    .def = "65464",
 	    .min = 512,
 	    .max = 65464,
 	    .unit = "bytes",
-	    .help = "largest block; above the path's MTU less 32 the packets become fragments" },
+	    .help = "largest block, if a client asks for so much; it is lowered further to what "
+		    "the path to the client takes in one packet (1468 on Ethernet, 1448 over "
+		    "IPv6)" },
+	{ .name = "allow_fragments",
+	    .type = CONFIG_BOOL,
+	    AT(allow_fragments),
+	    .def = "false",
+	    .help = "blocks that are larger than the path's packets, for clients that ask for "
+		    "them; one lost fragment loses the block, and many firmwares cannot put them "
+		    "together" },
 	{ .name = "max_windowsize",
 	    .type = CONFIG_INT,
 	    AT(max_windowsize),
@@ -64,6 +73,22 @@ static const struct config_key keys[] = {
 	    .max = 1000000,
 	    .flags = CONFIG_RESTART,
 	    .help = "transfers at once; a request beyond is dropped, and the client asks again" },
+	{ .name = "max_client_transfers",
+	    .type = CONFIG_INT,
+	    AT(max_client_transfers),
+	    .def = "1000",
+	    .min = 1,
+	    .max = 1000000,
+	    .help = "transfers at once of one client address; many machines behind one "
+		    "translating router (NAT) share it" },
+	{ .name = "workers",
+	    .type = CONFIG_INT,
+	    AT(workers),
+	    .def = "0",
+	    .max = 64,
+	    .flags = CONFIG_RESTART,
+	    .help = "threads; 0: one for each CPU, at most 8; never more than `transfer_ports` has "
+		    "ports" },
 	{ .name = "front", .type = CONFIG_INCLUDE, .sub = front_keys },
 	{ 0 },
 };

@@ -1,68 +1,98 @@
 /* See served.h. */
 #include "tftpd/served.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-static struct served *
-find(const struct served_files *files, const struct content_file *f)
+void
+served_files_init(struct served_files *files)
 {
-	struct served *s = files->first;
-
-	while (s != NULL &&
-	       (s->inode != f->inode || s->device != f->device || s->size != f->size ||
-		   s->mtime.tv_sec != f->mtime.tv_sec || s->mtime.tv_nsec != f->mtime.tv_nsec))
-		s = s->next;
-	return s;
+	*files = (struct served_files){ .n = 0 };
+	pthread_mutex_init(&files->lock, NULL);
 }
 
-int
-served_file(struct served_files *files, struct content_file *f, struct served **ret)
+void
+served_files_fini(struct served_files *files)
 {
-	struct served *s = find(files, f);
-	int rc = 0;
+	assert(files->n == 0);
+	pthread_mutex_destroy(&files->lock);
+}
 
-	if (s != NULL) {
-		close(f->fd);
-		s->refs++;
-		*ret = s;
-		return 0;
-	}
-	s = calloc(1, sizeof(*s));
-	if (s == NULL) {
-		rc = -ENOMEM;
-	} else if (f->size > 0) {
-		void *p = f->size > SIZE_MAX
-		              ? MAP_FAILED
-		              : mmap(NULL, (size_t)f->size, PROT_READ, MAP_SHARED, f->fd, 0);
+static struct served **
+chain(struct served_files *files, uint64_t inode)
+{
+	return &files->chains[inode % SERVED_CHAINS];
+}
 
-		if (p == MAP_FAILED)
-			rc = -errno;
-		else
-			s->data = p;
+static bool
+is_same(const struct served *s, const struct content_file *f)
+{
+	return s->inode == f->inode && s->device == f->device && s->size == f->size &&
+	       s->mtime.tv_sec == f->mtime.tv_sec && s->mtime.tv_nsec == f->mtime.tv_nsec;
+}
+
+/* Maps a file: 0, or a negative errno. */
+static int
+map(const struct content_file *f, struct served **ret)
+{
+	struct served *s = calloc(1, sizeof(*s));
+	void *p = NULL;
+
+	if (s == NULL)
+		return -ENOMEM;
+	if (f->size > SIZE_MAX) {
+		free(s);
+		return -EFBIG;
 	}
-	close(f->fd);
-	if (rc < 0) {
+	if (f->size > 0)
+		p = mmap(NULL, (size_t)f->size, PROT_READ, MAP_SHARED, f->fd, 0);
+	if (p == MAP_FAILED) {
+		int rc = -errno;
+
 		free(s);
 		return rc;
 	}
-	s->refs = 1;
+	s->data = p;
 	s->size = f->size;
 	s->mapped = true;
 	s->inode = f->inode;
 	s->device = f->device;
 	s->mtime = f->mtime;
-	s->next = files->first;
-	s->prev = &files->first;
-	if (s->next != NULL)
-		s->next->prev = &s->next;
-	files->first = s;
-	files->n++;
 	*ret = s;
 	return 0;
+}
+
+int
+served_file(struct served_files *files, struct content_file *f, struct served **ret)
+{
+	struct served **first = chain(files, f->inode), *s;
+	int rc = 0;
+
+	pthread_mutex_lock(&files->lock);
+	for (s = *first; s != NULL && !is_same(s, f); s = s->next)
+		;
+	if (s == NULL) {
+		rc = map(f, &s);
+		if (rc == 0) {
+			s->next = *first;
+			s->prev = first;
+			if (s->next != NULL)
+				s->next->prev = &s->next;
+			*first = s;
+			files->n++;
+		}
+	}
+	if (rc == 0) {
+		s->refs++;
+		*ret = s;
+	}
+	pthread_mutex_unlock(&files->lock);
+	close(f->fd);
+	return rc;
 }
 
 int
@@ -137,15 +167,26 @@ out:
 void
 served_release(struct served_files *files, struct served *s)
 {
-	if (s == NULL || --s->refs > 0)
+	bool last;
+
+	if (s == NULL)
 		return;
-	if (s->mapped) {
+	if (!s->mapped) { /* of one transfer */
+		free(s);
+		return;
+	}
+	pthread_mutex_lock(&files->lock);
+	last = --s->refs == 0;
+	if (last) {
 		*s->prev = s->next;
 		if (s->next != NULL)
 			s->next->prev = s->prev;
 		files->n--;
-		if (s->data != NULL)
-			munmap((void *)(uintptr_t)s->data, (size_t)s->size);
 	}
+	pthread_mutex_unlock(&files->lock);
+	if (!last)
+		return;
+	if (s->data != NULL)
+		munmap((void *)(uintptr_t)s->data, (size_t)s->size);
 	free(s);
 }

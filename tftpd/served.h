@@ -2,18 +2,24 @@
  * What transfers read from: files mapped once and shared by all that read the same one, or bytes
  * made for one machine.  A file that is replaced by a rename leaves those who read it alone; one
  * that is cut short in place makes their sends fail, not the daemon.
+ *
+ * The files are shared by the threads of a daemon; what a transfer holds does not change.
  */
 #ifndef TFTPD_SERVED_H
 #define TFTPD_SERVED_H
 
 #include "common/content.h"
 
+#include <pthread.h>
+
+#define SERVED_CHAINS 256
+
 /* The most that is converted for a netascii transfer, in bytes. */
 #define SERVED_NETASCII_MAX (16u << 20)
 
 struct served {
-	struct served *next, **prev; /* among the mapped files */
-	size_t refs;
+	struct served *next, **prev; /* of its chain, among the mapped files */
+	size_t refs;                 /* of a mapped file: under the lock */
 	uint64_t size;
 	const uint8_t *data; /* NULL if empty */
 	bool mapped;
@@ -23,9 +29,14 @@ struct served {
 
 /* The mapped files of one daemon. */
 struct served_files {
-	struct served *first;
+	pthread_mutex_t lock;
+	struct served *chains[SERVED_CHAINS]; /* by inode */
 	size_t n;
 };
+
+void served_files_init(struct served_files *files);
+/* All have been released. */
+void served_files_fini(struct served_files *files);
 
 /*
  * Takes over f->fd.  0 with a reference for the caller, or a negative errno.

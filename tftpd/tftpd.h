@@ -4,6 +4,8 @@
  * Each read request is a question to handlerd; its answer names a file below the content root,
  * holds bytes made for this machine, or refuses.  Without handlerd a new request gets silence, so
  * that the client asks again; transfers under way need nobody.
+ *
+ * The work is done by workers (worker.h): each has a thread, sockets and transfers of its own.
  */
 #ifndef TFTPD_TFTPD_H
 #define TFTPD_TFTPD_H
@@ -19,7 +21,10 @@ struct tftpd_conf {
 	struct config_ports transfer_ports;
 	int64_t max_blksize;
 	int64_t max_windowsize;
+	bool allow_fragments;
 	int64_t max_transfers;
+	int64_t max_client_transfers;
+	int64_t workers;
 };
 
 extern const struct config_table tftpd_config;

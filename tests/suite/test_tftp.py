@@ -53,9 +53,20 @@ def test_clients():
 
 
 def test_large_blocks():
-    """Blocks up to 65464 bytes, if the configuration allows them."""
+    """Blocks as large as the path's packets, and up to 65464 bytes where fragments are allowed."""
     with Lab("blocks") as lab:
-        _, _, client, site = network(lab, tftpd={"max_blksize": 65464})
+        segment, server, client, site = network(lab)
+        sha = put(site, "f", random.Random(2).randbytes(2000000))
+        start(site)
+        ports = lab.sh(segment, "ls /sys/class/net/br0/brif").split()
+        for mtu in (1500, 1280, 9000):
+            for ns, devices in ((segment, ports), (server, ["eth0"]), (client, ["eth0"])):
+                for dev in devices:
+                    lab.sh(ns, f"ip link set {dev} mtu {mtu}")
+            r = lab.client(client, "tftp", address=SERVER, name="f", options=[["blksize", 65464]])
+            check(r["sha"] == sha and r["oack"] == {"blksize": str(mtu - 32)}, f"MTU {mtu}: {r}")
+    with Lab("fragments") as lab:
+        _, _, client, site = network(lab, tftpd={"allow_fragments": True})
         sha = put(site, "f", random.Random(2).randbytes(2000000))
         start(site)
         for blksize in (8, 1468, 9000, 65464):
