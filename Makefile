@@ -64,7 +64,7 @@ handlerd_EDGE := conf journal sql store store_query store_schema store_machines 
 	webservice_conf ws_client ws_reports webservice notes gather sources inquire reload \
 	recall report control_decide rivalry guard control_quirks
 
-httpsbootd_PURE := route range
+httpsbootd_PURE := route range httpdate filehead
 httpsbootd_EDGE := conf tls_settings tls exchange serve httpsbootd
 
 DAEMONS := dhcpproxyd tftpd httpsbootd handlerd
