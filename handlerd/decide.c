@@ -82,12 +82,17 @@ request_cpu(const struct boot_request *r, uint16_t boot_arch, enum arch_cpu stra
 		{ "arm64", ARCH_CPU_ARM64 },
 		{ "riscv64", ARCH_CPU_RISCV64 },
 		{ "loong64", ARCH_CPU_LOONG64 },
+		/* as 2PXE's media and scripts call them */
+		{ "x86", ARCH_CPU_IA32 },
+		{ "x64", ARCH_CPU_X64 },
+		{ "amd64", ARCH_CPU_X64 },
 	};
 
 	if (slice_is(r->platform, "pcbios"))
 		return ARCH_CPU_BIOS;
 	for (size_t i = 0; i < NITEMS(table); i++) {
-		if (slice_is(r->buildarch, table[i].buildarch))
+		if (slice_is(r->buildarch, table[i].buildarch) ||
+		    slice_is(r->platform, table[i].buildarch))
 			return table[i].cpu;
 	}
 	if (request_is_strange(r, boot_arch))

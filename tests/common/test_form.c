@@ -39,12 +39,14 @@ main(void)
 	CHECK_INT(r.boot, 42);
 
 	test_case("form: what iPXE without `param` sends, and 2PXE's names");
-	parse("MAC=52-54-00-12-34-56&guid=00112233445566778899aabbccddeeff&make=Dell&model=R6",
+	parse("MAC=52-54-00-12-34-56&guid=00112233445566778899aabbccddeeff&make=Dell&model=R6&"
+	      "architecture=x64",
 	    &form);
 	r = (struct boot_request){ 0 };
 	form_to_request(&form, &r);
 	CHECK_INT(r.mac.len, 6);
-	CHECK(r.has_uuid && slice_is(r.manufacturer, "Dell") && slice_is(r.product, "R6"));
+	CHECK(r.has_uuid && slice_is(r.manufacturer, "Dell") && slice_is(r.product, "R6") &&
+	      slice_is(r.buildarch, "x64"));
 
 	test_case("form: nonsense in known fields is left out");
 	parse("mac=hello&uuid=zz&boot=!&serial=ok", &form);

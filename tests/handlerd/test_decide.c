@@ -1733,6 +1733,12 @@ test_cpu(void)
 	CHECK_INT(request_cpu(&r, 7, ARCH_CPU_NONE), ARCH_CPU_ARM64);
 	r.arch = ARCH_UNKNOWN;
 	CHECK_INT(request_cpu(&r, ARCH_UNKNOWN, ARCH_CPU_NONE), ARCH_CPU_NONE);
+	/* 2PXE's names for it */
+	r.buildarch = slice_str("amd64");
+	CHECK_INT(request_cpu(&r, ARCH_UNKNOWN, ARCH_CPU_NONE), ARCH_CPU_X64);
+	r.buildarch = (struct slice){ 0 };
+	r.platform = slice_str("x64");
+	CHECK_INT(request_cpu(&r, ARCH_UNKNOWN, ARCH_CPU_NONE), ARCH_CPU_X64);
 }
 
 int
