@@ -52,6 +52,7 @@ static const struct field request_fields[] = {
 	REQ(34, FIELD_SLICE, 255, param_list),
 	REQ(35, FIELD_U32, 0, ndi),
 	REQ(43, FIELD_BOOL, 0, selftest),
+	REQ(70, FIELD_BOOL, 0, head_only),
 };
 
 #define ANS(tag, form, max, member)                                                                \

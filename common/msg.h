@@ -230,6 +230,7 @@ struct boot_request {
 	uint32_t ndi; /* option 94: type << 16 | major << 8 | minor; and NDI_... of other options */
 	/* of a self-test: to be answered as any other, and to leave no trace */
 	bool selftest;
+	bool head_only; /* HTTP: HEAD, which gets nothing of a file but its size */
 };
 
 /* The form of option 97, above what boot_request's `ndi` says of option 94. */

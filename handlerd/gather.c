@@ -358,8 +358,9 @@ check_token(struct handlerd *h, const struct boot_request *r, const struct image
 	f->token_fault = token_check(keyring_signer(h->keyring), r->token, &use, now_ms, &claims);
 	if (only_look)
 		return;
-	/* by any other way it gets no secret file, which is no use of the token */
-	if (f->token_fault == TOKEN_GOOD && r->via == VIA_HTTPS)
+	/* by any other way it gets no secret file, which is no use of the token; nor is the look at
+	 * its size that UEFI HTTP Boot takes first */
+	if (f->token_fault == TOKEN_GOOD && r->via == VIA_HTTPS && !r->head_only)
 		f->token_fault = token_uses_note(h->token_uses, &claims, f->path, now_ms, &uses);
 	/* told once: what follows only repeats it */
 	if (f->token_fault == TOKEN_USED_UP && uses == (uint32_t)claims.uses + 1)

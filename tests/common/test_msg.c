@@ -50,6 +50,7 @@ full_request(void)
 		.param_list = { (const uint8_t *)"\1\103", 2 },
 		.ndi = NDI_UUID(NDI_UUID_GIVEN) | 0x010310,
 		.selftest = true,
+		.head_only = true,
 	};
 	return r;
 }
@@ -71,6 +72,7 @@ check_request(const struct boot_request *got, const struct boot_request *want)
 	CHECK_INT(got->xid, want->xid);
 	CHECK_INT(got->secs, want->secs);
 	CHECK_INT(got->selftest, want->selftest);
+	CHECK_INT(got->head_only, want->head_only);
 	CHECK_INT(got->wait_ms, want->wait_ms);
 	CHECK(got->boot == want->boot);
 	CHECK_INT(got->has_ipxe_features, want->has_ipxe_features);
