@@ -96,6 +96,15 @@ static const struct config_key keys[] = {
 	    .max = 1048576,
 	    .unit = "bytes",
 	    .help = "largest form that is taken" },
+	{ .name = "http_allow",
+	    .type = CONFIG_STRINGS,
+	    AT(http_allow),
+	    .def = "[\"/2PXE/boot\", \"/2PXE/boot/*\", \"/2PXE/file/*\", "
+		   "\"/2PXE/certificate/*\", \"/2PXE/report/*\"]",
+	    .max = 64,
+	    .flags = CONFIG_RESTART,
+	    .help = "paths that plain HTTP serves, without regard to case; `*` stands for any "
+		    "characters. Secret files are served over HTTPS only, whatever stands here" },
 	{ .name = "front", .type = CONFIG_INCLUDE, .sub = front_keys },
 	{ 0 },
 };
@@ -110,6 +119,16 @@ check(const void *conf, config_error_fn *error, void *arg)
 	front_check_addresses(&c->address, &c->address6, error, arg);
 	if (c->http_port == c->port)
 		error(arg, "http_port", "it is the same as port");
+	for (size_t i = 0; i < c->http_allow.n; i++) {
+		const char *pattern = c->http_allow.v[i];
+
+		if (pattern[0] == '/' || pattern[0] == '*')
+			continue;
+		(void)snprintf(what, sizeof(what),
+		    "\"%.200s\" can fit no path: it begins neither with \"/\" nor with \"*\"",
+		    pattern);
+		error(arg, "http_allow", what);
+	}
 	for (const char *p = c->name; *p != '\0'; p++) {
 		bool ok = (*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '-' ||
 		          *p == '.' || *p == ':';

@@ -22,7 +22,9 @@
 #include <unistd.h>
 
 /* What a request to handlerd may hold (common/msg.c). */
-#define PARAMS_MAX      (1u << 20)
+#define PARAMS_MAX (1u << 20)
+/* What is read of a body that nobody wants. */
+#define FORGET_MAX      (4u << 20)
 
 #define ADD(counter, n) atomic_fetch_add_explicit(&(counter), n, memory_order_relaxed)
 
@@ -95,6 +97,13 @@ keep_body(struct exchange *x, const char *upload, size_t n)
 	return true;
 }
 
+static void
+note_too_large(struct exchange *x)
+{
+	ADD(x->worker->stats.too_large, !x->too_large);
+	x->too_large = true;
+}
+
 /* --- the answer ----------------------------------------------------------------------------- */
 
 static const char *
@@ -111,7 +120,8 @@ queue(struct exchange *x, unsigned status, const char *type, struct MHD_Response
 	x->state = EXCHANGE_SENDING;
 	x->status = status;
 	if (response != NULL &&
-	    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES)
+	    (type == NULL ||
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES))
 		rc = MHD_queue_response(x->connection, status, response);
 	MHD_destroy_response(response); /* the engine has a reference of its own */
 	return rc;
@@ -129,6 +139,8 @@ send_bytes(struct exchange *x, unsigned status, const char *type, const void *p,
 		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
 	if (response != NULL && status == MHD_HTTP_SERVICE_UNAVAILABLE)
 		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "2");
+	if (response != NULL && status == MHD_HTTP_METHOD_NOT_ALLOWED)
+		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD, POST");
 	return queue(x, status, type, response);
 }
 
@@ -137,11 +149,17 @@ send_bytes(struct exchange *x, unsigned status, const char *type, const void *p,
  * throw away the body of anything else and stop there.
  */
 static enum MHD_Result
-send_error_script(struct exchange *x, const char *text)
+send_error_script(struct exchange *x, unsigned status, const char *text)
 {
 	char script[1024];
 	int n;
 
+	/* to ask again would not change it */
+	if (x->bad_method || x->bad_type || x->unlisted) {
+		n = snprintf(script, sizeof(script), "#!ipxe\necho Bootferry: %s\nexit 1\n", text);
+		return send_bytes(x, status, "text/plain", script,
+		    n > 0 && (size_t)n < sizeof(script) ? (size_t)n : sizeof(script) - 1);
+	}
 	n = snprintf(script, sizeof(script),
 	    "#!ipxe\n"
 	    "echo Bootferry: %s\n"
@@ -166,32 +184,12 @@ send_status(struct exchange *x, unsigned status, const char *text)
 	int n = snprintf(line, sizeof(line), "%s\n", text);
 
 	if (x->route.kind == ROUTE_BOOT && !x->bad_target)
-		return send_error_script(x, text);
+		return send_error_script(x, x->bad_method ? status : MHD_HTTP_OK, text);
 	ADD(x->worker->stats.not_found, status == MHD_HTTP_NOT_FOUND);
 	ADD(x->worker->stats.refused,
 	    status != MHD_HTTP_NOT_FOUND && status != MHD_HTTP_SERVICE_UNAVAILABLE);
 	return send_bytes(x, status, "text/plain", line,
 	    n > 0 && (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
-}
-
-/* Validators by which a client may go on with what it has (RFC 9110 section 8.8). */
-static void
-put_validators(struct MHD_Response *response, const struct content_file *f, char etag[static 80],
-    char modified[static 40])
-{
-	struct tm tm;
-
-	(void)snprintf(etag, 80, "\"%llx-%llx-%llx\"", (unsigned long long)f->inode,
-	    (unsigned long long)f->size,
-	    (unsigned long long)f->mtime.tv_sec * 1000000000ull +
-		(unsigned long long)f->mtime.tv_nsec);
-	gmtime_r(&f->mtime.tv_sec, &tm);
-	(void)strftime(modified, 40, "%a, %d %b %Y %H:%M:%S GMT", &tm);
-	if (response == NULL)
-		return;
-	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, etag);
-	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_LAST_MODIFIED, modified);
-	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_ACCEPT_RANGES, "bytes");
 }
 
 static void
@@ -215,24 +213,61 @@ report_transfer(struct exchange *x, enum event_kind kind, const char *text)
 	bus_event(x->worker->bus, &e);
 }
 
-/* True if the client's condition for a range, if it has one, holds (RFC 9110 section 13.1.5). */
-static bool
-range_applies(struct exchange *x, const char *etag, const char *modified)
+static void
+put_file_head(struct MHD_Response *response, const struct filehead *head)
 {
-	const char *condition = header_of(x, MHD_HTTP_HEADER_IF_RANGE);
+	if (response == NULL)
+		return;
+	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, head->etag);
+	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_LAST_MODIFIED, head->modified);
+	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_ACCEPT_RANGES, "bytes");
+	if (head->content_range[0] != '\0')
+		(void)MHD_add_response_header(
+		    response, MHD_HTTP_HEADER_CONTENT_RANGE, head->content_range);
+}
 
-	return condition == NULL || strcmp(condition, etag) == 0 ||
-	       strcmp(condition, modified) == 0;
+/* What the client says under which conditions it wants a file. */
+static void
+file_asked(struct exchange *x, struct filehead_asked *asked)
+{
+	*asked = (struct filehead_asked){
+		.get = strcmp(x->method, MHD_HTTP_METHOD_GET) == 0,
+		.head = x->head,
+		.range = header_of(x, MHD_HTTP_HEADER_RANGE),
+		.if_range = header_of(x, MHD_HTTP_HEADER_IF_RANGE),
+		.if_match = header_of(x, MHD_HTTP_HEADER_IF_MATCH),
+		.if_none_match = header_of(x, MHD_HTTP_HEADER_IF_NONE_MATCH),
+		.if_modified_since = header_of(x, MHD_HTTP_HEADER_IF_MODIFIED_SINCE),
+		.if_unmodified_since = header_of(x, MHD_HTTP_HEADER_IF_UNMODIFIED_SINCE),
+	};
+}
+
+/* The bytes of a file; the descriptor is taken over. */
+static struct MHD_Response *
+file_body(const struct content_file *f, const struct filehead *head)
+{
+	/* 304 has no body, but the length of the one that it stands for (RFC 9110 section 8.6) */
+	uint64_t n = head->status == FILEHEAD_NOT_MODIFIED ? f->size : head->bytes;
+	struct MHD_Response *response;
+
+	if (n == 0) { /* no bytes need no descriptor, and libmicrohttpd takes none */
+		close(f->fd);
+		return MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
+	}
+	response = MHD_create_response_from_fd_at_offset64(
+	    n, f->fd, head->bytes > 0 ? head->range.first : 0);
+	if (response == NULL)
+		close(f->fd);
+	return response;
 }
 
 static enum MHD_Result
 send_file(struct exchange *x)
 {
-	char etag[80], modified[40], text[100];
-	unsigned status = MHD_HTTP_OK;
 	struct MHD_Response *response;
+	struct filehead_asked asked;
+	struct filehead head;
 	struct content_file f;
-	struct range range;
 	int rc;
 
 	rc = content_open(x->worker->root_fd, x->path, &f);
@@ -242,48 +277,19 @@ send_file(struct exchange *x)
 		return send_status(x,
 		    rc == -EACCES ? MHD_HTTP_FORBIDDEN : MHD_HTTP_SERVICE_UNAVAILABLE,
 		    strerror(-rc));
-	put_validators(NULL, &f, etag, modified);
-	range = (struct range){ 0, f.size - 1 };
-	rc = -ENOENT;
-	if (range_applies(x, etag, modified))
-		rc = range_parse(header_of(x, MHD_HTTP_HEADER_RANGE), f.size, &range);
-	if (rc == -ERANGE) {
-		close(f.fd);
-		response = MHD_create_response_from_buffer(0, text, MHD_RESPMEM_MUST_COPY);
-		(void)snprintf(text, sizeof(text), "bytes */%llu", (unsigned long long)f.size);
-		if (response != NULL)
-			(void)MHD_add_response_header(
-			    response, MHD_HTTP_HEADER_CONTENT_RANGE, text);
-		return queue(x, MHD_HTTP_RANGE_NOT_SATISFIABLE, "text/plain", response);
-	}
-	x->bytes = f.size;
-	if (rc == 0) {
-		status = MHD_HTTP_PARTIAL_CONTENT;
-		x->bytes = range.last - range.first + 1;
-		ADD(x->worker->stats.ranges, 1);
-	}
-	if (x->bytes == 0) { /* a file of no bytes needs no descriptor, and libmicrohttpd none */
-		close(f.fd);
-		response = MHD_create_response_from_buffer(0, text, MHD_RESPMEM_MUST_COPY);
-	} else {
-		response = MHD_create_response_from_fd_at_offset64(
-		    x->bytes, f.fd, rc == 0 ? range.first : 0);
-		if (response == NULL)
-			close(f.fd);
-	}
-	if (response != NULL)
-		put_validators(response, &f, etag, modified);
-	if (response != NULL && rc == 0) {
-		(void)snprintf(text, sizeof(text), "bytes %llu-%llu/%llu",
-		    (unsigned long long)range.first, (unsigned long long)range.last,
-		    (unsigned long long)f.size);
-		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_RANGE, text);
-	}
+	file_asked(x, &asked);
+	filehead_make(&f, &asked, &head);
+	x->bytes = head.bytes;
+	ADD(x->worker->stats.ranges, head.status == FILEHEAD_PART);
+	ADD(x->worker->stats.unmodified, head.status == FILEHEAD_NOT_MODIFIED);
+	response = file_body(&f, &head);
+	put_file_head(response, &head);
 	memcpy(x->path, f.path, sizeof(x->path));
-	x->transfer = !x->head;
+	x->transfer = !x->head && (head.status == FILEHEAD_WHOLE || head.status == FILEHEAD_PART);
 	if (x->transfer)
 		report_transfer(x, EVENT_TRANSFER_BEGAN, "");
-	return queue(x, status, media_type(x->path), response);
+	return queue(x, head.status,
+	    head.status == FILEHEAD_NOT_MODIFIED ? NULL : media_type(x->path), response);
 }
 
 static enum MHD_Result
@@ -305,6 +311,14 @@ send_answer(struct exchange *x)
 		return send_status(x, MHD_HTTP_NOT_FOUND, "nothing is served there");
 	if (x->bad_method)
 		return send_status(x, MHD_HTTP_METHOD_NOT_ALLOWED, "GET, HEAD and POST are served");
+	if (x->unlisted)
+		return send_status(
+		    x, MHD_HTTP_FORBIDDEN, "this is not served over plain HTTP, only over HTTPS");
+	if (x->bad_type)
+		return send_status(x, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+		    "a form must be application/x-www-form-urlencoded");
+	if (x->bad_length)
+		return send_status(x, MHD_HTTP_BAD_REQUEST, "two lengths for one body");
 	if (x->too_large)
 		return send_status(x, MHD_HTTP_CONTENT_TOO_LARGE, "the form is too large");
 	if (x->unanswered)
@@ -399,6 +413,7 @@ ask(struct exchange *x)
 		.server = x->local,
 		.subnet = slice_str(x->worker->instance),
 		.file = { (const uint8_t *)x->route.rest, x->route.rest_n },
+		.head_only = x->head,
 	};
 
 	if (scratch == NULL)
@@ -457,40 +472,93 @@ exchange_answer(void *arg, void *cookie, const struct boot_answer *answer)
 	w->mhd_due = true;
 }
 
+/* What the head of a request says about how it is to be taken. */
+static void
+read_head(struct exchange *x, const char *method)
+{
+	static const char form[] = "application/x-www-form-urlencoded";
+	const struct httpsbootd_conf *conf = x->worker->conf;
+	const char *type = header_of(x, MHD_HTTP_HEADER_CONTENT_TYPE);
+	size_t n = sizeof(form) - 1;
+	bool post;
+
+	(void)slice_copy(x->method, sizeof(x->method), slice_str(method));
+	post = strcmp(method, MHD_HTTP_METHOD_POST) == 0;
+	x->head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+	x->bad_method = !x->head && !post && strcmp(method, MHD_HTTP_METHOD_GET) != 0;
+	/* iPXE sends no other type; scripts that send none mean a form as well */
+	x->bad_type = post && type != NULL &&
+	              (strncasecmp(type, form, n) != 0 || strchr("; \t", type[n]) == NULL);
+	x->bad_length = header_of(x, MHD_HTTP_HEADER_CONTENT_LENGTH) != NULL &&
+	                header_of(x, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL;
+	x->unlisted = !x->secure && !x->bad_target && x->route.kind != ROUTE_NONE &&
+	              !route_is_listed(
+			  &x->route, (const char *const *)conf->http_allow.v, conf->http_allow.n);
+	ADD(x->worker->stats.unlisted, x->unlisted);
+	count_route(x);
+}
+
+static bool
+is_wrong(const struct exchange *x)
+{
+	return x->bad_target || x->bad_method || x->bad_type || x->bad_length || x->too_large ||
+	       x->unlisted;
+}
+
+/*
+ * False if the answer is known and the body had better stay where it is: the client asked first
+ * (RFC 9110 section 10.1.1), or would send more than is worth reading to forget it.  Any other
+ * body is read, for a client that sends without reading would not see the answer.
+ */
+static bool
+wants_body(struct exchange *x)
+{
+	const char *length = header_of(x, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	uint64_t n = 0;
+
+	if (length != NULL && parse_u64(length, &n) < 0)
+		n = UINT64_MAX;
+	if (n > (uint64_t)x->worker->conf->max_form_bytes)
+		note_too_large(x);
+	return !is_wrong(x) ||
+	       (header_of(x, MHD_HTTP_HEADER_EXPECT) == NULL && n <= FORGET_MAX && !x->bad_length);
+}
+
+/* False if the connection is to be closed: a body without a length that does not end. */
+static bool
+take_body(struct exchange *x, const char *upload, size_t n)
+{
+	x->sent_n += n;
+	if (!is_wrong(x) && !keep_body(x, upload, n))
+		note_too_large(x);
+	return x->sent_n <= FORGET_MAX;
+}
+
 enum MHD_Result
 exchange_step(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
     const char *version, const char *upload, size_t *upload_n, void **con_cls)
 {
 	struct exchange *x = *con_cls;
-	struct worker *w = cls;
 
+	(void)cls;
 	(void)url;
 	(void)version;
 	if (x == NULL)
 		return MHD_NO;
 	if (x->first_call) {
 		x->first_call = false;
-		x->head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
-		(void)slice_copy(x->method, sizeof(x->method), slice_str(method));
-		x->bad_method = !x->head && strcmp(method, MHD_HTTP_METHOD_GET) != 0 &&
-		                strcmp(method, MHD_HTTP_METHOD_POST) != 0;
-		return MHD_YES;
+		read_head(x, method);
+		return wants_body(x) ? MHD_YES : send_answer(x);
 	}
 	if (*upload_n > 0) {
-		/* what is too much is read and forgotten, so that the client gets its answer */
-		if (!x->too_large && !keep_body(x, upload, *upload_n))
-			x->too_large = true;
+		if (!take_body(x, upload, *upload_n))
+			return MHD_NO;
 		*upload_n = 0;
 		return MHD_YES;
 	}
 	if (x->state == EXCHANGE_READING) {
-		count_route(x);
-		if (x->bad_target || x->bad_method || x->route.kind == ROUTE_NONE)
+		if (is_wrong(x) || x->route.kind == ROUTE_NONE)
 			return send_answer(x);
-		if (x->too_large) {
-			ADD(w->stats.too_large, 1);
-			return send_answer(x);
-		}
 		if (!ask(x)) {
 			x->unanswered = true;
 			return send_answer(x);

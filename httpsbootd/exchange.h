@@ -4,7 +4,7 @@
 
 #include "common/content.h"
 #include "common/form.h"
-#include "httpsbootd/range.h"
+#include "httpsbootd/filehead.h"
 #include "httpsbootd/route.h"
 #include "httpsbootd/serve.h"
 
@@ -25,7 +25,8 @@ struct exchange {
 	bool first_call;
 	bool secure;
 	bool head;
-	bool bad_target, bad_method, too_large;
+	bool bad_target, bad_method, bad_type, bad_length, too_large;
+	bool unlisted; /* plain HTTP does not serve it */
 	char method[16];
 	struct route route;
 	struct ipaddr peer, local;
@@ -35,6 +36,7 @@ struct exchange {
 
 	uint8_t *body; /* of a POST */
 	size_t body_n, body_size;
+	uint64_t sent_n; /* what came of it, kept or not */
 
 	/* the answer */
 	enum boot_action action;

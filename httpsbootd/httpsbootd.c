@@ -18,6 +18,7 @@ struct stats {
 	uint64_t connections, tls_handshakes, tls_failed, tls_resumed;
 	uint64_t requests, boots, files, heads, ranges, reports, not_found, refused, turned;
 	uint64_t unanswered, too_large, aborted, bytes, scripts, open;
+	uint64_t unlisted, unmodified;
 };
 
 #define STAT(member, text)                                                                         \
@@ -34,10 +35,12 @@ static const struct counter counters[] = {
 	STAT(files, "requests for files"),
 	STAT(heads, "HEAD requests"),
 	STAT(ranges, "requests for a part of a file"),
+	STAT(unmodified, "requests for a file that the client has already"),
 	STAT(reports, "reports"),
 	STAT(scripts, "scripts delivered"),
 	STAT(not_found, "requests for what is not there"),
 	STAT(refused, "requests refused"),
+	STAT(unlisted, "requests by plain HTTP for what http_allow does not list"),
 	STAT(turned, "connections turned away because of max_connections"),
 	STAT(too_large, "forms larger than max_form_bytes"),
 	STAT(unanswered, "requests that handlerd did not answer in time"),
@@ -152,6 +155,8 @@ gather(void *arg)
 		sum.unanswered += atomic_load(&s->unanswered);
 		sum.aborted += atomic_load(&s->aborted);
 		sum.bytes += atomic_load(&s->bytes);
+		sum.unlisted += atomic_load(&s->unlisted);
+		sum.unmodified += atomic_load(&s->unmodified);
 		sum.open += atomic_load(&s->open);
 	}
 	d->stats = sum;

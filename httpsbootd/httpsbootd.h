@@ -23,6 +23,7 @@ struct httpsbootd_conf {
 	int64_t max_connections;
 	int64_t idle_timeout_s;
 	int64_t max_form_bytes;
+	struct config_strings http_allow;
 };
 
 extern const struct config_table httpsbootd_config;

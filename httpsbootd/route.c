@@ -30,10 +30,14 @@ route_parse(const char *target, struct route *ret)
 		const char *word;
 		enum route_kind kind;
 		bool has_rest;
+		const char *before; /* put before the rest */
 	} routes[] = {
-		{ "boot", ROUTE_BOOT, false },
-		{ "file", ROUTE_FILE, true },
-		{ "report", ROUTE_REPORT, true },
+		{ "boot", ROUTE_BOOT, false, "" },
+		/* where 2PXE serves loaders to UEFI HTTP Boot: /2PXE/boot/x64/snponly_x64.efi */
+		{ "boot", ROUTE_FILE, true, "boot/" },
+		{ "file", ROUTE_FILE, true, "" },
+		{ "certificate", ROUTE_FILE, true, "certificate/" },
+		{ "report", ROUTE_REPORT, true, "" },
 	};
 	const char *query, *p, *end, *rest;
 	char path[ROUTE_PATH_MAX];
@@ -58,19 +62,85 @@ route_parse(const char *target, struct route *ret)
 	end = path + n;
 	p = pass_word(path, end, "2PXE");
 	for (size_t i = 0; p != NULL && i < NITEMS(routes); i++) {
+		size_t before = strlen(routes[i].before);
+
 		rest = pass_word(p, end, routes[i].word);
 		if (rest == NULL)
 			continue;
 		while (rest < end && *rest == '/')
 			rest++;
-		if (routes[i].has_rest == (rest < end)) {
-			ret->kind = routes[i].kind;
-			ret->rest_n = (size_t)(end - rest);
-			memcpy(ret->rest, rest, ret->rest_n);
-		}
+		if (routes[i].has_rest != (rest < end))
+			continue;
+		ret->kind = routes[i].kind;
+		/* fits: the word that it stands for is gone, and "/2PXE/" */
+		memcpy(ret->rest, routes[i].before, before);
+		memcpy(ret->rest + before, rest, (size_t)(end - rest));
+		ret->rest_n = before + (size_t)(end - rest);
 		break;
 	}
 	return 0;
+}
+
+/* "*" is tried the shortest way first and grows when what follows does not fit. */
+static bool
+fits(const char *pattern, struct slice s)
+{
+	const char *star = NULL;
+	size_t at = 0, star_at = 0;
+
+	while (at < s.n) {
+		char c = (char)s.p[at];
+
+		if (*pattern == '*') {
+			star = pattern++;
+			star_at = at;
+		} else if (*pattern != '\0' && strncasecmp(pattern, &c, 1) == 0) {
+			pattern++;
+			at++;
+		} else if (star != NULL) {
+			pattern = star + 1;
+			at = ++star_at;
+		} else {
+			return false;
+		}
+	}
+	return pattern[strspn(pattern, "*")] == '\0';
+}
+
+static bool
+any_fits(const char *const *patterns, size_t n, const char *begin, struct slice rest)
+{
+	char text[32 + ROUTE_PATH_MAX];
+	struct wbuf w;
+
+	wbuf_init(&w, text, sizeof(text));
+	wbuf_str(&w, begin);
+	wbuf_slice(&w, rest);
+	for (size_t i = 0; i < n; i++) {
+		if (fits(patterns[i], wbuf_view(&w)))
+			return true;
+	}
+	return false;
+}
+
+bool
+route_is_listed(const struct route *route, const char *const *patterns, size_t n)
+{
+	struct slice rest = { (const uint8_t *)route->rest, route->rest_n };
+	char path[CONTENT_PATH_MAX];
+
+	switch (route->kind) {
+	case ROUTE_BOOT: return any_fits(patterns, n, "/2PXE/boot", rest);
+	case ROUTE_REPORT: return any_fits(patterns, n, "/2PXE/report/", rest);
+	case ROUTE_FILE: break;
+	default: return false;
+	}
+	/* the name as it will be looked for; handlerd refuses what is none */
+	if (path_normalise(rest, path) < 0)
+		return any_fits(patterns, n, "/2PXE/file/", rest);
+	return any_fits(patterns, n, "/2PXE/file/", slice_str(path)) ||
+	       ((path_is_below(path, "boot") || path_is_below(path, "certificate")) &&
+		   any_fits(patterns, n, "/2PXE/", slice_str(path)));
 }
 
 const char *
@@ -102,10 +172,19 @@ media_type(const char *path)
 		{ ".iso", "application/vnd.efi-iso" },
 		{ ".img", "application/vnd.efi-img" },
 		{ ".ipxe", "text/plain" },
+		{ ".cfg", "text/plain" },
 		{ ".txt", "text/plain" },
 		{ ".json", "application/json" },
+		{ ".xml", "text/xml" },
 		{ ".png", "image/png" },
+		{ ".jpg", "image/jpeg" },
+		/* as IIS gives Windows' files */
 		{ ".wim", "application/x-ms-wim" },
+		{ ".sdi", "application/octet-stream" },
+		{ ".bcd", "application/octet-stream" },
+		{ ".crt", "application/x-x509-ca-cert" },
+		{ ".der", "application/pkix-cert" },
+		{ ".pem", "application/x-pem-file" },
 	};
 	size_t n = strlen(path);
 

@@ -10,9 +10,11 @@
 #define ROUTE_PATH_MAX 4096
 
 enum route_kind {
-	ROUTE_NONE,   /* nothing is served there */
-	ROUTE_BOOT,   /* /2PXE/boot: an iPXE script, whatever happens */
-	ROUTE_FILE,   /* /2PXE/file/PATH */
+	ROUTE_NONE, /* nothing is served there */
+	ROUTE_BOOT, /* /2PXE/boot: an iPXE script, whatever happens */
+	/* /2PXE/file/PATH; /2PXE/boot/PATH and /2PXE/certificate/PATH are its boot/PATH and so on
+	 */
+	ROUTE_FILE,
 	ROUTE_REPORT, /* /2PXE/report/WORD */
 };
 
@@ -29,6 +31,13 @@ struct route {
  * not followed by two hexadecimal digits.
  */
 int route_parse(const char *target, struct route *ret);
+
+/*
+ * True if one of the patterns takes in what a route leads to: "/2PXE/boot", "/2PXE/file/PATH",
+ * "/2PXE/report/WORD", slashes folded.  A file that has two names may be listed by either.  A
+ * pattern's "*" stands for any characters, also slashes; case does not count.
+ */
+bool route_is_listed(const struct route *route, const char *const *patterns, size_t n);
 
 /* The target without what form_without_secrets() takes out.  Cut to `size` - 1 bytes.  Returns
  * dst. */

@@ -26,6 +26,7 @@ struct serve_stats {
 	_Atomic uint64_t connections, tls_handshakes, tls_failed, tls_resumed;
 	_Atomic uint64_t requests, boots, files, heads, ranges, reports, not_found, refused;
 	_Atomic uint64_t unanswered, too_large, aborted, bytes, scripts;
+	_Atomic uint64_t unlisted, unmodified;
 	_Atomic uint64_t open;   /* requests under way */
 	_Atomic uint64_t turned; /* connections turned away because there were too many */
 };

@@ -46,6 +46,48 @@ test_secrets(void)
 			  'Z') == NULL);
 }
 
+static void
+test_listed(void)
+{
+	static const char *const some[] = { "/2PXE/boot", "/2PXE/boot/*", "*.ipxe",
+		"/2pxe/file/images/tiny/*" };
+	static const struct {
+		const char *what, *target;
+		bool want;
+	} cases[] = {
+		{ "the boot path", "/2PXE/boot?mac=1", true },
+		{ "in another case", "//2pxe/BOOT/", true },
+		{ "below it", "/2PXE/boot/x64/a.efi", true },
+		{ "the same file's other name", "/2PXE/file/boot/x64/a.efi", true },
+		{ "a folder whose name only begins so", "/2PXE/file/boots/a", false },
+		{ "in the middle of a pattern's words", "/2PXE/file/images/tiny/vmlinuz", true },
+		{ "another image", "/2PXE/file/images/tinytiny/vmlinuz", false },
+		{ "by its end", "/2PXE/file/a/b.IPXE", true },
+		{ "its end alone", "/2PXE/file/a/b.ipxe2", false },
+		{ "back-slashes and dots are what they will be", "/2PXE/file/.%5cboot%5c.%5cx",
+		    true },
+		{ "climbing out fits what it says, and handlerd refuses it",
+		    "/2PXE/file/boot/../images/x", false },
+		{ "a report", "/2PXE/report/started", false },
+		{ "what is not there", "/other.ipxe", false },
+	};
+	static const char *const all[] = { "*" };
+	struct route r;
+
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		test_case("listed: %s", cases[i].what);
+		CHECK_INT(route_parse(cases[i].target, &r), 0);
+		CHECK_INT(route_is_listed(&r, some, NITEMS(some)), cases[i].want);
+		CHECK_INT(route_is_listed(&r, all, 1), r.kind != ROUTE_NONE);
+		CHECK(!route_is_listed(&r, NULL, 0));
+	}
+	test_case("listed: many stars take no time");
+	CHECK_INT(
+	    route_parse("/2PXE/report/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", &r), 0);
+	CHECK(!route_is_listed(&r, (const char *const[]){ "*a*a*a*a*a*a*a*a*a*a*a*a*a*b" }, 1));
+	CHECK(route_is_listed(&r, (const char *const[]){ "/2pxe/*t/*a*a*a**" }, 1));
+}
+
 int
 main(void)
 {
@@ -74,7 +116,14 @@ main(void)
 		{ "an absolute URI, as proxies send it", "http://10.0.0.1:8060/2PXE/boot", 0,
 		    ROUTE_BOOT, "", "" },
 		{ "a file without a name", "/2PXE/file/", 0, ROUTE_NONE, "", "" },
-		{ "something behind the boot path", "/2PXE/boot/x", 0, ROUTE_NONE, "", "" },
+		{ "a loader below the boot path, for UEFI HTTP Boot",
+		    "/2PXE/boot/x64/snponly_x64.efi", 0, ROUTE_FILE, "boot/x64/snponly_x64.efi",
+		    "" },
+		{ "the same as firmware may write it", "//2pxe//Boot//X64/a.efi?x", 0, ROUTE_FILE,
+		    "boot/X64/a.efi", "x" },
+		{ "a cross-certificate", "/2PXE/certificate/cross.crt?tokenid=1", 0, ROUTE_FILE,
+		    "certificate/cross.crt", "tokenid=1" },
+		{ "certificates without a name", "/2PXE/certificate/", 0, ROUTE_NONE, "", "" },
 		{ "a longer word", "/2PXE/boots", 0, ROUTE_NONE, "", "" },
 		{ "another path", "/index.html", 0, ROUTE_NONE, "", "" },
 		{ "the root", "/", 0, ROUTE_NONE, "", "" },
@@ -114,11 +163,16 @@ main(void)
 	free(lengthy);
 
 	test_secrets();
+	test_listed();
 
 	test_case("media types: those that UEFI HTTP Boot looks for, never with a parameter");
 	CHECK_STR(media_type("boot/x64/SNPONLY.EFI"), "application/efi");
 	CHECK_STR(media_type("x.iso"), "application/vnd.efi-iso");
 	CHECK_STR(media_type("x.img"), "application/vnd.efi-img");
+	CHECK_STR(media_type("sources/BOOT.WIM"), "application/x-ms-wim");
+	CHECK_STR(media_type("boot.sdi"), "application/octet-stream");
+	CHECK_STR(media_type("BCD"), "application/octet-stream");
+	CHECK_STR(media_type("cross.crt"), "application/x-x509-ca-cert");
 	CHECK_STR(media_type("vmlinuz"), "application/octet-stream");
 	CHECK_STR(media_type(".efi"), "application/octet-stream");
 	return test_end();

@@ -1,0 +1,160 @@
+"""httpsbootd as boot clients and attackers see it: heads, conditions, limits, logs."""
+
+import json
+import os
+import random
+
+from lab import Lab, SERVER, TOP, check, network, read, wait_until
+from test_http import curl, start
+from test_tftp import put
+
+LOADER = "/2PXE/file/boot/x64/snponly.efi"
+
+
+def web(lab, client, function, **arguments):
+    """Runs a function of web.py in a namespace."""
+    return json.loads(lab.sh(client, f"python3 {TOP}/tests/suite/inside.py web {function} "
+                                     f"'{json.dumps(arguments)}'"))
+
+
+def ask(method, path, *fields, version="1.1", body=""):
+    head = [f"{method} {path} HTTP/{version}", "Host: boot.example", *fields, "", ""]
+    return "\r\n".join(head) + body
+
+
+def one(lab, client, text, port=8050):
+    """The answer to one request."""
+    return web(lab, client, "exchanges", address=SERVER, port=port, requests=[text])[0]
+
+
+def field(answer, name):
+    values = [v for k, v in answer["fields"] if k == name]
+    check(len(values) < 2, f"{name} stands once: {answer['fields']}")
+    return values[0] if values else None
+
+
+def test_heads():
+    """HEAD equals GET, lengths are exact, no field is empty, connections stay, conditions count."""
+    with Lab("heads") as lab:
+        _, _, client, site = network(lab)
+        data = random.Random(8).randbytes(300000)
+        put(site, "boot/x64/snponly.efi", data)
+        put(site, "images/a/boot.wim", b"wim")
+        put(site, "empty.iso", b"")
+        start(site)
+        for port in (8050, 8060):
+            got = web(lab, client, "exchanges", address=SERVER, port=port, requests=[
+                ask("HEAD", LOADER), ask("GET", LOADER), ask("GET", LOADER, "Range: bytes=5-9"),
+                ask("HEAD", LOADER, "Range: bytes=5-9"), ask("GET", LOADER, "Range: bytes=0-1,4-5"),
+                ask("GET", LOADER, "Range: bytes=300000-"), ask("GET", "//2pxe//boot//X64/snponly.efi"),
+                ask("HEAD", "/2PXE/file/empty.iso"), ask("GET", "/2PXE/file/empty.iso"),
+                ask("GET", "/2PXE/file/images/a/boot.wim"), ask("GET", "/2PXE/file/none"),
+                ask("POST", "/2PXE/boot", "Content-Length: 0"), ask("GET", LOADER, version="1.0")])
+            check(len(got) == 13 and all(got), f"all on one connection: {got}")
+            head, whole, part, head_part, parts, beyond, folded, he, ge, wim, none, boot, old = got
+            ignored = ("date",)
+            check([f for f in head["fields"] if f[0] not in ignored] ==
+                  [f for f in whole["fields"] if f[0] not in ignored], f"{head} {whole}")
+            check(whole["status"] == 200 and whole["bytes"] == 300000, "the whole")
+            check(field(whole, "content-type") == "application/efi", "the exact type")
+            for answer in got:
+                check(answer["length"] and answer["length"][0] >= answer["bytes"], f"a length: {answer}")
+                check(all(v != "" for _, v in answer["fields"]), f"no empty field: {answer['fields']}")
+                for absent in ("transfer-encoding", "content-encoding", "location"):
+                    check(field(answer, absent) is None, f"no {absent}")
+                check(answer is old or field(answer, "connection") != "close", "it stays")
+            check(part["status"] == 206 and part["bytes"] == 5, "a part")
+            check(field(part, "content-range") == "bytes 5-9/300000", "which")
+            check(head_part["status"] == 200 and head_part["length"] == [300000], "HEAD has no parts")
+            check(parts["status"] == 200 and parts["sha"] == whole["sha"], "several: the whole")
+            check(beyond["status"] == 416 and field(beyond, "content-range") == "bytes */300000", "beyond")
+            check(folded["sha"] == whole["sha"], "loaders below the boot path, slashes folded")
+            check(he["length"] == ge["length"] == [0], "an empty file")
+            check(field(ge, "content-type") == "application/vnd.efi-iso", "its type")
+            check(field(wim, "content-type") == "application/x-ms-wim", "a WIM's type")
+            check(none["status"] == 404, "what is not there")
+            check(boot["status"] == 200 and boot["body"].startswith("#!ipxe\n"), "a script")
+            check(old["status"] == 200 and old["sha"] == whole["sha"], "HTTP/1.0")
+            # conditions
+            tag, date = field(whole, "etag"), field(whole, "last-modified")
+            got = web(lab, client, "exchanges", address=SERVER, port=port, requests=[
+                ask("GET", LOADER, f"If-None-Match: {tag}"), ask("GET", LOADER, f"If-Modified-Since: {date}"),
+                ask("GET", LOADER, "If-Match: \"old\"", "Range: bytes=9-"),
+                ask("GET", LOADER, f"If-Match: {tag}", "Range: bytes=9-"),
+                ask("GET", LOADER, f"If-Range: {date}", "Range: bytes=9-")])
+            check([a and a["status"] for a in got] == [304, 304, 412, 206, 206], f"conditions: {got}")
+            check(field(got[0], "etag") == tag and got[0]["length"] in ([], [300000]), f"{got[0]}")
+        # HTTP/1.0 closes, unless it is asked not to
+        got = web(lab, client, "exchanges", address=SERVER, port=8060, requests=[
+            ask("HEAD", LOADER, "Connection: Keep-Alive", version="1.0"),
+            ask("GET", LOADER, version="1.0"), ask("GET", LOADER)])
+        check(got[0]["status"] == got[1]["status"] == 200 and got[2] is None, f"HTTP/1.0: {got}")
+
+
+def test_forms():
+    """Forms: the way of asking first, sizes, types; methods that are none of ours."""
+    with Lab("forms") as lab:
+        _, _, client, site = network(lab, httpsbootd={"max_form_bytes": 2000})
+        put(site, "f", b"x")
+        start(site)
+        form = "mac=52-54-00-12-34-56&platform=efi"
+        typed = "Content-Type: application/x-www-form-urlencoded"
+        for port in (8050, 8060):
+            answer = one(lab, client, ask("POST", "/2PXE/boot", typed, f"Content-Length: {len(form)}",
+                                          "Expect: 100-continue", body=form), port)
+            check(answer["interim"] == ["100"] and answer["status"] == 200, f"asked first: {answer}")
+            check("no image" in answer["body"], answer["body"])
+            answer = one(lab, client, ask("POST", "/2PXE/boot", f"{typed}; charset=utf-8",
+                                          "Transfer-Encoding: chunked",
+                                          body=f"{len(form):x}\r\n{form}\r\n0\r\n\r\n"), port)
+            check("no image" in answer["body"], f"in pieces: {answer}")
+            answer = one(lab, client, ask("POST", "/2PXE/boot", typed, "Content-Length: 900000000",
+                                          "Expect: 100-continue"), port)
+            check(not answer["interim"] and "too large" in answer["body"], f"told at once: {answer}")
+            answer = one(lab, client, ask("POST", "/2PXE/file/f", typed, "Content-Length: 100000",
+                                          body="a" * 100000), port)
+            check(answer["status"] == 413, f"read and refused: {answer}")
+            answer = one(lab, client, ask("POST", "/2PXE/boot", "Content-Type: multipart/form-data; boundary=x",
+                                          "Content-Length: 3", body="--x"), port)
+            check(answer["status"] == 200 and "must be application/x-www" in answer["body"], f"{answer}")
+            answer = one(lab, client, ask("POST", "/2PXE/file/f", "Content-Type: text/plain",
+                                          "Content-Length: 3", body="a=b"), port)
+            check(answer["status"] == 415, f"another type: {answer}")
+            answer = one(lab, client, ask("POST", "/2PXE/boot", typed, "Content-Length: 3",
+                                          "Transfer-Encoding: chunked", body="0\r\n\r\n"), port)
+            check(answer is None or "two lengths" in answer["body"] or answer["status"] == 400, f"{answer}")
+            for method in ("PUT", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get"):
+                for path in ("/2PXE/file/f", "/2PXE/boot"):
+                    answer = one(lab, client, ask(method, path), port)
+                    check(answer["status"] == 405 and field(answer, "allow") == "GET, HEAD, POST",
+                          f"{method} {path}: {answer}")
+        counters = site.query("--socket", f"{site.run}/httpsbootd.sock", "status")["counters"]
+        check(counters["too_large"] == 4, f"counted: {counters}")
+
+
+def test_plain_http_list():
+    """http_allow: the paths that plain HTTP serves; HTTPS serves all."""
+    with Lab("allow") as lab:
+        _, _, client, site = network(lab, httpsbootd={"http_allow": ["/2PXE/boot/*", "*.ipxe"]})
+        put(site, "boot/x64/a.efi", b"efi")
+        put(site, "scripts/s.ipxe", b"#!ipxe\n")
+        put(site, "images/x", b"image")
+        start(site)
+        for path, want in (("/2PXE/boot/x64/a.efi", 200), ("/2pxe/FILE/boot/x64/a.efi", 200),
+                           ("/2PXE/file/scripts/s.ipxe", 200), ("/2PXE/file/images/x", 403),
+                           ("/2PXE/file/boot/../images/x", 403), ("/2PXE/report/started", 403),
+                           ("/other", 404)):
+            check(one(lab, client, ask("GET", path), 8060)["status"] == want, f"HTTP {path}")
+            if path.startswith("/2PXE/file/images"):
+                check(one(lab, client, ask("GET", path))["status"] == 200, f"HTTPS {path}")
+        answer = one(lab, client, ask("GET", "/2PXE/boot"), 8060)
+        check(answer["status"] == 200 and answer["body"].startswith("#!ipxe\n") and
+              "only over HTTPS" in answer["body"], f"a script that says so: {answer}")
+        counters = site.query("--socket", f"{site.run}/httpsbootd.sock", "status")["counters"]
+        check(counters["unlisted"] == 4, f"counted: {counters}")
+        site.conf["httpsbootd"]["http_allow"] = ["images/*"]
+        with open(lab.path("bad.json"), "w", encoding="utf-8") as f:
+            json.dump(site.conf["httpsbootd"], f)
+        out = lab.sh(None, f"{os.environ.get('BOOTFERRY_BUILD', TOP + '/build')}/bin/httpsbootd -n -c "
+                           f"{lab.path('bad.json')} 2>&1", check_status=False)
+        check("http_allow" in out and "images/*" in out, out)

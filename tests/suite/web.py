@@ -1,0 +1,84 @@
+"""HTTP as bytes, for tests that look at what no ordinary client shows; run in a namespace by inside.py."""
+
+import hashlib
+import socket
+import ssl
+import time
+
+
+def connect(address, port, seconds=10):
+    """A connection, with TLS where the port is httpsbootd's own."""
+    s = socket.create_connection((address, port), timeout=seconds)
+    if port != 8050:
+        return s
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(s)
+
+
+def read_answer(f, is_head):
+    """One answer: version, status, header fields in their order, and what the body was."""
+    interim = []
+    while True:
+        line = f.readline().decode("latin-1").split(None, 2)
+        if not line:
+            return None
+        fields = []
+        for raw in iter(f.readline, b"\r\n"):
+            if not raw:
+                return None
+            name, _, value = raw.decode("latin-1").partition(":")
+            fields.append([name.lower(), value.strip()])
+        if line[1] != "100":
+            break
+        interim.append(line[1])
+    length = [int(v) for k, v in fields if k == "content-length"]
+    body = b"" if is_head or line[1] in ("204", "304") or not length else f.read(length[0])
+    return {"version": line[0], "status": int(line[1]), "fields": fields, "interim": interim,
+            "length": length, "body": body[:4096].decode("latin-1"), "bytes": len(body),
+            "sha": hashlib.sha256(body).hexdigest()}
+
+
+def exchanges(address, port, requests):
+    """
+    Sends requests (text as it stands) over one connection, each when the one before was answered.
+    The answers; the last one is null if the server has closed.
+    """
+    answers = []
+    with connect(address, port) as s:
+        f = s.makefile("rb")
+        for text in requests:
+            try:
+                s.sendall(text.encode("latin-1"))
+                answers.append(read_answer(f, text.startswith("HEAD ")))
+            except (OSError, ValueError):
+                answers.append(None)
+            if answers[-1] is None:
+                break
+    return answers
+
+
+def talk(address, port, pieces, seconds=5):
+    """
+    Sends pieces (hexadecimal) and reads until the other side closes, or so many seconds pass. What came,
+    as text, and whether it was closed.
+    """
+    got, closed = b"", False
+    try:
+        with connect(address, port) as s:
+            for piece in pieces:
+                s.sendall(bytes.fromhex(piece))
+            end = time.monotonic() + seconds
+            while time.monotonic() < end and len(got) < 1 << 20:
+                s.settimeout(max(0.01, end - time.monotonic()))
+                chunk = s.recv(65536)
+                if not chunk:
+                    closed = True
+                    break
+                got += chunk
+    except TimeoutError:
+        pass
+    except OSError:
+        closed = True
+    return {"got": got.decode("latin-1"), "closed": closed}
