@@ -57,11 +57,11 @@ handlerd_PURE := boots services decide script record identity index texts machin
 	match learn sharing cidr referral targets targets_conf token token_uses adapt adapt_dump \
 	token_conf loops breaker ws_cache ws ws_bootferry ws_pixiecore ws_decode entry entry_conf \
 	firmware styles styles_dump \
-	script_params script_entry script_menu pattern rules rules_conf policy policy_conf judge \
+	names script_params script_entry script_menu pattern rules rules_conf policy policy_conf judge \
 	decide_offer decide_boot explain told extra selftest
 handlerd_EDGE := conf journal sql store store_query store_schema store_machines inventory \
 	catalogue watch control control_machines control_dhcp quirks handlerd spawner worker workers keyring probe \
-	webservice_conf ws_client ws_reports webservice notes gather sources inquire reload \
+	webservice_conf ws_client ws_reports webservice notes folders lookup gather sources inquire reload \
 	recall report control_decide rivalry guard control_quirks
 
 httpsbootd_PURE := route range httpdate filehead

@@ -18,7 +18,9 @@ open_beneath(int root_fd, const char *path, uint64_t flags)
 {
 	/* O_NONBLOCK: opening a FIFO must not wait for a writer */
 	struct open_how how = {
-		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags,
+		.flags = (flags & O_PATH) != 0
+		             ? O_CLOEXEC | flags
+		             : O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
 	};
 	long fd;
@@ -118,10 +120,54 @@ fold_case(int root_fd, const char *path, char ret[static CONTENT_PATH_MAX])
 }
 
 int
+content_open_folder(int root_fd, const char *path)
+{
+	return open_beneath(root_fd, path, O_DIRECTORY);
+}
+
+/* What is known of an open file; closes it if that is no regular one. */
+static int
+describe(struct content_file *f)
+{
+	struct stat st;
+	int rc = fstat(f->fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EISDIR;
+
+	if (rc < 0) {
+		close(f->fd);
+		return rc;
+	}
+	f->size = (uint64_t)st.st_size;
+	f->inode = st.st_ino;
+	f->device = st.st_dev;
+	f->mtime = st.st_mtim;
+	return 0;
+}
+
+int
+content_stat_exactly(int root_fd, const char *path, struct content_file *ret)
+{
+	struct content_file f;
+	int rc;
+
+	assert(strlen(path) < sizeof(f.path));
+	strcpy(f.path, path);
+	/* O_PATH: neither a FIFO nor a device notices */
+	f.fd = open_beneath(root_fd, f.path, O_PATH);
+	if (f.fd < 0)
+		return f.fd == -ENOTDIR ? -ENOENT : f.fd;
+	rc = describe(&f);
+	if (rc < 0)
+		return rc;
+	close(f.fd);
+	f.fd = -1;
+	*ret = f;
+	return 0;
+}
+
+int
 content_open(int root_fd, const char *path, struct content_file *ret)
 {
 	struct content_file f;
-	struct stat st;
 	int rc;
 
 	assert(strlen(path) < sizeof(f.path));
@@ -135,17 +181,10 @@ content_open(int root_fd, const char *path, struct content_file *ret)
 	}
 	if (f.fd < 0)
 		return f.fd == -ENXIO ? -EISDIR : f.fd; /* ENXIO: a socket */
-	rc = fstat(f.fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EISDIR;
-	if (rc < 0) {
-		close(f.fd);
-		return rc;
-	}
-	f.size = (uint64_t)st.st_size;
-	f.inode = st.st_ino;
-	f.device = st.st_dev;
-	f.mtime = st.st_mtim;
-	*ret = f;
-	return 0;
+	rc = describe(&f);
+	if (rc == 0)
+		*ret = f;
+	return rc;
 }
 
 int

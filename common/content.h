@@ -34,5 +34,9 @@ const char *content_strerror(int error);
 int content_open(int root_fd, const char *path, struct content_file *ret);
 /* The same without keeping it open: ret->fd is -1. */
 int content_stat(int root_fd, const char *path, struct content_file *ret);
+/* The same of the name as it is, in any case of its letters no other; nothing is opened for it. */
+int content_stat_exactly(int root_fd, const char *path, struct content_file *ret);
+/* Opens a folder for reading its names: a descriptor, or a negative errno. */
+int content_open_folder(int root_fd, const char *path);
 
 #endif

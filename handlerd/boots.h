@@ -10,6 +10,7 @@
 
 #include "common/image.h"
 #include "common/msg.h"
+#include "handlerd/names.h"
 
 enum boot_phase {
 	PHASE_FIRMWARE, /* the firmware asks for a loader */
@@ -62,6 +63,8 @@ struct boot {
 	uint32_t attempt;      /* boots of it in a row that did not get to a script, this one too */
 	enum boot_phase before; /* how its last boot ended, */
 	uint64_t before_ms;     /* and when; 0: there was none */
+
+	char folder[NAMES_FOLDER_MAX]; /* of the loader that it fetched last, for names beside it */
 
 	bool waits;     /* for approval or release */
 	uint64_t given; /* boot_given() of the assigned entry it got; GIVEN_OTHER; 0: not known */

@@ -216,7 +216,8 @@ decide_file(const struct deciding *d)
 	else if (f->path_rc == -EACCES)
 		answer_refuse(d, BOOT_ERROR_FORBIDDEN, REASON_BAD_NAME, "not a public name");
 	else if (f->path_rc < 0)
-		answer_refuse(d, BOOT_ERROR_NOT_FOUND, REASON_BAD_NAME, "not a name of a file");
+		answer_refuse(d, BOOT_ERROR_NOT_FOUND, REASON_BAD_NAME,
+		    f->path_rc == -ENAMETOOLONG ? "the name is too long" : "not a name of a file");
 	else if (f->file_rc == 0 || f->file_rc == -ENOSYS)
 		give_file(d);
 	else if (strcasecmp(path_base(f->path), AUTOEXEC) == 0)
@@ -225,6 +226,9 @@ decide_file(const struct deciding *d)
 	else if (f->file_rc == -EACCES)
 		answer_refuse(
 		    d, BOOT_ERROR_FORBIDDEN, REASON_BAD_NAME, "not below the content root");
+	else if (f->file_rc == -EISDIR)
+		answer_refuse(d, BOOT_ERROR_NOT_FOUND, REASON_NO_SUCH_FILE,
+		    "a folder or a special file, not a file");
 	else
 		answer_refuse(d, BOOT_ERROR_NOT_FOUND, REASON_NO_SUCH_FILE, "no such file");
 }

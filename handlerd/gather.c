@@ -2,8 +2,8 @@
 #include "handlerd/gather.h"
 
 #include "common/arch.h"
-#include "common/content.h"
 #include "common/log.h"
+#include "handlerd/lookup.h"
 #include "handlerd/pattern.h"
 #include "handlerd/script.h"
 
@@ -368,38 +368,27 @@ check_token(struct handlerd *h, const struct boot_request *r, const struct image
 		    token_fault_name(f->token_fault), f->path);
 }
 
-/*
- * A Raspberry Pi looks for its firmware in the root, and in a folder there that is called like its
- * serial number.  A site keeps it in a place of its own.
- */
-static int
-find_rpi_file(struct handlerd *h, const char *path, struct content_file *file)
-{
-	char below[CONTENT_PATH_MAX];
-
-	if (h->catalogue->best[ARCH_CPU_RPI] == NULL ||
-	    snprintf(below, sizeof(below), CATALOGUE_RPI "/%s", path) >= (int)sizeof(below))
-		return -ENOENT;
-	return content_stat(h->root_fd, below, file);
-}
-
 static void
-gather_file(struct handlerd *h, const struct boot_request *r, const struct policy *policy,
-    uint64_t now_ms, bool only_look, struct fact_room *room, struct facts *f)
+gather_file(struct handlerd *h, const struct boot_request *r, const struct boot *b,
+    const struct policy *policy, uint64_t now_ms, bool only_look, struct fact_room *room,
+    struct facts *f)
 {
+	const struct loader *best = f->best[f->subject.cpu];
+	const struct names_ask ask = {
+		.name = r->file,
+		.as_it_is = r->via != VIA_TFTP,
+		.folder = b != NULL ? b->folder : NULL,
+		.rpi = f->best[ARCH_CPU_RPI] != NULL ? CATALOGUE_RPI : NULL,
+		.best = best != NULL ? best->path : NULL,
+		.cpu = f->subject.cpu,
+	};
 	struct content_file file;
 	const struct image *im;
 
 	f->path = room->path;
-	f->path_rc = path_normalise(r->file, room->path);
+	f->file_rc = lookup_file(h->root_fd, h->folders, &ask, room->path, &f->path_rc, &file);
 	if (f->path_rc < 0)
 		return;
-	f->file_rc = h->root_fd < 0 ? -ENOSYS : content_stat(h->root_fd, room->path, &file);
-	if (f->file_rc == -ENOENT && r->via == VIA_TFTP)
-		f->file_rc = find_rpi_file(h, room->path, &file);
-	/* the name as it is on the disk, so that timelines agree on it */
-	if (f->file_rc == 0)
-		memcpy(room->path, file.path, sizeof(room->path));
 	im = image_of_path(h, room->path);
 	f->file_secret = (im != NULL && im->is_secret) || policy_path_is_secret(policy, room->path);
 	if (f->file_secret)
@@ -481,7 +470,7 @@ gather(struct handlerd *h, const struct boot_request *r, const struct boot *b,
 	if (policy->targets->n > 0)
 		gather_self(h, room, &f->self);
 	if (r->stage == STAGE_FILE)
-		gather_file(h, r, policy, now_ms, only_look, room, f);
+		gather_file(h, r, b, policy, now_ms, only_look, room, f);
 	if (r->stage == STAGE_BOOT && b != NULL) {
 		gather_token(h, policy, b, r, now_ms, room);
 		f->token = room->token;

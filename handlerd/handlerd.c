@@ -441,6 +441,9 @@ open_tables(struct handlerd *h)
 		rc = token_uses_new((size_t)h->conf->tokens.max_held, &h->token_uses);
 	if (rc < 0)
 		return rc;
+	rc = folders_new(h->root_fd, &h->folders);
+	if (rc < 0)
+		return rc;
 	h->room = calloc(1, sizeof(*h->room));
 	if (h->room == NULL)
 		return -ENOMEM;
@@ -545,6 +548,7 @@ handlerd_close(struct handlerd *h)
 	boots_free(h->boots);
 	policy_unref(h->policy);
 	catalogue_free(h->catalogue);
+	folders_free(h->folders);
 	adapt_free(h->adapt);
 	rivalry_close(h);
 	loops_free(h->loops);

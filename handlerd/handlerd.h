@@ -12,6 +12,7 @@
 #include "common/rpc.h"
 #include "common/start.h"
 #include "handlerd/catalogue.h"
+#include "handlerd/folders.h"
 #include "handlerd/inventory.h"
 #include "handlerd/keyring.h"
 #include "handlerd/loops.h"
@@ -93,6 +94,7 @@ struct handlerd {
 	uint64_t loops_held; /* machines that the guard has held so far */
 	struct catalogue *catalogue;
 	struct watch *watch;
+	struct folders *folders;
 	struct loop_hook kick_hook;
 	int root_fd; /* -1: handlerd does not see the content root */
 	uint64_t started_ms;

@@ -432,6 +432,30 @@ main(void)
 		CHECK_INT(seen, 100);
 	}
 
+	test_case("a boot remembers the folder of the loader that it fetched last");
+	{
+		static const struct {
+			const char *file, *folder;
+		} fetched[] = {
+			{ "boot/x64/secure/shimx64.efi", "boot/x64/secure" },
+			{ "boot/x64/secure/grub/grub.cfg", "boot/x64/secure" },
+			{ "images/x/vmlinuz", "boot/x64/secure" },
+			{ "boot/x64/other/grubx64.efi", "boot/x64/other" },
+		};
+		struct boot_request file = { .stage = STAGE_FILE, .via = VIA_TFTP };
+
+		for (size_t i = 0; i < NITEMS(fetched); i++) {
+			struct boot_answer a = { .action = ACTION_FILE,
+				.file = slice_str(fetched[i].file) };
+
+			boot_note_answer(b, &file, &a);
+			CHECK_STR(b->folder, fetched[i].folder);
+		}
+		boot_note_answer(b, &file,
+		    &(struct boot_answer){ .action = ACTION_ERROR, .file = slice_str("x.efi") });
+		CHECK_STR(b->folder, "boot/x64/other");
+	}
+
 	test_case("an id that is in use is not given twice");
 	next_random = b->id;
 	b = request(STAGE_DISCOVER, CLIENT_PXE, &(struct macaddr){ 6, { 9 } }, NULL, &opened);

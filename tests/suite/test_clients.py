@@ -139,7 +139,9 @@ def test_rpi_files():
                            ("config.txt", "arm_64bit=1"), ("kernel8.img", "in the root")):
             r = lab.client(client, "tftp", address=SERVER, name=name)
             check(r.get("text") == text, f"{name}: {r}")
-        for name in ("bootsig.bin", "d3b4a2f1/config.txt", "../boot/rpi/config.txt"):
+        r = lab.client(client, "tftp", address=SERVER, name="d3b4a2f1/config.txt")
+        check(r.get("text") == "arm_64bit=1", f"what its own folder has not is that of all: {r}")
+        for name in ("bootsig.bin", "d3b4a2f1/cmdline.txt", "../boot/rpi/config.txt"):
             r = lab.client(client, "tftp", address=SERVER, name=name)
             check("error" in r, f"{name} is refused at once: {r}")
         shutil.rmtree(f"{site.root}/boot/rpi")

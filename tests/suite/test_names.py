@@ -1,0 +1,108 @@
+"""Names by TFTP: what firmware, boot managers and second stages ask for, and what they get."""
+
+import os
+
+from lab import Lab, SERVER, check, network
+
+# Names as they were recorded or as their sources write them, each asked by one machine in this order,
+# and whose text it gets; a number is an error.
+SHIM, GRUB = "boot/x64/secure/shimx64.efi", "boot/x64/secure/grubx64.efi"
+SEQUENCES = {
+    "shim and GRUB of Debian, from their folder": [
+        (SHIM, SHIM), ("boot/x64/secure/revocations_sku.efi", 1), ("boot/x64/secure/revocations_sbat.efi", 1),
+        ("boot/x64/secure/shim_certificate_0.efi", 1), (GRUB, GRUB),
+        ("/grub/x86_64-efi/command.lst", 1), ("/grub/x86_64-efi/fs.lst", 1),
+        ("/grub/grub.cfg", "boot/x64/secure/grub/grub.cfg"),
+        ("/boot/x64/secure/grub/fonts/unicode.pf2", 1)],
+    "shim that lost its folder": [
+        (SHIM, SHIM), ("revocations_sku.efi", 1), ("\\grubx64.efi", GRUB),
+        ("//mmx64.efi\xff", "boot/x64/secure/mmx64.efi"), ("fbx64.efi", 1)],
+    "shim of another folder has its own GRUB": [
+        ("boot/x64/other/shimx64.efi", "boot/x64/other/shimx64.efi"),
+        ("grubx64.efi", "boot/x64/other/grubx64.efi"),
+        ("/grub/grub.cfg", "boot/x64/grub/grub.cfg")],
+    "pxelinux": [
+        ("boot/bios/pxelinux.0", "boot/bios/pxelinux.0"), ("boot/bios/ldlinux.c32", 1),
+        ("boot/bios//boot/isolinux/ldlinux.c32", 1), ("boot/bios//isolinux/ldlinux.c32", 1),
+        ("boot/bios//boot/syslinux/ldlinux.c32", 1), ("boot/bios//syslinux/ldlinux.c32", 1),
+        ("boot/bios//ldlinux.c32", 1),
+        ("boot/bios/pxelinux.cfg/00112233-4455-6677-8899-aabbccddeeff", 1),
+        ("boot/bios/pxelinux.cfg/01-52-54-00-12-34-56", "boot/bios/pxelinux.cfg/01-52-54-00-12-34-56")],
+    "Windows' boot manager on a BIOS": [
+        ("boot\\windows\\pxeboot.n12", "boot/windows/pxeboot.n12"),
+        ("bootmgr.exe", "boot/windows/bootmgr.exe"), ("\\Boot\\BCD", "boot/windows/BCD"),
+        ("/boot\\Fonts\\wgl4_boot.ttf", "boot/windows/Fonts/wgl4_boot.ttf"),
+        ("\\Boot\\en-US\\bootmgr.exe.MUI", 1), ("\\hiberfil.sys", 1),
+        ("\\boot\\boot.sdi", "boot/windows/boot.sdi"), ("\\SOURCES\\boot.wim", "boot/windows/boot.wim"),
+        ("C:\\Boot\\BCD", "boot/windows/BCD"), ("\\\\10.77.1.10\\REMINST\\Boot\\BCD", "boot/windows/BCD")],
+    "Windows' boot manager of 7 on UEFI": [
+        ("\\Boot\\Windows\\bootmgfw.efi\xff", "boot/windows/bootmgfw.efi"),
+        ("\\EFI\\Microsoft\\Boot\\BCD", "boot/windows/BCD"),
+        ("\\EFI\\Microsoft\\Boot\\Fonts\\wgl4_boot.ttf", "boot/windows/Fonts/wgl4_boot.ttf"),
+        ("\\EFI\\Microsoft\\Boot\\boot.stl", 1), ("/SecureBootPolicy/SiPolicy.p7b", 1)],
+    "a Raspberry Pi 4 without a folder of its own": [
+        ("11223344/start4.elf", "boot/rpi/start4.elf"), ("11223344/config.txt", "boot/rpi/config.txt"),
+        ("11223344/recover4.elf", 1), ("11223344/pieeprom.sig", 1), ("11223344/fixup4.dat", 1),
+        ("dc-a6-32-00-00-14/config.txt", "boot/rpi/config.txt")],
+    "one with such a folder": [
+        ("bootsig.bin", 1), ("d3b4a2f1/start4.elf", "boot/rpi/d3b4a2f1/start4.elf"),
+        ("d3b4a2f1/config.txt", "boot/rpi/d3b4a2f1/config.txt"), ("d3b4a2f1/cmdline.txt", "boot/rpi/cmdline.txt"),
+        ("config.txt", "boot/rpi/d3b4a2f1/config.txt")],
+    "U-Boot": [
+        ("boot.scr.uimg", "boot/boot.scr.uimg"), ("pxelinux.cfg/01-52-54-00-00-00-09", 1),
+        ("pxelinux.cfg/0A4D0132", 1), ("pxelinux.cfg/default-arm-qemu-arm", 1),
+        ("dtb/qemu/virt.dtb", "boot/dtb/qemu/virt.dtb"), ("dtb/current/virt.dtb", 1)],
+    "iPXE, old ROMs and people": [
+        ("/boot//x64\\Snponly.EFI", "boot/x64/snponly.efi"), ("tftp://10.77.1.10:69/boot/x64/snponly.efi",
+                                                            "boot/x64/snponly.efi"),
+        ("boot/x64/snponly.efi\xff\x01\x7fxyz", "boot/x64/snponly.efi"),
+        ("boot%2Fx64/snponly.efi", "boot/x64/snponly.efi"), ("images/M\xfcnchen/a b", "images/M\u00fcnchen/a b"),
+        ("images/m\xc3\xbcnchen/a%20b", "images/M\u00fcnchen/a b")],
+    "what is refused": [
+        ("..\\secret", 2), ("%2e%2e/secret", 2), ("boot/../../secret", 2), ("C:\\..\\secret", 2),
+        (".hidden", 2), ("out", 2), ("proc", 2), ("OUT", 2), ("fifo", 1), ("FIFO", 1), ("boot", 1),
+        ("a\x01b", 1), ("", 1), ("x" * 900, 1), ("a/" * 20 + "a", 1)],
+}
+FILES = [SHIM, GRUB, "boot/x64/secure/mmx64.efi", "boot/x64/secure/grub/grub.cfg", "boot/x64/snponly.efi",
+         "boot/x64/grub/grub.cfg", "boot/x64/other/shimx64.efi", "boot/x64/other/grubx64.efi",
+         "boot/bios/pxelinux.0", "boot/bios/pxelinux.cfg/01-52-54-00-12-34-56", "boot/windows/pxeboot.n12",
+         "boot/windows/bootmgr.exe", "boot/windows/bootmgfw.efi", "boot/windows/BCD",
+         "boot/windows/Fonts/wgl4_boot.ttf", "boot/windows/boot.sdi", "boot/windows/boot.wim",
+         "boot/rpi/start4.elf", "boot/rpi/config.txt", "boot/rpi/cmdline.txt", "boot/rpi/bootcode.bin",
+         "boot/rpi/d3b4a2f1/start4.elf", "boot/rpi/d3b4a2f1/config.txt", "boot/boot.scr.uimg",
+         "boot/dtb/qemu/virt.dtb", "images/M\u00fcnchen/a b"]
+
+
+def put(site, name, text):
+    path = f"{site.root}/{name}"
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+def got(r):
+    """What a client got: a text or an error."""
+    return r["text"].encode("latin-1").decode("utf-8") if "sha" in r else r.get("error", r)
+
+
+def test_recorded():
+    """What shim, GRUB, pxelinux, Windows, Raspberry Pis and U-Boot ask for, one machine after the other."""
+    with Lab("recorded") as lab:
+        _, _, client, site = network(lab)
+        for name in FILES:
+            put(site, name, name)
+        os.symlink("/etc/passwd", f"{site.root}/out")
+        os.symlink("/proc/self/environ", f"{site.root}/proc")
+        os.mkfifo(f"{site.root}/fifo")
+        site.start("handlerd", "tftpd")
+        for i, (what, sequence) in enumerate(SEQUENCES.items()):
+            source = f"10.77.1.{60 + i}"
+            lab.sh(client, f"ip addr add {source}/24 dev eth0")
+            found = lab.client(client, "tftp_all", address=SERVER, source=source, names=[n for n, _ in sequence])
+            for (name, want), r in zip(sequence, found):
+                check(got(r) == want, f"{what}: {name!r}: {r}, not {want!r}")
+                check(want != 1 or r["text"], f"{what}: {name!r}: an error says why")
+        texts = {n: r["text"] for n, r in zip([n for n, _ in sequence], found)}
+        check("folder" in texts["boot"] and "special" in texts["fifo"], f"in words: {texts}")
+        reasons = site.query("status")["reasons"]
+        check(reasons["bad-name"] >= 10 and reasons["no-such-file"] >= 30, f"and is counted: {reasons}")
