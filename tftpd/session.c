@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define REPEATED_MS 2000  /* for so long the same request again is a repetition */
+#define PROGRESS_MS 5000  /* of a long transfer is told so often */
 #define QUEUED_US   10000 /* while its packets wait for the socket, a transfer has time */
 
 _Static_assert(sizeof(struct session) <= SESSION_BYTES, "10,000 of them are to fit in 5 MB");
@@ -127,9 +128,20 @@ event_of(const struct session *s, enum event_kind kind)
 		.blksize = s->t.blksize,
 		.windowsize = s->t.windowsize,
 		.retransmits = (uint32_t)s->t.retransmits,
+		.transfer = s->number,
+		.size = s->served->size,
 		.subnet = slice_str(s->w->shared->instance),
 		.file = name_of(s),
 	};
+}
+
+/* Bytes that the client has confirmed. */
+static uint64_t
+confirmed(const struct session *s)
+{
+	uint64_t bytes = s->t.acked * s->t.blksize;
+
+	return bytes < s->served->size ? bytes : s->served->size;
 }
 
 static void
@@ -138,26 +150,23 @@ report_end(struct session *s, enum transfer_result result, const char *text)
 	struct worker *w = s->w;
 	bool done = result == TRANSFER_DONE || result == TRANSFER_DONE_SILENT;
 	uint64_t ms = loop_now_ms(w->thread.loop) - s->began_ms;
-	uint64_t bytes = s->t.acked * s->t.blksize;
 	char id[BOOT_ID_STRLEN], ip[IP_STRLEN], name[LOG_QUOTE_SIZE];
 	struct boot_event e = event_of(s, done                        ? EVENT_TRANSFER_FINISHED
 					  : result == TRANSFER_PROBED ? EVENT_SIZE_PROBE
 								      : EVENT_TRANSFER_FAILED);
 
-	if (done || bytes > s->served->size)
-		bytes = s->served->size;
-	e.bytes = bytes;
+	e.bytes = done ? s->served->size : confirmed(s);
 	e.duration_ms = ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
 	e.text = slice_str(text);
 	w->stats.finished += done;
 	w->stats.probes += result == TRANSFER_PROBED;
 	w->stats.failed += !done && result != TRANSFER_PROBED;
-	w->stats.bytes += done ? bytes : 0;
+	w->stats.bytes += done ? e.bytes : 0;
 	bus_event(w->bus, &e);
 	log_peer_info("tftp boot=%s client=%s port=%u file=%s result=%s bytes=%llu ms=%llu "
 		      "blksize=%u windowsize=%u retransmits=%llu%s%s",
 	    boot_id_format(s->boot, id), ip_format(&e.address, ip), listen_peer_port(&s->path),
-	    log_quote(e.file, name), transfer_result_name(result), (unsigned long long)bytes,
+	    log_quote(e.file, name), transfer_result_name(result), (unsigned long long)e.bytes,
 	    (unsigned long long)ms, s->t.blksize, s->t.windowsize,
 	    (unsigned long long)s->t.retransmits, text[0] != '\0' ? " why=" : "", text);
 }
@@ -168,7 +177,24 @@ report_begin(struct session *s)
 	struct boot_event e = event_of(s, EVENT_TRANSFER_BEGAN);
 
 	s->began = true;
+	s->told_ms = loop_now_ms(s->w->thread.loop);
 	e.bytes = s->served->size;
+	bus_event(s->w->bus, &e);
+}
+
+static void
+report_progress(struct session *s)
+{
+	uint64_t now_ms = loop_now_ms(s->w->thread.loop), ms = now_ms - s->told_ms;
+	struct boot_event e;
+
+	if (!s->began || ms < PROGRESS_MS)
+		return;
+	e = event_of(s, EVENT_TRANSFER_PROGRESS);
+	e.bytes = confirmed(s);
+	e.bytes_per_s = (e.bytes - s->told_bytes) * 1000 / ms;
+	s->told_ms = now_ms;
+	s->told_bytes = e.bytes;
 	bus_event(s->w->bus, &e);
 }
 
@@ -221,6 +247,8 @@ step(struct session *s, enum transfer_event event, struct transfer_ack ack, stru
 		finish(s, a.result, peer_text);
 		return;
 	}
+	if (event == TRANSFER_ACK)
+		report_progress(s);
 	if (a.send_oack || a.count > 0)
 		queue_put(s, &a);
 	wake_in(s, a.wake_us);
@@ -473,6 +501,7 @@ new_session(struct worker *w, const struct listen_path *path, struct slice bytes
 	*s = (struct session){ .w = w,
 		.path = *path,
 		.client = place,
+		.number = ++w->begun,
 		.socket = (uint8_t)listen_pick(path->set),
 		.request_n = (uint16_t)bytes.n };
 	memcpy(s->request, bytes.p, bytes.n);

@@ -8,7 +8,7 @@
 #include "tftpd/worker.h"
 
 #define SESSION_REQUEST_MAX 1024 /* bytes of an RRQ */
-#define SESSION_BYTES       448  /* the most that a transfer takes, beside its RRQ as it came */
+#define SESSION_BYTES       400  /* the most that a transfer takes, beside its RRQ as it came */
 
 struct session {
 	struct worker *w;
@@ -20,8 +20,10 @@ struct session {
 	struct served *served;
 	struct transfer t;
 	struct loop_timer timer;
+	uint64_t number; /* among this worker's, in events */
 	uint64_t began_ms;
-	uint64_t due_us; /* TRANSFER_TICK; the timer may be set to an earlier time */
+	uint64_t told_ms, told_bytes; /* when progress was last told, and how much there was */
+	uint64_t due_us;              /* TRANSFER_TICK; the timer may be set to an earlier time */
 	/* what is to be sent */
 	uint64_t first;
 	uint32_t count;

@@ -65,6 +65,7 @@ struct worker {
 
 	struct session **chains; /* of transfers and requests, hash by client */
 	size_t nchains;          /* a power of two */
+	uint64_t begun;          /* transfers so far */
 	uint64_t hash_key[2];
 	struct outgoing outgoing[WORKER_OUTGOING];
 	size_t noutgoing;
