@@ -81,7 +81,7 @@ next_block(size_t *n)
 		uint64_t at = (uint64_t)((p[2] << 8 | p[3]) - 1) * BLKSIZE + i - 4;
 
 		if (p[i] != (uint8_t)(at * 31 >> 3)) {
-			CHECK(!"a byte from another place");
+			CHECK_INT(p[i], (uint8_t)(at * 31 >> 3));
 			return -1;
 		}
 	}
