@@ -134,6 +134,7 @@ static const struct field status_fields[] = {
 	STA(33, FIELD_U32, 0, retransmit_permille),
 	STA(34, FIELD_U32, 0, queue_blocks),
 	STA(35, FIELD_U32, 0, load_permille),
+	STA(50, FIELD_U64, 0, certificate_ms),
 };
 
 static int
@@ -359,7 +360,8 @@ NAME_FN(event_kind_name, enum event_kind, EVENT_KINDS,
     [EVENT_TRANSFER_BEGAN] = "transfer-began", [EVENT_TRANSFER_FINISHED] = "transfer-finished",
     [EVENT_TRANSFER_FAILED] = "transfer-failed", [EVENT_SIZE_PROBE] = "size-probe",
     [EVENT_SCRIPT] = "script", [EVENT_TLS_FAILED] = "tls-failed", [EVENT_LOST] = "lost",
-    [EVENT_RIVAL] = "rival", [EVENT_TRANSFER_PROGRESS] = "transfer-progress")
+    [EVENT_RIVAL] = "rival", [EVENT_TRANSFER_PROGRESS] = "transfer-progress",
+    [EVENT_CERTIFICATE] = "certificate")
 NAME_FN(daemon_kind_name, enum daemon_kind, DAEMONS,
     [DAEMON_NONE] = "none", [DAEMON_DHCPPROXYD] = "dhcpproxyd", [DAEMON_TFTPD] = "tftpd",
     [DAEMON_HTTPSBOOTD] = "httpsbootd", [DAEMON_HANDLERD] = "handlerd")

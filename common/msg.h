@@ -159,6 +159,7 @@ enum event_kind {
 	EVENT_LOST,              /* `bytes` events were dropped here, the queue was full */
 	EVENT_RIVAL,             /* another server answers clients: common/rival.h */
 	EVENT_TRANSFER_PROGRESS, /* how far a long transfer is; every few seconds */
+	EVENT_CERTIFICATE,       /* one of ours is about to expire; `text` says which and when */
 	EVENT_KINDS,
 };
 
@@ -310,17 +311,18 @@ struct msg_ack {
 struct daemon_status {
 	enum daemon_kind daemon;
 	uint32_t pid;
-	uint64_t started_ms;    /* since 1970 */
-	struct ipaddr address;  /* where clients reach it; none: wherever they asked */
-	struct ipaddr address6; /* the same over IPv6 */
-	uint16_t port;          /* its main port */
-	uint16_t http_port;     /* httpsbootd's plain port; 0: off */
-	struct slice subnet;    /* instance */
-	struct slice version;   /* of the program */
-	struct slice host_name; /* httpsbootd: name to use in URLs, or empty */
-	struct slice trust;     /* httpsbootd: SHA-256 of the root it sends, 32 bytes each */
-	struct slice counters;  /* lines of "name value" */
-	struct slice problem;   /* what keeps it from serving some clients, in words; or empty */
+	uint64_t started_ms;     /* since 1970 */
+	struct ipaddr address;   /* where clients reach it; none: wherever they asked */
+	struct ipaddr address6;  /* the same over IPv6 */
+	uint16_t port;           /* its main port */
+	uint16_t http_port;      /* httpsbootd's plain port; 0: off */
+	struct slice subnet;     /* instance */
+	struct slice version;    /* of the program */
+	struct slice host_name;  /* httpsbootd: name to use in URLs, or empty */
+	struct slice trust;      /* httpsbootd: SHA-256 of the root it sends, 32 bytes each */
+	struct slice counters;   /* lines of "name value" */
+	uint64_t certificate_ms; /* httpsbootd: when its first certificate expires, since 1970 */
+	struct slice problem;    /* what keeps it from serving some clients, in words; or empty */
 	/* tftpd: what it carries */
 	uint32_t transfers, max_transfers; /* under way, and how many may be */
 	uint64_t bytes_per_s;              /* lately */
