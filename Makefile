@@ -64,8 +64,8 @@ handlerd_EDGE := conf journal sql store store_query store_schema store_machines 
 	webservice_conf ws_client ws_reports webservice notes folders lookup gather sources inquire reload \
 	recall report control_decide rivalry guard control_quirks
 
-httpsbootd_PURE := route range httpdate filehead
-httpsbootd_EDGE := conf tls_settings tls exchange serve httpsbootd
+httpsbootd_PURE := route range httpdate filehead tls_failure expiry
+httpsbootd_EDGE := conf tls_chain tls_tickets tls_settings certificates tls exchange serve httpsbootd
 
 DAEMONS := dhcpproxyd tftpd httpsbootd handlerd
 
@@ -127,6 +127,7 @@ $(foreach d,$(PROGRAMS),$(eval $(call program,$(d))))
 # what several tests of a room share
 common_TEST := packets
 dhcpproxyd_TEST := netlinks
+httpsbootd_TEST := certs
 
 # a test links the library of its room
 $(B)/tests/common/%: $(B)/tests/common/%.o $(B)/tests/test.o \

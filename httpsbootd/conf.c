@@ -6,6 +6,10 @@
 
 #define AT(member) .off = offsetof(struct httpsbootd_conf, member)
 
+/* enum tls_profile, enum tls_client_certs */
+static const char *const profiles[] = { "compat", "strict", NULL };
+static const char *const client_certs[] = { "off", "optional", "required", NULL };
+
 static const struct config_key keys[] = {
 	{ .name = "address",
 	    .type = CONFIG_IP,
@@ -57,6 +61,54 @@ static const struct config_key keys[] = {
 	    .def = "\"/etc/bootferry/tls/server.key\"",
 	    .max = 4096,
 	    .help = "PEM file with the certificate's key" },
+	{ .name = "certificate_ecdsa",
+	    .type = CONFIG_STRING,
+	    AT(certificate_ecdsa),
+	    .def = "\"\"",
+	    .max = 4096,
+	    .help = "PEM file like `certificate` with a second one, with an elliptic curve, for "
+		    "clients that can use it; empty: `certificate`'s name with `-ecdsa` before its "
+		    "ending, if there is such a file" },
+	{ .name = "key_ecdsa",
+	    .type = CONFIG_STRING,
+	    AT(key_ecdsa),
+	    .def = "\"\"",
+	    .max = 4096,
+	    .help = "PEM file with that one's key; empty: `key`'s name with `-ecdsa` before its "
+		    "ending" },
+	{ .name = "tls_profile",
+	    .type = CONFIG_ENUM,
+	    AT(tls_profile),
+	    .def = "\"compat\"",
+	    .names = profiles,
+	    .help =
+		"`compat` has what boot clients need: TLS 1.2 and 1.3, with DHE and plain RSA "
+		"key exchange besides ECDHE; `strict` is TLS 1.3, and of TLS 1.2 ECDHE with "
+	        "AES-GCM "
+		"and ChaCha20 alone, which firmware of before 2025 and iPXE of before 2024 lack" },
+	{ .name = "ticket_rotation_s",
+	    .type = CONFIG_INT,
+	    AT(ticket_rotation_s),
+	    .def = "3600",
+	    .min = 0,
+	    .max = 86400,
+	    .unit = "s",
+	    .help = "how often the key of session tickets is replaced; the one before stays good "
+		    "as long; 0: sessions cannot be resumed" },
+	{ .name = "client_certificates",
+	    .type = CONFIG_ENUM,
+	    AT(client_certificates),
+	    .def = "\"off\"",
+	    .names = client_certs,
+	    .help = "whether clients show a certificate of their own: `optional` checks one that "
+		    "is shown, `required` turns away who has none; rules know them by "
+		    "`client_subject` and the like" },
+	{ .name = "client_ca",
+	    .type = CONFIG_STRING,
+	    AT(client_ca),
+	    .def = "\"\"",
+	    .max = 4096,
+	    .help = "PEM file with the CAs of clients' certificates" },
 	{ .name = "root",
 	    .type = CONFIG_STRING,
 	    AT(root),
@@ -129,6 +181,8 @@ check(const void *conf, config_error_fn *error, void *arg)
 		    pattern);
 		error(arg, "http_allow", what);
 	}
+	if (c->client_certificates != 0 && c->client_ca[0] == '\0')
+		error(arg, "client_ca", "client_certificates need the CAs that they are of");
 	for (const char *p = c->name; *p != '\0'; p++) {
 		bool ok = (*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '-' ||
 		          *p == '.' || *p == ':';

@@ -71,6 +71,7 @@ struct worker {
 	struct loop *loop;
 	struct bus_client *bus;
 	struct tls_front *front;
+	struct tls_noise noise;
 	struct MHD_Daemon *mhd;
 	struct exchange *exchanges;
 	struct loop_fd mhd_lf, command_lf;

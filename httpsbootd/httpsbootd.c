@@ -15,7 +15,9 @@
 #define WORKERS_AUTO 8
 
 struct stats {
-	uint64_t connections, tls_handshakes, tls_failed, tls_resumed;
+	uint64_t connections, tls_handshakes, tls_resumed;
+	uint64_t tls_failed[TLS_FAILURES], tls_quiet;
+	struct certificates_stats cert;
 	uint64_t requests, boots, files, heads, ranges, reports, not_found, refused, turned;
 	uint64_t unanswered, too_large, aborted, bytes, scripts, open;
 	uint64_t unlisted, unmodified;
@@ -25,11 +27,37 @@ struct stats {
 	{                                                                                          \
 #member, offsetof(struct stats, member), text                                      \
 	}
+#define FAILED(name, which, text)                                                                  \
+	{                                                                                          \
+#name, offsetof(struct stats, tls_failed[which]), text                             \
+	}
+#define CERT(name, member, text)                                                                   \
+	{                                                                                          \
+#name, offsetof(struct stats, cert.member), text                                   \
+	}
 static const struct counter counters[] = {
 	STAT(connections, "connections accepted"),
 	STAT(tls_handshakes, "TLS handshakes done"),
-	STAT(tls_failed, "TLS handshakes that failed"),
 	STAT(tls_resumed, "TLS sessions resumed"),
+	FAILED(
+	    tls_no_trust, TLS_FAILURE_NO_TRUST, "handshakes: the client knows none of our roots"),
+	FAILED(tls_rejected, TLS_FAILURE_REJECTED, "handshakes: it refused the certificate"),
+	FAILED(tls_cipher, TLS_FAILURE_CIPHER, "handshakes: no cipher suite in common"),
+	FAILED(tls_version, TLS_FAILURE_VERSION, "handshakes: no TLS 1.2"),
+	FAILED(tls_not_tls, TLS_FAILURE_NOT_TLS, "handshakes: something else than TLS"),
+	FAILED(tls_client, TLS_FAILURE_CLIENT, "handshakes: the client's own certificate"),
+	FAILED(tls_silent, TLS_FAILURE_SILENT, "handshakes: gone before it said anything"),
+	FAILED(tls_late, TLS_FAILURE_LATE, "handshakes: not finished in time"),
+	FAILED(tls_other, TLS_FAILURE_OTHER, "handshakes that failed otherwise"),
+	STAT(tls_quiet, "failed handshakes that were not told of, the same client's"),
+	CERT(certificate_days, days_left, "days until the first certificate expires"),
+	CERT(certificate_loads, loads, "times that certificates were read"),
+	CERT(certificate_refused, failed_loads, "times that they were no good"),
+	CERT(ticket_keys, tickets.rotations, "keys of session tickets made anew"),
+	CERT(tickets, tickets.issued, "session tickets given out"),
+	CERT(tickets_taken, tickets.taken, "session tickets taken"),
+	CERT(tickets_renewed, tickets.renewed, "session tickets of the key before, taken"),
+	CERT(tickets_unknown, tickets.unknown, "session tickets of no key that is known"),
 	STAT(requests, "HTTP requests"),
 	STAT(boots, "boot requests"),
 	STAT(files, "requests for files"),
@@ -53,35 +81,12 @@ static const struct counter counters[] = {
 struct httpsbootd {
 	struct httpsbootd_conf *conf;
 	struct front front;
-	struct tls_shared tls;
+	struct certificates *certificates;
 	struct worker *workers[WORKERS_MAX];
 	size_t nworkers;
 	int root_fd;
 	struct stats stats;
 };
-
-/* Reads certificate and key anew; what is in use stays if they are not good. */
-static int
-load_certificate(struct httpsbootd *d)
-{
-	struct tls_settings fresh, old;
-	int rc = tls_settings_load(d->conf->certificate, d->conf->key, &fresh);
-
-	if (rc < 0)
-		return rc;
-	if (!fresh.has_root)
-		log_warnx("certificate: \"%s\" holds no root certificate: iPXE, which knows only "
-			  "a root's fingerprint, cannot trust it by our offers",
-		    d->conf->certificate);
-	if (fresh.expires_ms != 0 && fresh.expires_ms < wall_clock_ms())
-		log_warnx("certificate: \"%s\" has expired", d->conf->certificate);
-	pthread_mutex_lock(&d->tls.lock);
-	old = d->tls.settings;
-	d->tls.settings = fresh;
-	pthread_mutex_unlock(&d->tls.lock);
-	tls_settings_free(&old);
-	return 0;
-}
 
 static void
 stop(void *arg)
@@ -109,8 +114,7 @@ reloaded(void *arg)
 {
 	struct httpsbootd *d = arg;
 
-	if (load_certificate(d) < 0)
-		log_warnx("reload: the certificate in use stays");
+	certificates_reload(d->certificates);
 }
 
 static void
@@ -123,9 +127,7 @@ announce(void *arg, struct daemon_status *status)
 	status->port = (uint16_t)d->conf->port;
 	status->http_port = (uint16_t)d->conf->http_port;
 	status->host_name = slice_str(d->conf->name);
-	/* only this thread changes the settings */
-	if (d->tls.settings.has_root)
-		status->trust = (struct slice){ d->tls.settings.trust, TLS_TRUST_MAX };
+	certificates_announce(d->certificates, status);
 }
 
 static void
@@ -139,7 +141,9 @@ gather(void *arg)
 
 		sum.connections += atomic_load(&s->connections);
 		sum.tls_handshakes += atomic_load(&s->tls_handshakes);
-		sum.tls_failed += atomic_load(&s->tls_failed);
+		for (int k = 0; k < TLS_FAILURES; k++)
+			sum.tls_failed[k] += atomic_load(&s->tls_failed[k]);
+		sum.tls_quiet += atomic_load(&s->tls_quiet);
 		sum.tls_resumed += atomic_load(&s->tls_resumed);
 		sum.requests += atomic_load(&s->requests);
 		sum.boots += atomic_load(&s->boots);
@@ -159,7 +163,16 @@ gather(void *arg)
 		sum.unmodified += atomic_load(&s->unmodified);
 		sum.open += atomic_load(&s->open);
 	}
+	certificates_gather(d->certificates, &sum.cert);
 	d->stats = sum;
+}
+
+static void
+add_status(void *arg, json_t *status)
+{
+	struct httpsbootd *d = arg;
+
+	json_object_set_new(status, "tls", certificates_dump(d->certificates));
 }
 
 static const struct front_ops ops = {
@@ -168,6 +181,7 @@ static const struct front_ops ops = {
 	.reloaded = reloaded,
 	.announce = announce,
 	.gather = gather,
+	.status = add_status,
 };
 
 /* A TLS connection takes three descriptors. */
@@ -210,7 +224,7 @@ open_workers(struct httpsbootd *d)
 	const struct worker_conf conf = {
 		.conf = d->conf,
 		.instance = d->front.instance,
-		.tls = &d->tls,
+		.tls = certificates_shared(d->certificates),
 		.root_fd = d->root_fd,
 		.max_connections = (unsigned)(((size_t)d->conf->max_connections + n - 1) / n),
 	};
@@ -244,13 +258,12 @@ httpsbootd_open(struct httpsbootd **ret, struct httpsbootd_conf *conf, const str
 		.counters = counters,
 		.counter_base = &d->stats,
 	};
-	pthread_mutex_init(&d->tls.lock, NULL);
 	d->root_fd = content_root_open(conf->root);
 	rc = d->root_fd < 0 ? d->root_fd : 0;
 	if (rc < 0)
 		log_errx("root: \"%s\": %s", conf->root, content_strerror(-rc));
 	if (rc == 0)
-		rc = load_certificate(d);
+		rc = certificates_open(&d->front, conf, &d->certificates);
 	if (rc == 0)
 		rc = front_open(&d->front);
 	raise_limit(conf);
@@ -286,6 +299,7 @@ httpsbootd_run(struct httpsbootd *d)
 		log_errx("worker: %s", strerror(-rc));
 		return rc;
 	}
+	certificates_watch(d->certificates);
 	return front_run(&d->front);
 }
 
@@ -296,9 +310,8 @@ httpsbootd_close(struct httpsbootd *d)
 		return;
 	for (size_t i = 0; i < d->nworkers; i++)
 		worker_close(d->workers[i]);
+	certificates_close(d->certificates);
 	front_close(&d->front);
-	tls_settings_free(&d->tls.settings);
-	pthread_mutex_destroy(&d->tls.lock);
 	if (d->root_fd >= 0)
 		close(d->root_fd);
 	free(d);

@@ -18,6 +18,12 @@ struct httpsbootd_conf {
 	char *name;
 	char *certificate;
 	char *key;
+	char *certificate_ecdsa;
+	char *key_ecdsa;
+	int tls_profile;         /* enum tls_profile */
+	int client_certificates; /* enum tls_client_certs */
+	char *client_ca;
+	int64_t ticket_rotation_s;
 	char *root;
 	int64_t workers;
 	int64_t max_connections;

@@ -21,18 +21,6 @@
 /* What the engine may use for a connection's header and body. */
 #define ENGINE_BYTES (32 * 1024)
 
-SSL_CTX *
-tls_shared_get(struct tls_shared *s)
-{
-	SSL_CTX *ctx;
-
-	pthread_mutex_lock(&s->lock);
-	ctx = s->settings.ctx;
-	(void)SSL_CTX_up_ref(ctx); /* cannot fail for a live one */
-	pthread_mutex_unlock(&s->lock);
-	return ctx;
-}
-
 /* Remembers what a descriptor of the engine's is; false when out of memory. */
 static bool
 note_fd(struct worker *w, int fd, bool secure, const struct ipaddr *local)
@@ -72,28 +60,42 @@ add_to_engine(struct worker *w, int fd, bool secure, const struct ipaddr *local,
 }
 
 static int
-deliver(void *arg, int fd, int socket, const struct sockaddr *peer, socklen_t len)
+deliver(void *arg, int fd, int socket, const SSL *ssl, const struct sockaddr *peer, socklen_t len)
 {
 	struct ipaddr local = ip_of_socket(socket);
 
+	(void)ssl;
 	return add_to_engine(arg, fd, true, &local, peer, len);
 }
 
 static void
-handshake_failed(void *arg, const struct sockaddr *peer, const char *why)
+handshake_failed(
+    void *arg, const struct sockaddr *peer, const struct tls_end *end, const char *detail)
 {
 	struct worker *w = arg;
+	enum tls_failure failure = tls_failure_of(end);
+	char ip[IP_STRLEN], words[TLS_WORDS];
 	struct boot_event e = {
 		.kind = EVENT_TLS_FAILED,
 		.via = VIA_HTTPS,
 		.address = ip_from_sockaddr(peer),
 		.subnet = slice_str(w->instance),
-		.text = slice_str(why),
 	};
-	char ip[IP_STRLEN];
 
+	(void)ip_format(&e.address, ip);
+	(void)tls_failure_words(end, detail, words);
+	if (failure == TLS_FAILURE_SILENT) { /* load balancers look in like this all day */
+		log_peer_debug("https client=%s: TLS failed: %s", ip, words);
+		return;
+	}
+	if (!tls_noise_pass(&w->noise, &e.address, failure, loop_now_ms(w->loop))) {
+		atomic_fetch_add_explicit(&w->stats.tls_quiet, 1, memory_order_relaxed);
+		return;
+	}
+	e.text = slice_str(words);
 	bus_event(w->bus, &e);
-	log_peer_warn("https client=%s: TLS failed: %s", ip_format(&e.address, ip), why);
+	log_peer_warn("https client=%s kind=%s why=%s: TLS failed: %s", ip,
+	    tls_client_name(end->client), tls_failure_name(failure), words);
 }
 
 static const struct tls_ops tls_ops = {
@@ -219,7 +221,8 @@ publish_stats(struct worker *w)
 
 	tls_front_stats(w->front, &t);
 	atomic_store_explicit(&w->stats.tls_handshakes, t.handshakes, memory_order_relaxed);
-	atomic_store_explicit(&w->stats.tls_failed, t.failed, memory_order_relaxed);
+	for (int i = 0; i < TLS_FAILURES; i++)
+		atomic_store_explicit(&w->stats.tls_failed[i], t.failed[i], memory_order_relaxed);
 	atomic_store_explicit(&w->stats.tls_resumed, t.resumed, memory_order_relaxed);
 	atomic_store(&w->idle, atomic_load(&w->stats.open) == 0 && bus_is_drained(w->bus));
 }

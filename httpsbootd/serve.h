@@ -6,24 +6,16 @@
 #ifndef HTTPSBOOTD_SERVE_H
 #define HTTPSBOOTD_SERVE_H
 
-#include "httpsbootd/httpsbootd.h"
+#include "httpsbootd/certificates.h"
 #include "httpsbootd/tls.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
-
-/* TLS settings that can be exchanged while workers use them. */
-struct tls_shared {
-	pthread_mutex_t lock;
-	struct tls_settings settings;
-};
-
-/* A reference of the caller's own: SSL_CTX_free() it. */
-SSL_CTX *tls_shared_get(struct tls_shared *s);
 
 /* Each is written by its worker alone and read by the main thread. */
 struct serve_stats {
-	_Atomic uint64_t connections, tls_handshakes, tls_failed, tls_resumed;
+	_Atomic uint64_t connections, tls_handshakes, tls_resumed;
+	_Atomic uint64_t tls_failed[TLS_FAILURES];
+	_Atomic uint64_t tls_quiet; /* failures that were counted only */
 	_Atomic uint64_t requests, boots, files, heads, ranges, reports, not_found, refused;
 	_Atomic uint64_t unanswered, too_large, aborted, bytes, scripts;
 	_Atomic uint64_t unlisted, unmodified;

@@ -284,45 +284,22 @@ on_engine(void *arg, uint32_t events)
 	service(c);
 }
 
-/* Words for a handshake that failed; the client's alert says most. */
-static const char *
-describe_failure(int ssl_error, char buf[static 256])
-{
-	unsigned long e = ERR_peek_error();
-
-	switch (ERR_GET_REASON(e)) {
-	case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
-		return "the client does not trust this site's CA (alert unknown_ca): it had no "
-		       "offer of ours with option 175.90, or was built with other roots";
-	case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
-	case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
-		return "the client does not accept the certificate: is the name in its URL one of "
-		       "the certificate's, and its clock right?";
-	case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
-		return "the client takes the certificate for expired: is its clock right?";
-	case SSL_R_NO_SHARED_CIPHER: return "client and server have no cipher suite in common";
-	case SSL_R_UNSUPPORTED_PROTOCOL:
-	case SSL_R_VERSION_TOO_LOW: return "the client speaks no TLS 1.2 or later";
-	case SSL_R_HTTP_REQUEST: return "the client speaks plain HTTP on the HTTPS port";
-	default: break;
-	}
-	if (e == 0)
-		return ssl_error == SSL_ERROR_SYSCALL || ssl_error == SSL_ERROR_ZERO_RETURN ||
-		               ssl_error == SSL_ERROR_SSL
-		           ? "the client closed the connection during the handshake, as iPXE does "
-		             "when it does not trust the certificate"
-		           : "unknown error";
-	ERR_error_string_n(e, buf, 256);
-	return buf;
-}
-
 static void
-fail_handshake(struct tls_conn *c, const char *why)
+fail_handshake(struct tls_conn *c, bool late)
 {
 	struct tls_front *t = c->front;
+	unsigned long e = ERR_peek_error();
+	const struct tls_end end = {
+		.reason = ERR_GET_REASON(e),
+		.late = late,
+		.answered = BIO_number_written(c->out) > 0,
+		.client = tls_settings_client(c->ssl),
+	};
+	char detail[256];
 
-	t->stats.failed++;
-	t->ops->failed(t->arg, (const struct sockaddr *)&c->peer, why);
+	ERR_error_string_n(e, detail, sizeof(detail));
+	t->stats.failed[tls_failure_of(&end)]++;
+	t->ops->failed(t->arg, (const struct sockaddr *)&c->peer, &end, detail);
 	(void)flush(c); /* our alert, as far as it goes */
 	conn_free(c);
 }
@@ -345,14 +322,13 @@ connect_engine(struct tls_conn *c)
 	}
 	c->established = true;
 	return t->ops->deliver(
-	    t->arg, pair[1], c->client.fd, (const struct sockaddr *)&c->peer, c->peer_len);
+	    t->arg, pair[1], c->client.fd, c->ssl, (const struct sockaddr *)&c->peer, c->peer_len);
 }
 
 static void
 handshake(struct tls_conn *c)
 {
 	struct tls_front *t = c->front;
-	char buf[256];
 	int rc, error;
 
 	ERR_clear_error();
@@ -360,13 +336,13 @@ handshake(struct tls_conn *c)
 	error = rc == 1 ? SSL_ERROR_NONE : SSL_get_error(c->ssl, rc);
 	if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
 		if (!flush(c))
-			fail_handshake(c, describe_failure(SSL_ERROR_SYSCALL, buf));
+			fail_handshake(c, false);
 		else
 			update_interest(c);
 		return;
 	}
 	if (error != SSL_ERROR_NONE) {
-		fail_handshake(c, describe_failure(error, buf));
+		fail_handshake(c, false);
 		return;
 	}
 	loop_timer_clear(t->loop, &c->timer);
@@ -398,11 +374,13 @@ on_timeout(void *arg)
 {
 	struct tls_conn *c = arg;
 
-	c->front->stats.timed_out++;
-	if (c->established)
+	if (c->established) {
+		c->front->stats.timed_out++;
 		conn_free(c);
-	else
-		fail_handshake(c, "the client did not finish the handshake in time");
+	} else {
+		ERR_clear_error();
+		fail_handshake(c, true);
+	}
 }
 
 int

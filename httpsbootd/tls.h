@@ -5,38 +5,20 @@
 #ifndef HTTPSBOOTD_TLS_H
 #define HTTPSBOOTD_TLS_H
 
-#include "common/digest.h"
 #include "common/loop.h"
+#include "httpsbootd/tls_settings.h"
 
-#include <openssl/ssl.h>
 #include <sys/socket.h>
 
 #define TLS_HANDSHAKE_MS 15000 /* a firmware's RSA may take its time */
-#define TLS_TRUST_MAX    DIGEST_BYTES
-
-/* What one set of certificate files gives. */
-struct tls_settings {
-	SSL_CTX *ctx;
-	uint8_t trust[TLS_TRUST_MAX]; /* SHA-256 of the root that is sent, in DER */
-	bool has_root; /* a root is sent at all: iPXE needs it, knowing but its print */
-	char subject[256];
-	uint64_t expires_ms; /* since 1970 */
-};
-
-/*
- * Reads certificate chain and key.  The profile is what boot clients need: TLS 1.2 and 1.3, with
- * ECDHE, DHE and plain RSA key exchange.  0, or -EINVAL after logging which file is at fault.
- */
-int tls_settings_load(const char *certificate, const char *key, struct tls_settings *ret);
-void tls_settings_free(struct tls_settings *s);
 
 struct tls_front;
 
 struct tls_stats {
 	uint64_t accepted;
 	uint64_t handshakes;
-	uint64_t failed;    /* handshakes */
-	uint64_t timed_out; /* handshakes, and clients that stopped reading */
+	uint64_t failed[TLS_FAILURES];
+	uint64_t timed_out; /* clients that stopped reading */
 	uint64_t resumed;
 	uint64_t open; /* now */
 };
@@ -44,11 +26,14 @@ struct tls_stats {
 struct tls_ops {
 	/*
 	 * Takes over the engine's end of the pair for a client.  `socket` is the client's own
-	 * descriptor, to ask it for addresses.  Negative: the connection is closed.
+	 * descriptor, to ask it for addresses, `ssl` the connection, to ask it for a certificate.
+	 * Negative: the connection is closed.
 	 */
-	int (*deliver)(void *arg, int fd, int socket, const struct sockaddr *peer, socklen_t len);
-	/* A handshake failed; `why` is a sentence. */
-	void (*failed)(void *arg, const struct sockaddr *peer, const char *why);
+	int (*deliver)(void *arg, int fd, int socket, const SSL *ssl, const struct sockaddr *peer,
+	    socklen_t len);
+	/* A handshake failed; `detail` is OpenSSL's word for it. */
+	void (*failed)(
+	    void *arg, const struct sockaddr *peer, const struct tls_end *end, const char *detail);
 };
 
 /*

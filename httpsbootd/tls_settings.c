@@ -1,13 +1,18 @@
-/* Certificates and the TLS profile; see tls.h. */
-#include "httpsbootd/tls.h"
+/* Certificates and the TLS profile; see tls_settings.h. */
+#include "httpsbootd/tls_settings.h"
 
 #include "common/log.h"
+#include "httpsbootd/tls_chain.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 
 /*
  * What boot clients can do.  OVMF up to 2025 knows DHE and plain RSA only, iPXE before 2022 plain
@@ -16,95 +21,291 @@
 #define COMPAT_CIPHERS                                                                             \
 	"ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:ECDHE+AES:DHE+AES:RSA+AESGCM:RSA+AES:"             \
 	"!aNULL:!eNULL:!PSK:!SRP:!ARIA:!CAMELLIA:!CCM:!DSS"
+#define STRICT_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!eNULL:!PSK:!SRP:!ARIA:!CAMELLIA:!CCM"
 
-/* One line of OpenSSL's queue of errors. */
+/* --- what hangs on OpenSSL's objects --------------------------------------------------------- */
+
+/* Of an SSL_CTX: the one with chains in iPXE's order.  Of an SSL: an enum tls_client. */
+static int ordered_index = -1, client_index = -1;
+static pthread_once_t indices_once = PTHREAD_ONCE_INIT;
+
+static void
+free_ordered(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+{
+	(void)parent;
+	(void)ad;
+	(void)idx;
+	(void)argl;
+	(void)argp;
+	SSL_CTX_free(ptr);
+}
+
+static void
+make_indices(void)
+{
+	ordered_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_ordered);
+	client_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+}
+
+enum tls_client
+tls_settings_client(const SSL *ssl)
+{
+	return (enum tls_client)(uintptr_t)SSL_get_ex_data(ssl, client_index);
+}
+
+static bool
+has_extension(SSL *ssl, unsigned type)
+{
+	const unsigned char *p;
+	size_t n;
+
+	return SSL_client_hello_get0_ext(ssl, type, &p, &n) == 1;
+}
+
+static int
+on_hello(SSL *ssl, int *alert, void *arg)
+{
+	const struct tls_hello hello = {
+		.short_records = has_extension(ssl, TLSEXT_TYPE_max_fragment_length),
+		.server_name = has_extension(ssl, TLSEXT_TYPE_server_name),
+		.versions = has_extension(ssl, TLSEXT_TYPE_supported_versions),
+	};
+	enum tls_client client = tls_client_of(&hello);
+	SSL_CTX *ordered = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), ordered_index);
+
+	(void)alert;
+	(void)arg;
+	(void)SSL_set_ex_data(ssl, client_index, (void *)(uintptr_t)client); /* for words only */
+	if (client == TLS_CLIENT_IPXE && ordered != NULL)
+		(void)SSL_set_SSL_CTX(ssl, ordered); /* else the order is the other one */
+	return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+/* --- one certificate ------------------------------------------------------------------------ */
+
+/* One line of OpenSSL's queue of errors, or errno's text. */
 static const char *
-openssl_error(char buf[static 256])
+openssl_error(int saved, char buf[static 256])
 {
 	unsigned long e = ERR_get_error();
 
 	if (e == 0)
-		return "unknown error";
+		return saved != 0 ? strerror(saved) : "no certificate in PEM";
 	ERR_error_string_n(e, buf, 256);
 	ERR_clear_error();
 	return buf;
 }
 
-static uint64_t
-asn1_to_ms(const ASN1_TIME *t)
+static void
+note_roots(struct tls_settings *s, const STACK_OF(X509) * chain)
 {
-	struct tm tm;
-	time_t s;
+	uint8_t digest[DIGEST_BYTES];
 
-	if (ASN1_TIME_to_tm(t, &tm) != 1)
-		return 0;
-	s = timegm(&tm);
-	return s > 0 ? (uint64_t)s * 1000 : 0;
+	for (int i = 0; i < sk_X509_num(chain); i++) {
+		X509 *cert = sk_X509_value(chain, i);
+		bool had = false;
+
+		if (!tls_cert_is_root(cert) || X509_digest(cert, EVP_sha256(), digest, NULL) != 1)
+			continue;
+		for (size_t k = 0; k < s->ntrust; k++)
+			had = had || memcmp(s->trust + k * DIGEST_BYTES, digest, DIGEST_BYTES) == 0;
+		if (had || s->ntrust == TLS_ROOTS_MAX)
+			continue;
+		memcpy(s->trust + s->ntrust * DIGEST_BYTES, digest, DIGEST_BYTES);
+		s->ntrust++;
+	}
+}
+
+static void
+describe(struct tls_cert *cert, const char *file, const STACK_OF(X509) * chain)
+{
+	X509 *leaf = sk_X509_value(chain, 0);
+	EVP_PKEY *key = X509_get0_pubkey(leaf);
+	char group[24] = "";
+
+	(void)snprintf(cert->file, sizeof(cert->file), "%s", file);
+	(void)X509_NAME_oneline(
+	    X509_get_subject_name(leaf), cert->subject, (int)sizeof(cert->subject));
+	cert->expires_ms = tls_chain_expires_ms(chain);
+	cert->old_clients = EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA;
+	if (!cert->old_clients && EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1)
+		(void)snprintf(cert->kind, sizeof(cert->kind), "EC %s", group);
+	else
+		(void)snprintf(cert->kind, sizeof(cert->kind), "%s %d",
+		    EVP_PKEY_get0_type_name(key), EVP_PKEY_get_bits(key));
+}
+
+/* Leaf, key and what is sent behind the leaf. */
+static bool
+use_certificate(SSL_CTX *ctx, const STACK_OF(X509) * chain, const char *key, bool *bad_key)
+{
+	STACK_OF(X509) *rest = sk_X509_dup(chain);
+	bool ok = rest != NULL && SSL_CTX_use_certificate(ctx, sk_X509_shift(rest)) == 1 &&
+	          SSL_CTX_set1_chain(ctx, rest) == 1;
+
+	sk_X509_free(rest);
+	*bad_key = ok;
+	return ok && SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) == 1 &&
+	       X509_check_private_key(sk_X509_value(chain, 0), SSL_CTX_get0_privatekey(ctx)) == 1;
+}
+
+/* `ordered` gets chains as they stand, `ctx` those with the roots last. */
+static int
+load_certificate(SSL_CTX *ctx, SSL_CTX *ordered, const struct tls_files *files, size_t i,
+    struct tls_settings *s, bool *tied)
+{
+	static const char *const names[TLS_CERTS][2] = { { "certificate", "key" },
+		{ "certificate_ecdsa", "key_ecdsa" } };
+	STACK_OF(X509) * chain, *last = NULL;
+	bool bad_key = false, ok;
+	char error[256];
+	int saved;
+
+	errno = 0;
+	chain = tls_chain_read(files->certificate);
+	saved = errno;
+	if (chain != NULL)
+		last = tls_chain_roots_last(chain);
+	ok = last != NULL && use_certificate(ctx, last, files->key, &bad_key) &&
+	     use_certificate(ordered, chain, files->key, &bad_key);
+	if (ok) {
+		describe(&s->certs[s->ncerts++], files->certificate, chain);
+		note_roots(s, chain);
+		*tied = *tied || tls_chain_is_tied(chain);
+	} else {
+		log_errx("%s: \"%s\": %s; `ferryctl ca init` makes a certificate and its key",
+		    names[i][bad_key], bad_key ? files->key : files->certificate,
+		    openssl_error(saved, error));
+	}
+	sk_X509_free(last);
+	sk_X509_pop_free(chain, X509_free);
+	return ok ? 0 : -EINVAL;
+}
+
+/* --- contexts ------------------------------------------------------------------------------- */
+
+/*
+ * A session opens only where it was made: other CAs for clients' certificates, another context, and
+ * so no session that was made under the old ones.
+ */
+static bool
+set_session_context(SSL_CTX *ctx, const struct tls_conf *conf)
+{
+	unsigned char context[SSL_MAX_SID_CTX_LENGTH] = { 'b', 'f',
+		(unsigned char)conf->client_certs };
+	uint8_t digest[DIGEST_BYTES];
+	uint64_t size;
+	int fd, rc;
+
+	if (conf->client_certs != TLS_CLIENT_CERTS_OFF) {
+		fd = open(conf->client_ca, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			return false;
+		rc = digest_fd(fd, -1, digest, &size);
+		close(fd);
+		if (rc < 0)
+			return false;
+		memcpy(context + 3, digest, sizeof(context) - 3);
+	}
+	return SSL_CTX_set_session_id_context(ctx, context, sizeof(context)) == 1;
 }
 
 static bool
-is_self_signed(X509 *cert)
+ask_clients(SSL_CTX *ctx, const struct tls_conf *conf)
 {
-	return X509_NAME_cmp(X509_get_subject_name(cert), X509_get_issuer_name(cert)) == 0;
+	STACK_OF(X509_NAME) * names;
+	int mode = SSL_VERIFY_PEER;
+
+	if (conf->client_certs == TLS_CLIENT_CERTS_OFF)
+		return true;
+	if (conf->client_certs == TLS_CLIENT_CERTS_REQUIRED)
+		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+	names = SSL_load_client_CA_file(conf->client_ca);
+	if (names == NULL || SSL_CTX_load_verify_locations(ctx, conf->client_ca, NULL) != 1) {
+		sk_X509_NAME_pop_free(names, X509_NAME_free);
+		return false;
+	}
+	SSL_CTX_set_client_CA_list(ctx, names); /* takes them */
+	SSL_CTX_set_verify(ctx, mode, NULL);
+	return true;
 }
 
-/* The root that clients are to trust: the self-signed one of what is sent. */
-static void
-find_root(struct tls_settings *s)
+static bool
+use_tickets(SSL_CTX *ctx, const struct tls_conf *conf)
 {
-	X509 *leaf = SSL_CTX_get0_certificate(s->ctx), *root = NULL;
-	STACK_OF(X509) *chain = NULL;
-
-	(void)SSL_CTX_get0_chain_certs(s->ctx, &chain); /* leaves NULL when there is none */
-	for (int i = 0; i < sk_X509_num(chain); i++) {
-		if (is_self_signed(sk_X509_value(chain, i)))
-			root = sk_X509_value(chain, i);
+	if (conf->session_s > 0)
+		SSL_CTX_set_timeout(ctx, (long)conf->session_s);
+	if (conf->tickets == NULL) {
+		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+		SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+		return SSL_CTX_set_num_tickets(ctx, 0) == 1;
 	}
-	if (root == NULL && is_self_signed(leaf))
-		root = leaf;
-	if (root != NULL)
-		s->has_root = X509_digest(root, EVP_sha256(), s->trust, NULL) == 1;
-	(void)X509_NAME_oneline(X509_get_subject_name(leaf), s->subject, (int)sizeof(s->subject));
-	s->expires_ms = asn1_to_ms(X509_get0_notAfter(leaf));
+	/* a boot client opens one connection after the other, and needs no second one */
+	return tls_tickets_use(conf->tickets, ctx) == 0 && SSL_CTX_set_num_tickets(ctx, 1) == 1;
+}
+
+/* Without certificates; NULL after logging. */
+static SSL_CTX *
+new_context(const struct tls_conf *conf)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	const char *key = "TLS", *value = "OpenSSL";
+	char error[256];
+	bool strict = conf->profile == TLS_STRICT;
+
+	if (ctx == NULL)
+		goto fail;
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+				     SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+				  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_client_hello_cb(ctx, on_hello, NULL);
+	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
+	    SSL_CTX_set_cipher_list(ctx, strict ? STRICT_CIPHERS : COMPAT_CIPHERS) != 1 ||
+	    SSL_CTX_set_dh_auto(ctx, 1) != 1 || !use_tickets(ctx, conf))
+		goto fail;
+	key = "client_ca";
+	value = conf->client_ca;
+	if (!ask_clients(ctx, conf) || !set_session_context(ctx, conf))
+		goto fail;
+	return ctx;
+fail:
+	log_errx("%s: \"%s\": %s", key, value, openssl_error(errno, error));
+	SSL_CTX_free(ctx);
+	return NULL;
 }
 
 int
-tls_settings_load(const char *certificate, const char *key, struct tls_settings *ret)
+tls_settings_load(const struct tls_conf *conf, struct tls_settings *ret)
 {
-	struct tls_settings s = { .ctx = SSL_CTX_new(TLS_server_method()) };
-	static const unsigned char session_context[] = "bootferry";
-	char error[256];
-	const char *at = "TLS", *file = certificate;
+	struct tls_settings s = { 0 };
+	SSL_CTX *ordered;
+	bool tied = false;
+	int rc;
 
+	(void)pthread_once(&indices_once, make_indices);
 	ERR_clear_error();
-	if (s.ctx == NULL)
-		goto fail;
-	SSL_CTX_set_options(s.ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-				       SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
-	SSL_CTX_set_mode(s.ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-				    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	if (SSL_CTX_set_min_proto_version(s.ctx, TLS1_2_VERSION) != 1 ||
-	    SSL_CTX_set_cipher_list(s.ctx, COMPAT_CIPHERS) != 1 ||
-	    SSL_CTX_set_dh_auto(s.ctx, 1) != 1 ||
-	    SSL_CTX_set_session_id_context(s.ctx, session_context, sizeof(session_context) - 1) !=
-		1)
-		goto fail;
-	at = "certificate";
-	if (SSL_CTX_use_certificate_chain_file(s.ctx, certificate) != 1)
-		goto fail;
-	at = "key";
-	file = key;
-	if (SSL_CTX_use_PrivateKey_file(s.ctx, key, SSL_FILETYPE_PEM) != 1 ||
-	    SSL_CTX_check_private_key(s.ctx) != 1)
-		goto fail;
-	find_root(&s);
+	s.ctx = new_context(conf);
+	ordered = s.ctx != NULL ? new_context(conf) : NULL;
+	rc = ordered != NULL ? 0 : -EINVAL;
+	for (size_t i = 0; rc == 0 && i < TLS_CERTS; i++) {
+		if (conf->files[i].certificate[0] != '\0')
+			rc = load_certificate(s.ctx, ordered, &conf->files[i], i, &s, &tied);
+	}
+	if (rc == 0 && s.ncerts == 2 && s.certs[0].old_clients == s.certs[1].old_clients) {
+		log_errx("certificate_ecdsa: \"%s\": it is of the same kind as `certificate`: %s",
+		    s.certs[1].file, s.certs[1].kind);
+		rc = -EINVAL;
+	}
+	if (rc == 0 && tied && SSL_CTX_set_ex_data(s.ctx, ordered_index, ordered) == 1)
+		ordered = NULL; /* s.ctx has it now */
+	SSL_CTX_free(ordered);
+	if (rc < 0) {
+		SSL_CTX_free(s.ctx);
+		return rc;
+	}
 	*ret = s;
 	return 0;
-fail:
-	log_errx("%s: \"%s\": %s; `ferryctl ca init` makes a certificate and its key", at, file,
-	    openssl_error(error));
-	SSL_CTX_free(s.ctx);
-	return -EINVAL;
 }
 
 void
@@ -112,4 +313,52 @@ tls_settings_free(struct tls_settings *s)
 {
 	SSL_CTX_free(s->ctx);
 	s->ctx = NULL;
+}
+
+/* --- clients' certificates ------------------------------------------------------------------- */
+
+/* As RFC 2253 writes a name. */
+static void
+format_name(const X509_NAME *name, char *dst, size_t size)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *text;
+	long n = 0;
+
+	if (bio != NULL && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0)
+		n = BIO_get_mem_data(bio, &text);
+	if (n > 0)
+		(void)slice_copy(dst, size, (struct slice){ (const uint8_t *)text, (size_t)n });
+	else
+		dst[0] = '\0';
+	BIO_free(bio);
+}
+
+struct tls_identity *
+tls_identity_new(const SSL *ssl)
+{
+	X509 *cert = SSL_get0_peer_certificate(ssl);
+	struct tls_identity *id;
+	uint8_t digest[DIGEST_BYTES];
+	BIGNUM *serial;
+	char *hex = NULL;
+
+	/* what is not verified never comes so far; this asks again all the same */
+	if (cert == NULL || SSL_get_verify_result(ssl) != X509_V_OK ||
+	    X509_digest(cert, EVP_sha256(), digest, NULL) != 1)
+		return NULL;
+	id = calloc(1, sizeof(*id));
+	if (id == NULL)
+		return NULL;
+	format_name(X509_get_subject_name(cert), id->subject, sizeof(id->subject));
+	format_name(X509_get_issuer_name(cert), id->issuer, sizeof(id->issuer));
+	(void)digest_format(digest, id->fingerprint);
+	serial = ASN1_INTEGER_to_BN(X509_get0_serialNumber(cert), NULL);
+	if (serial != NULL)
+		hex = BN_bn2hex(serial);
+	if (hex != NULL)
+		(void)slice_copy(id->serial, sizeof(id->serial), slice_str(hex));
+	OPENSSL_free(hex);
+	BN_free(serial);
+	return id;
 }

@@ -1,0 +1,356 @@
+/* See certificates.h. */
+#include "httpsbootd/certificates.h"
+
+#include "common/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define WATCH_MS       2000 /* between looks at the files */
+#define DAY_MS         (24 * 3600 * UINT64_C(1000))
+#define FILES          (2 * TLS_CERTS + 1)
+#define PATH_MAX_BYTES 4096
+
+/* What tells one version of a file from another. */
+struct version {
+	dev_t dev;
+	ino_t ino;
+	off_t size;
+	struct timespec mtime;
+};
+
+struct certificates {
+	struct front *front;
+	const struct httpsbootd_conf *conf;
+	struct tls_shared shared;
+	struct tls_tickets *tickets;
+	struct loop_timer watch_timer, ticket_timer;
+	struct version loaded[FILES], seen[FILES];
+	char ecdsa[2][PATH_MAX_BYTES]; /* found beside the other: certificate, key */
+	uint64_t loads, failed_loads;
+	/* what was said of expiry, and when */
+	int level;
+	uint64_t said_ms;
+	char problem[EXPIRY_WORDS];
+};
+
+SSL_CTX *
+tls_shared_get(struct tls_shared *s)
+{
+	SSL_CTX *ctx;
+
+	pthread_mutex_lock(&s->lock);
+	ctx = s->settings.ctx;
+	(void)SSL_CTX_up_ref(ctx); /* cannot fail for a live one */
+	pthread_mutex_unlock(&s->lock);
+	return ctx;
+}
+
+struct tls_shared *
+certificates_shared(struct certificates *c)
+{
+	return &c->shared;
+}
+
+/* --- the files ------------------------------------------------------------------------------ */
+
+/* "server.pem" gives "server-ecdsa.pem". */
+static void
+name_beside(const char *file, char ret[static PATH_MAX_BYTES])
+{
+	const char *slash = strrchr(file, '/'), *dot = strrchr(file, '.');
+	size_t stem =
+	    dot != NULL && (slash == NULL || dot > slash) ? (size_t)(dot - file) : strlen(file);
+
+	(void)snprintf(ret, PATH_MAX_BYTES, "%.*s-ecdsa%s", (int)stem, file, file + stem);
+}
+
+/* The names in force: without `certificate_ecdsa` one that lies beside `certificate` is taken. */
+static void
+find_files(struct certificates *c, struct tls_conf *ret)
+{
+	const struct httpsbootd_conf *conf = c->conf;
+	const char *cert = conf->certificate_ecdsa, *key = conf->key_ecdsa;
+
+	if (cert[0] == '\0') {
+		name_beside(conf->certificate, c->ecdsa[0]);
+		if (access(c->ecdsa[0], F_OK) == 0)
+			cert = c->ecdsa[0];
+	}
+	if (cert[0] != '\0' && key[0] == '\0') {
+		name_beside(conf->key, c->ecdsa[1]);
+		key = c->ecdsa[1];
+	}
+	*ret = (struct tls_conf){
+		.files = { { conf->certificate, conf->key }, { cert, key } },
+		.profile = (enum tls_profile)conf->tls_profile,
+		.client_certs = (enum tls_client_certs)conf->client_certificates,
+		.client_ca = conf->client_ca,
+		.tickets = conf->ticket_rotation_s > 0 ? c->tickets : NULL,
+		.session_s = (uint64_t)conf->ticket_rotation_s * 2,
+	};
+}
+
+static void
+look_at(const char *file, struct version *ret)
+{
+	struct stat st;
+
+	memset(ret, 0, sizeof(*ret)); /* they are compared as bytes */
+	if (file[0] == '\0' || stat(file, &st) < 0)
+		return;
+	ret->dev = st.st_dev;
+	ret->ino = st.st_ino;
+	ret->size = st.st_size;
+	ret->mtime = st.st_mtim;
+}
+
+static void
+look_at_files(struct certificates *c, struct version ret[static FILES])
+{
+	struct tls_conf t;
+
+	find_files(c, &t);
+	for (size_t i = 0; i < TLS_CERTS; i++) {
+		look_at(t.files[i].certificate, &ret[2 * i]);
+		look_at(t.files[i].key, &ret[2 * i + 1]);
+	}
+	look_at(t.client_certs == TLS_CLIENT_CERTS_OFF ? "" : t.client_ca, &ret[FILES - 1]);
+}
+
+/* --- expiry --------------------------------------------------------------------------------- */
+
+/* The one that expires first. */
+static const struct tls_cert *
+first_to_expire(const struct certificates *c)
+{
+	const struct tls_settings *s = &c->shared.settings; /* only this thread changes them */
+	const struct tls_cert *first = &s->certs[0];
+
+	for (size_t i = 1; i < s->ncerts; i++) {
+		if (s->certs[i].expires_ms < first->expires_ms)
+			first = &s->certs[i];
+	}
+	return first;
+}
+
+static void
+judge_expiry(struct certificates *c)
+{
+	const struct tls_cert *first = first_to_expire(c);
+	uint64_t now_ms = wall_clock_ms();
+	char what[PATH_MAX_BYTES + 32];
+	struct boot_event e = { .kind = EVENT_CERTIFICATE, .via = VIA_HTTPS };
+	int level;
+
+	(void)snprintf(what, sizeof(what), "the certificate in %.100s", first->file);
+	level = expiry_judge(first->expires_ms, now_ms, what, c->problem);
+	if (level == 0 || (level == c->level && now_ms - c->said_ms < DAY_MS)) {
+		c->level = level;
+		return;
+	}
+	log_warnx("certificate: %s", c->problem);
+	/* an event when it gets more urgent, a line in the log every day */
+	if (level > c->level && c->front->bus != NULL) {
+		e.subnet = slice_str(c->front->instance);
+		e.text = slice_str(c->problem);
+		bus_event(c->front->bus, &e);
+	}
+	/* without a bus the event is still to be sent */
+	if (c->front->bus != NULL)
+		c->level = level;
+	c->said_ms = now_ms;
+}
+
+/* --- loading -------------------------------------------------------------------------------- */
+
+static void
+say_what_is_missing(const struct tls_settings *s)
+{
+	bool rsa = false;
+
+	for (size_t i = 0; i < s->ncerts; i++)
+		rsa = rsa || s->certs[i].old_clients;
+	if (s->ntrust == 0)
+		log_warnx("certificate: \"%s\" holds no root certificate: iPXE, which knows only "
+			  "a root's fingerprint, cannot trust it by our offers",
+		    s->certs[0].file);
+	if (!rsa)
+		log_warnx("certificate: \"%s\" is of the kind %s: firmware of before 2025 and iPXE "
+			  "of before 2.0 need an RSA certificate",
+		    s->certs[0].file, s->certs[0].kind);
+}
+
+static int
+load(struct certificates *c)
+{
+	struct tls_settings fresh, old;
+	struct tls_conf conf;
+	int rc;
+
+	look_at_files(c, c->loaded);
+	memcpy(c->seen, c->loaded, sizeof(c->seen));
+	find_files(c, &conf);
+	rc = tls_settings_load(&conf, &fresh);
+	if (rc < 0) {
+		c->failed_loads++;
+		return rc;
+	}
+	c->loads++;
+	say_what_is_missing(&fresh);
+	pthread_mutex_lock(&c->shared.lock);
+	old = c->shared.settings;
+	c->shared.settings = fresh;
+	pthread_mutex_unlock(&c->shared.lock);
+	tls_settings_free(&old);
+	judge_expiry(c);
+	return 0;
+}
+
+static void
+set_ticket_timer(struct certificates *c)
+{
+	if (c->conf->ticket_rotation_s > 0)
+		(void)loop_timer_set(
+		    c->front->loop, &c->ticket_timer, (uint64_t)c->conf->ticket_rotation_s * 1000);
+	else
+		loop_timer_clear(c->front->loop, &c->ticket_timer);
+}
+
+void
+certificates_reload(struct certificates *c)
+{
+	if (load(c) < 0)
+		log_warnx("reload: the certificate in use stays");
+	set_ticket_timer(c);
+}
+
+/*
+ * A change counts when it has stood for two looks: whoever writes a certificate and its key one
+ * after the other is done by then.
+ */
+static void
+on_watch(void *arg)
+{
+	struct certificates *c = arg;
+	struct version now[FILES];
+
+	look_at_files(c, now);
+	if (memcmp(now, c->seen, sizeof(now)) != 0) {
+		memcpy(c->seen, now, sizeof(now));
+	} else if (memcmp(now, c->loaded, sizeof(now)) != 0) {
+		log_info("certificate: the files have changed");
+		if (load(c) < 0)
+			log_warnx("certificate: the one in use stays");
+	}
+	judge_expiry(c);
+	(void)loop_timer_set(c->front->loop, &c->watch_timer, WATCH_MS);
+}
+
+static void
+on_rotation(void *arg)
+{
+	struct certificates *c = arg;
+
+	if (tls_tickets_rotate(c->tickets) < 0)
+		log_warnx("ticket_rotation_s: no random numbers, the key in use stays");
+	set_ticket_timer(c);
+}
+
+int
+certificates_open(
+    struct front *front, const struct httpsbootd_conf *conf, struct certificates **ret)
+{
+	struct certificates *c = calloc(1, sizeof(*c));
+	int rc;
+
+	if (c == NULL)
+		return -ENOMEM;
+	c->front = front;
+	c->conf = conf;
+	pthread_mutex_init(&c->shared.lock, NULL);
+	loop_timer_init(&c->watch_timer, on_watch, c);
+	loop_timer_init(&c->ticket_timer, on_rotation, c);
+	rc = tls_tickets_new(&c->tickets);
+	if (rc < 0)
+		log_errx("ticket keys: %s", strerror(-rc));
+	else
+		rc = load(c);
+	if (rc < 0) {
+		certificates_close(c);
+		return rc;
+	}
+	*ret = c;
+	return 0;
+}
+
+void
+certificates_watch(struct certificates *c)
+{
+	(void)loop_timer_set(c->front->loop, &c->watch_timer, WATCH_MS);
+	set_ticket_timer(c);
+}
+
+void
+certificates_close(struct certificates *c)
+{
+	if (c == NULL)
+		return;
+	if (c->front->loop != NULL) {
+		loop_timer_clear(c->front->loop, &c->watch_timer);
+		loop_timer_clear(c->front->loop, &c->ticket_timer);
+	}
+	tls_settings_free(&c->shared.settings);
+	tls_tickets_free(c->tickets);
+	pthread_mutex_destroy(&c->shared.lock);
+	free(c);
+}
+
+/* --- what is told --------------------------------------------------------------------------- */
+
+void
+certificates_announce(struct certificates *c, struct daemon_status *status)
+{
+	const struct tls_settings *s = &c->shared.settings;
+
+	status->trust = (struct slice){ s->trust, s->ntrust * DIGEST_BYTES };
+	status->certificate_ms = first_to_expire(c)->expires_ms;
+	status->problem = slice_str(c->problem);
+}
+
+void
+certificates_gather(struct certificates *c, struct certificates_stats *ret)
+{
+	uint64_t expires_ms = first_to_expire(c)->expires_ms, now_ms = wall_clock_ms();
+
+	*ret = (struct certificates_stats){
+		.loads = c->loads,
+		.failed_loads = c->failed_loads,
+		.days_left = expires_ms > now_ms ? (expires_ms - now_ms) / DAY_MS : 0,
+	};
+	tls_tickets_stats(c->tickets, &ret->tickets);
+}
+
+json_t *
+certificates_dump(struct certificates *c)
+{
+	const struct tls_settings *s = &c->shared.settings;
+	json_t *certs = json_array(), *roots = json_array();
+	char hex[DIGEST_STRLEN];
+
+	for (size_t i = 0; i < s->ncerts; i++)
+		json_array_append_new(
+		    certs, json_pack("{s:s, s:s, s:s, s:I}", "file", s->certs[i].file, "subject",
+			       s->certs[i].subject, "kind", s->certs[i].kind, "expires_ms",
+			       (json_int_t)s->certs[i].expires_ms));
+	for (size_t i = 0; i < s->ntrust; i++)
+		json_array_append_new(
+		    roots, json_string(digest_format(s->trust + i * DIGEST_BYTES, hex)));
+	return json_pack("{s:o, s:o, s:s, s:I}", "certificates", certs, "roots", roots, "profile",
+	    c->conf->tls_profile == TLS_STRICT ? "strict" : "compat", "ticket_rotation_s",
+	    (json_int_t)c->conf->ticket_rotation_s);
+}

@@ -1,0 +1,90 @@
+/* See tls_chain.h. */
+#include "httpsbootd/tls_chain.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <time.h>
+
+#define CHAIN_MAX 16
+
+STACK_OF(X509) * tls_chain_read(const char *file)
+{
+	STACK_OF(X509) *chain = NULL;
+	FILE *f = fopen(file, "re");
+	X509 *cert;
+
+	ERR_clear_error();
+	if (f == NULL)
+		return NULL;
+	chain = sk_X509_new_null();
+	while (chain != NULL && sk_X509_num(chain) < CHAIN_MAX &&
+	       (cert = PEM_read_X509_AUX(f, NULL, NULL, NULL)) != NULL) {
+		if (sk_X509_push(chain, cert) == 0)
+			X509_free(cert);
+	}
+	fclose(f);
+	/* the end of the file is an error to PEM_read, too */
+	if (sk_X509_num(chain) == CHAIN_MAX ||
+	    (sk_X509_num(chain) > 0 &&
+		ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE)) {
+		ERR_clear_error();
+		return chain;
+	}
+	sk_X509_pop_free(chain, X509_free);
+	return NULL;
+}
+
+bool
+tls_cert_is_root(X509 *cert)
+{
+	return X509_NAME_cmp(X509_get_subject_name(cert), X509_get_issuer_name(cert)) == 0;
+}
+
+bool
+tls_chain_is_tied(const STACK_OF(X509) * chain)
+{
+	for (int i = 1; i + 1 < sk_X509_num(chain); i++) {
+		if (tls_cert_is_root(sk_X509_value(chain, i)))
+			return true;
+	}
+	return false;
+}
+
+STACK_OF(X509) * tls_chain_roots_last(const STACK_OF(X509) * chain)
+{
+	STACK_OF(X509) *out = sk_X509_new_null();
+	bool ok = out != NULL;
+
+	for (int i = 0; ok && i < sk_X509_num(chain); i++) {
+		if (i == 0 || !tls_cert_is_root(sk_X509_value(chain, i)))
+			ok = sk_X509_push(out, sk_X509_value(chain, i)) > 0;
+	}
+	for (int i = sk_X509_num(chain) - 1; ok && i > 0; i--) {
+		if (tls_cert_is_root(sk_X509_value(chain, i)))
+			ok = sk_X509_push(out, sk_X509_value(chain, i)) > 0;
+	}
+	if (!ok) {
+		sk_X509_free(out);
+		out = NULL;
+	}
+	return out;
+}
+
+uint64_t
+tls_chain_expires_ms(const STACK_OF(X509) * chain)
+{
+	uint64_t first = 0;
+
+	for (int i = 0; i < sk_X509_num(chain); i++) {
+		struct tm tm;
+		time_t s;
+
+		if (ASN1_TIME_to_tm(X509_get0_notAfter(sk_X509_value(chain, i)), &tm) != 1)
+			continue;
+		s = timegm(&tm);
+		if (s > 0 && (first == 0 || (uint64_t)s * 1000 < first))
+			first = (uint64_t)s * 1000;
+	}
+	return first;
+}

@@ -1,0 +1,29 @@
+/*
+ * Certificate chains as they stand in a PEM file and as they are sent.
+ *
+ * While a CA is rolled over, a chain has two roots and a certificate that ties them together:
+ * leaf, its root, the same root signed by the other one, the other one.  iPXE goes along it from
+ * whichever root it knows, and wants that order; OpenSSL (and firmware that is made of it) stops at
+ * the first root that it meets, and finds its way if the roots stand at the end.
+ */
+#ifndef HTTPSBOOTD_TLS_CHAIN_H
+#define HTTPSBOOTD_TLS_CHAIN_H
+
+#include <openssl/x509.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * All certificates of a file, the leaf first: a new stack, free with sk_X509_pop_free().  NULL if
+ * it cannot be read or holds none; OpenSSL's queue of errors, or errno, tells why.
+ */
+STACK_OF(X509) * tls_chain_read(const char *file);
+/* True if a root stands before the end. */
+bool tls_chain_is_tied(const STACK_OF(X509) * chain);
+/* A new stack with the roots at the end, the last one first; it borrows.  NULL: out of memory. */
+STACK_OF(X509) * tls_chain_roots_last(const STACK_OF(X509) * chain);
+bool tls_cert_is_root(X509 *cert);
+/* When the first of its certificates expires, in ms since 1970; 0: not known. */
+uint64_t tls_chain_expires_ms(const STACK_OF(X509) * chain);
+
+#endif
