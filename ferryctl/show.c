@@ -70,6 +70,26 @@ print_services(const json_t *services, uint64_t now_ms)
 	table_print(&t, "no front daemon has announced itself");
 }
 
+/* When certificates expire. */
+static void
+print_certificates(const json_t *services, uint64_t now_ms)
+{
+	const json_t *s;
+	size_t i;
+
+	json_array_foreach(services, i, s)
+	{
+		uint64_t ms = (uint64_t)member_int(s, "certificate_ms");
+		char time[32];
+
+		if (ms == 0)
+			continue;
+		printf("certificate of subnet %s: %s %s, %lld days\n", member_text(s, "subnet"),
+		    ms > now_ms ? "until" : "expired", format_time(ms, time),
+		    (long long)(((int64_t)ms - (int64_t)now_ms) / (24 * 3600 * 1000LL)));
+	}
+}
+
 /* What front daemons dropped, by reason. */
 static void
 print_drops(const json_t *services)
@@ -136,11 +156,29 @@ print_interfaces(const json_t *list)
 	printf("\n");
 }
 
+/* Of httpsbootd: what it proves itself with. */
+static void
+print_tls(const json_t *tls)
+{
+	const json_t *cert, *root;
+	char time[32];
+	size_t i;
+
+	json_array_foreach(json_object_get(tls, "certificates"), i, cert) printf(
+	    "certificate  %s, %s, until %s: %s\n", member_text(cert, "subject"),
+	    member_text(cert, "kind"), format_time((uint64_t)member_int(cert, "expires_ms"), time),
+	    member_text(cert, "file"));
+	json_array_foreach(json_object_get(tls, "roots"), i, root)
+	    printf("root         %s\n", json_string_value(root));
+	printf("profile      %s\n\n", member_text(tls, "profile"));
+}
+
 /* What the control socket of a front daemon tells. */
 static void
 print_front(const json_t *s)
 {
 	const json_t *interfaces = json_object_get(s, "interfaces");
+	const json_t *tls = json_object_get(s, "tls");
 	char time[32];
 	const char *name;
 	json_t *value;
@@ -152,6 +190,8 @@ print_front(const json_t *s)
 							 : "without handlerd");
 	if (interfaces != NULL)
 		print_interfaces(interfaces);
+	if (tls != NULL)
+		print_tls(tls);
 	json_object_foreach(json_object_get(s, "counters"), name, value)
 	{
 		if (json_integer_value(value) != 0)
@@ -195,6 +235,7 @@ cmd_status(const struct ctl *c, int argc, char *argv[])
 	    (long long)member_int(store, "lost"));
 	printf("\n");
 	print_services(json_object_get(s, "services"), (uint64_t)member_int(s, "now_ms"));
+	print_certificates(json_object_get(s, "services"), (uint64_t)member_int(s, "now_ms"));
 	print_drops(json_object_get(s, "services"));
 	problems = json_object_get(s, "problems");
 	json_array_foreach(problems, i, problem)

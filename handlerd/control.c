@@ -46,13 +46,13 @@ dump_service(const struct service *s, uint64_t now_ms)
 {
 	char ip[IP_STRLEN], ip6[IP_STRLEN];
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:I, s:I, s:I, s:b, s:o}",
+	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:I, s:I, s:I, s:b, s:I, s:o}",
 	    "daemon", daemon_kind_name(s->daemon), "subnet", s->subnet, "address",
 	    ip_format(&s->address, ip), "address6", ip_format(&s->address6, ip6), "port", s->port,
 	    "http_port", s->http_port, "name", s->host_name, "version", s->version, "pid",
 	    (json_int_t)s->pid, "started_ms", (json_int_t)s->started_ms, "seen_ms",
-	    (json_int_t)s->seen_ms, "alive", service_is_alive(s, now_ms), "counters",
-	    counters_parse(slice_str(s->counters)));
+	    (json_int_t)s->seen_ms, "alive", service_is_alive(s, now_ms), "certificate_ms",
+	    (json_int_t)s->certificate_ms, "counters", counters_parse(slice_str(s->counters)));
 }
 
 /* What keeps machines from booting, in words. */

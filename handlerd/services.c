@@ -79,6 +79,7 @@ services_note(
 	(void)slice_copy(s->host_name, sizeof(s->host_name), status->host_name);
 	(void)slice_copy(s->counters, sizeof(s->counters), status->counters);
 	(void)slice_copy(s->problem, sizeof(s->problem), status->problem);
+	s->certificate_ms = status->certificate_ms;
 	/* whole fingerprints only */
 	s->trust_n = status->trust.n > sizeof(s->trust) ? sizeof(s->trust) : status->trust.n;
 	s->trust_n -= s->trust_n % 32;

@@ -29,6 +29,7 @@ struct service {
 	size_t trust_n;
 	char counters[SERVICE_COUNTERS];
 	char problem[SERVICE_PROBLEM];
+	uint64_t certificate_ms; /* when the first of its certificates expires; 0: it has none */
 };
 
 struct services {
