@@ -207,7 +207,12 @@ $(B)/tests/suite/fake_handlerd: $(B)/tests/suite/fake_handlerd.o $(B)/lib/libcom
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
 
-suite: all $(B)/tests/suite/fake_handlerd
+# a bad network
+$(B)/tests/suite/lossy: $(B)/tests/suite/lossy.o $(B)/tests/suite/lossy_flow.o $(B)/tests/suite/lossy_rules.o
+	$(if $(V),,@echo "  LD    $@")
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+suite: all $(B)/tests/suite/fake_handlerd $(B)/tests/suite/lossy
 	tests/suite/run
 
 bench: all $(LOADS) $(HANDLER_LOADS) $(HTTP_LOADS)
