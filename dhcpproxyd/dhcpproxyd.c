@@ -16,10 +16,13 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CLIENT_PORT 68
+/* The longest that handlerd may have a reply wait: no firmware is more patient. */
+#define DELAY_MAX_MS 10000
 
 /* A question under way.  Free ones are chained. */
 struct pending {
@@ -44,6 +47,10 @@ struct stats {
 	uint64_t refused;                 /* too many pending */
 	uint64_t client_rate, total_rate; /* over these limits */
 	uint64_t hold_full;               /* too many replies wait */
+	uint64_t delayed;                 /* replies that wait as handlerd says, */
+	uint64_t delayed_again;           /* whose clients asked again meanwhile, */
+	uint64_t delayed_dropped;         /* or gave their exchange up, */
+	uint64_t delayed_not;             /* or that found no room to wait and left at once */
 	uint64_t yielded, stepped_in;     /* to the server of yield_to, and for it */
 	struct watch_stats watch;
 	uint64_t offers;
@@ -86,6 +93,10 @@ static const struct counter counters[] = {
 	STAT(client_rate, "requests dropped because their client asks too often"),
 	STAT(total_rate, "requests dropped because too many clients ask"),
 	STAT(hold_full, "replies dropped because too many were waiting for their time"),
+	STAT(delayed, "replies that waited because a tftpd has its hands full"),
+	STAT(delayed_again, "requests repeated while their reply waited for that"),
+	STAT(delayed_dropped, "replies that waited until their client began anew"),
+	STAT(delayed_not, "replies sent at once because too many were waiting for that"),
 	STAT(yielded, "offers left to a server of yield_to"),
 	STAT(stepped_in, "offers made because no server of yield_to did"),
 	{ "server_packets", offsetof(struct stats, watch.packets), "packets of other servers" },
@@ -216,6 +227,18 @@ is_within_limits(struct dhcpproxyd *d, const struct dhcp_packet *p)
 	return true;
 }
 
+/* True if a reply to this request waits already, because handlerd wants it to. */
+static bool
+is_held(struct dhcpproxyd *d, const struct dhcp_ask *ask)
+{
+	switch (holds_again(d->holds, &ask->client.mac, ask->xid, ask->boot_port)) {
+	case HOLD_SAME: d->stats.delayed_again++; return true;
+	case HOLD_DROPPED: d->stats.delayed_dropped++; return false;
+	case HOLD_NONE: break;
+	}
+	return false;
+}
+
 static void
 ask_handlerd(struct dhcpproxyd *d, const struct listen_packet *packet, const struct dhcp_packet *p,
     const struct dhcp_ask *ask)
@@ -277,7 +300,8 @@ take_packet(struct dhcpproxyd *d, const struct listen_packet *packet, bool boot_
 		    networks_name(d->networks, packet->ifindex));
 		return;
 	}
-	ask_handlerd(d, packet, &p, &ask);
+	if (!is_held(d, &ask))
+		ask_handlerd(d, packet, &p, &ask);
 }
 
 static void
@@ -318,6 +342,33 @@ destination(const struct pending *pending)
 }
 
 static void
+report_offer(struct dhcpproxyd *d, const struct held *h)
+{
+	struct boot_event e = {
+		.kind = EVENT_OFFER,
+		.via = VIA_DHCP,
+		.boot = h->boot,
+		.mac = h->mac,
+		.address = h->address,
+		.subnet = slice_str(d->front.instance),
+		.file = h->file,
+		.text = slice_str(offer_style_name(h->style)),
+	};
+
+	bus_event(d->front.bus, &e);
+}
+
+/* A reply leaves, and handlerd is told if it wants to be. */
+static void
+let_leave(struct dhcpproxyd *d, const struct held *h)
+{
+	networks_send(
+	    d->networks, h->boot_port, h->bytes, &h->to, h->came_by, h->ifindex, h->local);
+	if (h->reports)
+		report_offer(d, h);
+}
+
+static void
 on_hold_over(void *arg, const struct held *h)
 {
 	struct dhcpproxyd *d = arg;
@@ -327,12 +378,12 @@ on_hold_over(void *arg, const struct held *h)
 		return;
 	}
 	d->stats.stepped_in += h->yields;
-	networks_send(
-	    d->networks, h->boot_port, h->bytes, &h->to, h->came_by, h->ifindex, h->local);
+	let_leave(d, h);
 }
 
 static void
-send_reply(struct dhcpproxyd *d, const struct pending *pending, struct slice bytes)
+send_reply(struct dhcpproxyd *d, const struct pending *pending, const struct boot_answer *answer,
+    struct slice bytes)
 {
 	uint32_t delay_ms = reply_delay(d, &pending->ask);
 	struct held h = {
@@ -341,19 +392,35 @@ send_reply(struct dhcpproxyd *d, const struct pending *pending, struct slice byt
 		.boot_port = pending->ask.boot_port,
 		.asker = pending->asker,
 		.bytes = bytes,
+		.xid = pending->ask.xid,
+		.mac = pending->ask.client.mac,
+		.reports = !answer->told && !pending->selftest,
+		.boot = answer->boot,
+		.address = ip_from_v4(pending->ask.ciaddr),
+		.style = answer->style,
+		.file = answer->file,
+		.admitted = answer->delay_ms > 0 && !pending->selftest && !d->stopping,
 	};
 
 	/* a unicast reply takes the route that there is: it may be another interface */
 	h.ifindex = h.to.sin_addr.s_addr == INADDR_BROADCAST ? pending->ifindex : 0;
 	memcpy(h.local, pending->local, 4);
+	if (h.admitted && answer->delay_ms > delay_ms)
+		delay_ms = answer->delay_ms < DELAY_MAX_MS ? answer->delay_ms : DELAY_MAX_MS;
 	if (delay_ms == 0) {
-		networks_send(
-		    d->networks, h.boot_port, bytes, &h.to, h.came_by, h.ifindex, h.local);
+		let_leave(d, &h);
 		return;
 	}
 	h.yields = watch_yield_ms(d->watch, &pending->ask) > 0;
-	if (holds_add(d->holds, &h, delay_ms) < 0)
+	if (holds_add(d->holds, &h, delay_ms) == 0) {
+		d->stats.delayed += h.admitted;
+	} else if (h.admitted && reply_delay(d, &pending->ask) == 0) {
+		/* to be early serves this client better than silence */
+		d->stats.delayed_not++;
+		let_leave(d, &h);
+	} else {
 		d->stats.hold_full++; /* the client will ask again */
+	}
 }
 
 /* One line an exchange, joined with the other daemons' by the boot's id. */
@@ -363,31 +430,17 @@ log_exchange(const struct pending *pending, const struct boot_answer *answer, co
 	const struct pxe_client *c = &pending->ask.client;
 	struct ipaddr relay = ip_from_v4(pending->ask.giaddr);
 	char mac_text[MAC_STRLEN], id[BOOT_ID_STRLEN], ip[IP_STRLEN], file[LOG_QUOTE_SIZE];
+	char delay[32] = "";
 
 	if (pending->selftest)
 		return;
-	log_peer_info("%s boot=%s mac=%s xid=%08x client=%s arch=%u%s%s style=%s file=%s why=%s",
+	if (answer->delay_ms > 0)
+		(void)snprintf(delay, sizeof(delay), " delay_ms=%u", answer->delay_ms);
+	log_peer_info("%s boot=%s mac=%s xid=%08x client=%s arch=%u%s%s style=%s file=%s why=%s%s",
 	    what, boot_id_format(answer->boot, id), mac_format(&c->mac, mac_text), pending->ask.xid,
 	    boot_client_name(c->client), c->arch, relay.family != 0 ? " giaddr=" : "",
 	    ip_format(&relay, ip), offer_style_name(answer->style), log_quote(answer->file, file),
-	    boot_reason_name(answer->reason));
-}
-
-static void
-report_offer(struct dhcpproxyd *d, const struct pending *pending, const struct boot_answer *answer)
-{
-	struct boot_event e = {
-		.kind = EVENT_OFFER,
-		.via = VIA_DHCP,
-		.boot = answer->boot,
-		.mac = pending->ask.client.mac,
-		.address = ip_from_v4(pending->ask.ciaddr),
-		.subnet = slice_str(d->front.instance),
-		.file = answer->file,
-		.text = slice_str(offer_style_name(answer->style)),
-	};
-
-	bus_event(d->front.bus, &e);
+	    boot_reason_name(answer->reason), delay);
 }
 
 static void
@@ -423,10 +476,8 @@ on_answer(void *arg, void *cookie, const struct boot_answer *answer)
 		d->stats.acks += ack;
 		d->stats.offers += !ack;
 		left = true;
-		send_reply(d, pending, wbuf_view(&w));
+		send_reply(d, pending, answer, wbuf_view(&w));
 		log_exchange(pending, answer, ack ? "ack" : "offer");
-		if (!answer->told && !pending->selftest)
-			report_offer(d, pending, answer);
 	}
 	if (pending->selftest)
 		emulated_note(&d->selftest.emulated, &pending->ask, answer, left);
@@ -440,6 +491,8 @@ stop(void *arg)
 {
 	struct dhcpproxyd *d = arg;
 
+	d->stopping = true;
+	holds_flush(d->holds); /* what they wait for may take longer than the end */
 	networks_stop(d->networks);
 	watch_stop(d->watch);
 	proxy6_stop(d->six);

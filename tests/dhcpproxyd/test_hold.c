@@ -55,6 +55,78 @@ test_holds(void)
 	loop_free(g.loop);
 }
 
+static void
+hold(struct holds *t, uint8_t mac, uint32_t xid, bool boot_port, bool admitted, uint64_t delay_ms)
+{
+	uint8_t bytes[300] = { mac };
+	char file[] = "boot/x";
+	struct held h = { .bytes = { bytes, sizeof(bytes) },
+		.asker = mac,
+		.admitted = admitted,
+		.xid = xid,
+		.mac = { 6, { 2, 0, 0, 0, 0, mac } },
+		.boot_port = boot_port,
+		.file = slice_str(file) };
+
+	CHECK_INT(holds_add(t, &h, delay_ms), 0);
+	memset(file, 0, sizeof(file)); /* it is a copy, too */
+}
+
+static enum hold_again
+again(struct holds *t, uint8_t mac, uint32_t xid, bool boot_port)
+{
+	const struct macaddr m = { 6, { 2, 0, 0, 0, 0, mac } };
+
+	return holds_again(t, &m, xid, boot_port);
+}
+
+static void
+on_flushed(void *arg, const struct held *h)
+{
+	struct got *g = arg;
+
+	CHECK(slice_is(h->file, "boot/x"));
+	on_over(g, h);
+}
+
+static void
+test_again(void)
+{
+	struct got g = { .want = 99 };
+	struct holds *t;
+
+	CHECK_INT(loop_new(&g.loop), 0);
+	CHECK_INT(holds_new(g.loop, 8, on_flushed, &g, &t), 0);
+	hold(t, 1, 7, true, true, 10000);
+	hold(t, 2, 7, true, true, 10000);
+	hold(t, 3, 7, false, false, 10000);
+
+	test_case("held: a client that asks again finds its reply waiting");
+	CHECK_INT(again(t, 1, 7, true), HOLD_SAME);
+	CHECK_INT(again(t, 1, 7, true), HOLD_SAME);
+	test_case("held: others, and replies that wait for other reasons, are not meant");
+	CHECK_INT(again(t, 9, 7, true), HOLD_NONE);
+	CHECK_INT(again(t, 3, 7, false), HOLD_NONE);
+	CHECK_INT(holds_count(t), 3);
+	test_case("held: one that begins anew has given the exchange before up");
+	CHECK_INT(again(t, 1, 8, true), HOLD_DROPPED);
+	CHECK_INT(again(t, 1, 8, true), HOLD_NONE);
+	CHECK_INT(holds_count(t), 2);
+	test_case("held: the offer is not the boot server's answer, even with one xid");
+	hold(t, 1, 7, false, true, 10000);
+	CHECK_INT(again(t, 1, 7, true), HOLD_DROPPED);
+	CHECK_INT(holds_count(t), 2);
+	test_case("held: at the end those of handlerd leave at once, the others wait on");
+	hold(t, 4, 7, true, true, 10000);
+	holds_flush(t);
+	CHECK_INT(g.n, 2);
+	CHECK_INT(holds_count(t), 1);
+	CHECK_INT(again(t, 2, 7, true), HOLD_NONE);
+	CHECK_INT(again(t, 4, 7, true), HOLD_NONE);
+	holds_free(t);
+	loop_free(g.loop);
+}
+
 struct counts {
 	uint64_t a, b;
 };
@@ -97,6 +169,7 @@ int
 main(void)
 {
 	test_holds();
+	test_again();
 	test_drops();
 	return test_end();
 }
