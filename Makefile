@@ -58,11 +58,11 @@ handlerd_PURE := boots services decide script record identity index texts machin
 	token_conf loops breaker ws_cache ws ws_bootferry ws_pixiecore ws_decode entry entry_conf \
 	firmware styles styles_dump \
 	names script_params script_entry script_menu pattern rules rules_conf policy policy_conf judge \
-	decide_offer decide_boot explain told extra selftest
+	decide_offer decide_boot explain told extra selftest transfers
 handlerd_EDGE := conf journal sql store store_query store_schema store_machines inventory \
 	catalogue watch control control_machines control_dhcp quirks handlerd spawner worker workers keyring probe \
 	webservice_conf ws_client ws_reports webservice notes folders lookup gather sources inquire reload \
-	recall report control_decide rivalry guard control_quirks
+	recall report control_decide rivalry guard control_quirks control_transfers
 
 httpsbootd_PURE := route range httpdate filehead tls_failure expiry
 httpsbootd_EDGE := conf tls_chain tls_tickets tls_settings certificates tls exchange serve httpsbootd
@@ -76,7 +76,7 @@ ferryctl_PURE := dhcp_options_plan dhcp_options_kea dhcp_options_isc dhcp_option
 	emulate emulate_offer emulate_judge emulate_pxe emulate_ipxe
 ferryctl_EDGE := client table show machines publish images fetch loaders ca script capture \
 	decide explain rivals dhcp_options segment doctor doctor_clients doctor_judge doctor_print \
-	quirks
+	quirks transfers
 
 PROGRAMS := $(DAEMONS) ferryctl
 

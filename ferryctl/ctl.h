@@ -56,6 +56,7 @@ int ctl_print_json(json_t *v);
 /* The commands: argv[0] is the command's own name. */
 int cmd_status(const struct ctl *c, int argc, char *argv[]);
 int cmd_boots(const struct ctl *c, int argc, char *argv[]);
+int cmd_transfers(const struct ctl *c, int argc, char *argv[]);
 int cmd_machines(const struct ctl *c, int argc, char *argv[]);
 int cmd_images(const struct ctl *c, int argc, char *argv[]);
 int cmd_loaders(const struct ctl *c, int argc, char *argv[]);

@@ -15,6 +15,8 @@ static const struct {
 	{ "status", cmd_status,
 	    "what handlerd and the front daemons are doing, and what is wrong" },
 	{ "boots", cmd_boots, "list | show ID | watch: the boots and their timelines" },
+	{ "transfers", cmd_transfers,
+	    "[--watch]: the files under way, to whom, how far and how fast" },
 	{ "machines", cmd_machines,
 	    "list | show | duplicates | merge | split | identify: the machines that were seen" },
 	{ "explain", cmd_explain, "MACHINE: what it would get now, who decides that and why" },

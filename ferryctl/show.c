@@ -230,6 +230,24 @@ cmd_status(const struct ctl *c, int argc, char *argv[])
 	printf("boots    %lld under way, %lld kept; %lld machines\n",
 	    (long long)member_int(s, "open_boots"), (long long)member_int(kept, "boots"),
 	    (long long)member_int(kept, "machines"));
+static void
+print_transfers(const json_t *t)
+{
+	const json_t *failures = json_object_get(t, "failures"), *f;
+	size_t i;
+
+	printf("carried  %lld transfers, %lld failed, %lld under way\n",
+	    (long long)member_int(t, "finished"), (long long)member_int(t, "failed"),
+	    (long long)member_int(t, "running"));
+	json_array_foreach(failures, i, f)
+	{
+		char *reason = table_safe(member_text(f, "reason"));
+
+		printf("  failed %6lld  %s\n", (long long)member_int(f, "count"), reason);
+		free(reason);
+	}
+}
+
 	printf("decided  %lld requests; store: %lld records, %lld lost\n",
 	    (long long)member_int(s, "decisions"), (long long)member_int(store, "records"),
 	    (long long)member_int(store, "lost"));
@@ -265,6 +283,7 @@ list_boots(const struct ctl *c, int argc, char *argv[])
 		return ctl_print_json(list);
 	table_init(&t, headings);
 	json_array_foreach(list, i, b)
+	print_transfers(json_object_get(s, "transfers"));
 	{
 		char time[32];
 
@@ -348,6 +367,36 @@ show_boot(const struct ctl *c, int argc, char *argv[])
 		snprintf(at, sizeof(at), "%+9.3f s", s);
 		describe_entry(e, details, sizeof(details));
 		table_add(&t, (const char *const[]){
+/* A boot's transfers under way. */
+static void
+print_running(const json_t *transfers)
+{
+	const json_t *x;
+	size_t i;
+
+	json_array_foreach(transfers, i, x)
+	{
+		int64_t size = member_int(x, "size"), bytes = member_int(x, "bytes");
+		char *file = table_safe(member_text(x, "file")), text[32], all[32];
+
+		printf("%sunder way: %s by %s, %s", i == 0 ? "\n" : "", file, member_text(x, "via"),
+		    format_bytes((uint64_t)bytes, text));
+		free(file);
+		if (size > 0)
+			printf(" of %s (%.0f %%)", format_bytes((uint64_t)size, all),
+			    (double)bytes * 100 / (double)size);
+		if (member_int(x, "bytes_per_s") > 0)
+			printf(", %.1f MB/s", (double)member_int(x, "bytes_per_s") / 1e6);
+		if (member_int(x, "blksize") > 0)
+			printf(", blksize %lld windowsize %lld",
+			    (long long)member_int(x, "blksize"),
+			    (long long)member_int(x, "windowsize"));
+		if (member_int(x, "retransmits") > 0)
+			printf(", retransmits %lld", (long long)member_int(x, "retransmits"));
+		putchar('\n');
+	}
+}
+
 				  at, member_text(e, "kind"), member_text(e, "via"), details });
 	}
 	table_print(&t, "nothing was noted");
@@ -383,6 +432,7 @@ cmd_boots(const struct ctl *c, int argc, char *argv[])
 {
 	if (argc == 1 || strcmp(argv[1], "list") == 0)
 		return list_boots(c, argc - (argc > 1), argv + (argc > 1));
+	print_running(json_object_get(b, "transfers"));
 	if (strcmp(argv[1], "show") == 0)
 		return show_boot(c, argc - 1, argv + 1);
 	if (strcmp(argv[1], "watch") == 0 && argc == 2)

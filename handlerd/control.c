@@ -4,6 +4,7 @@
 #include "handlerd/control_dhcp.h"
 #include "handlerd/control_machines.h"
 #include "handlerd/control_quirks.h"
+#include "handlerd/control_transfers.h"
 #include "handlerd/guard.h"
 
 #include <string.h>
@@ -146,7 +147,7 @@ rpc_status(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_er
 	}
 	return json_pack("{s:s, s:s, s:i, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o,"
 			 " s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I, s:I},"
-			 " s:o?, s:o, s:o, s:o, s:o, s:o}",
+			 " s:o?, s:o, s:o, s:o, s:o, s:o, s:o}",
 	    "daemon", "handlerd", "version", BOOTFERRY_VERSION, "pid", (int)getpid(), "started_ms",
 	    (json_int_t)h->started_ms, "now_ms", (json_int_t)now_ms, "mode",
 	    mode_name((enum mode)h->policy->conf.mode), "root", h->conf->root, "loaders",
@@ -161,7 +162,8 @@ rpc_status(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_er
 	    (json_int_t)store.failures, "waiting_bytes", (json_int_t)store.waiting, "kept",
 	    store_count(h->store), "services", services, "problems", find_problems(h, now_ms),
 	    "deciding", dump_deciding(h), "sources", sources_status(h->sources), "targets",
-	    h->prober != NULL ? prober_status(h->prober) : json_array());
+	    h->prober != NULL ? prober_status(h->prober) : json_array(), "transfers",
+	    control_transfers_counts(h));
 }
 
 static json_t *
@@ -215,6 +217,8 @@ rpc_boots_watch(void *arg, struct rpc_conn *conn, const json_t *params, struct r
 
 static json_t *
 rpc_machines_list(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
+	if (boot != NULL)
+		json_object_set_new(boot, "transfers", control_boot_transfers(h, n));
 {
 	struct handlerd *h = arg;
 	int64_t limit;
@@ -292,7 +296,10 @@ const struct rpc_method handlerd_methods[] = {
 	{ "status", rpc_status, "",
 	    "this handlerd, the front daemons that it knows, and what is wrong" },
 	{ "boots.list", rpc_boots_list, "limit?, machine?", "boots, newest first" },
-	{ "boots.show", rpc_boots_show, "id", "one boot with its timeline" },
+	{ "boots.show", rpc_boots_show, "id",
+	    "one boot with its timeline and its transfers under way" },
+	{ "transfers", rpc_transfers, "limit?",
+	    "the transfers under way, the one heard of last first" },
 	{ "boots.watch", rpc_boots_watch, "",
 	    "from now on, each new line of a timeline as a notification \"entry\"" },
 	{ "machines.list", rpc_machines_list, "limit?", "machines, last seen first" },

@@ -48,11 +48,39 @@ on_round(void *arg)
 }
 
 static void
+/* The last that was heard of a transfer, whose end nobody told. */
+static void
+on_transfer_forgotten(void *arg, const struct running *r)
+{
+	struct handlerd *h = arg;
+	uint64_t ms = r->heard_ms - r->began_ms;
+	struct entry_record e = {
+		.at_ms = r->heard_ms,
+		.kind = slice_str(event_kind_name(EVENT_TRANSFER_PROGRESS)),
+		.via = r->via,
+		.mac = r->mac,
+		.address = r->address,
+		.subnet = slice_str(r->subnet),
+		.file = slice_str(r->file),
+		.bytes = r->bytes,
+		.duration_ms = ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms,
+		.blksize = r->blksize,
+		.windowsize = r->windowsize,
+		.retransmits = r->retransmits,
+		.text = slice_str("nothing more was heard of it"),
+	};
+
+	if (r->progressed &&
+	    notes_entry(&h->notes, boots_find(h->boots, r->boot), &e, wall_clock_ms()) < 0)
+		log_peer_warn("store: it is too far behind, a record is lost");
+}
+
 on_repeats(void *arg)
 {
 	struct handlerd *h = arg;
 
 	notes_repeats(&h->notes);
+	transfers_expire(h->transfers, wall_clock_ms(), on_transfer_forgotten, h);
 	(void)loop_timer_set(h->loop, &h->repeats_timer, BOOT_REPEAT_MS / NOTES_PARTS);
 }
 
@@ -121,6 +149,14 @@ note_transfer(struct handlerd *h, const struct boot *b, const struct boot_event 
 }
 
 static bool
+static void
+list_transfer(struct handlerd *h, uint64_t origin, const struct boot *b, const struct boot_event *e,
+    uint64_t now_ms)
+{
+	transfers_note(
+	    h->transfers, origin, e, b != NULL ? b->id : 0, b != NULL ? &b->mac : &e->mac, now_ms);
+}
+
 on_event(void *arg, uint64_t origin, const struct boot_event *e)
 {
 	struct handlerd *h = arg;
@@ -145,6 +181,11 @@ on_event(void *arg, uint64_t origin, const struct boot_event *e)
 	}
 	b = boots_for_event(h->boots, e, now_ms);
 	if (b != NULL)
+	if (e->kind == EVENT_TRANSFER_PROGRESS) { /* timelines are spared it */
+		h->origins[place].seq = e->seq;
+		list_transfer(h, origin, b, e, now_ms);
+		return true;
+	}
 		notes_boot(&h->notes, b);
 	entry = (struct entry_record){
 		.at_ms = e->at_ms,
@@ -168,6 +209,7 @@ on_event(void *arg, uint64_t origin, const struct boot_event *e)
 		return false;
 	h->origins[place].seq = e->seq;
 	if (b != NULL)
+	list_transfer(h, origin, b, e, now_ms);
 		note_transfer(h, b, e);
 	if (b != NULL && e->kind == EVENT_TRANSFER_FINISHED)
 		guard_fetched(h, b, e->file);
@@ -485,6 +527,8 @@ open_rest(struct handlerd *h)
 	if (rc == 0)
 		rc = spawner_attach(h->spawner, h->loop);
 	if (rc == 0)
+	if (rc == 0)
+		rc = transfers_new(TRANSFERS_MAX, &h->transfers);
 		rc = sources_new(h->loop, h->spawner, &h->sources);
 	if (rc == 0)
 		rc = reload_first(h);
@@ -561,3 +605,4 @@ handlerd_close(struct handlerd *h)
 	free(h->room);
 	free(h);
 }
+	transfers_free(h->transfers);

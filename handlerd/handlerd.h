@@ -23,6 +23,7 @@
 #include "handlerd/services.h"
 #include "handlerd/sources.h"
 #include "handlerd/told.h"
+#include "handlerd/transfers.h"
 
 #include <time.h>
 
@@ -100,6 +101,7 @@ struct handlerd {
 	uint64_t started_ms;
 	uint64_t decisions;
 	uint64_t repeated_events;
+	struct transfers *transfers;
 	struct selftest selftest;
 	uint64_t by_reason[REASONS];
 	struct told strange_archs; /* models whose architecture nobody knows */

@@ -206,6 +206,8 @@ report_transfer(struct exchange *x, enum event_kind kind, const char *text)
 		.subnet = slice_str(x->worker->instance),
 		.file = slice_str(x->path),
 		.text = slice_str(text),
+		.transfer = x->number,
+		.size = x->bytes,
 	};
 
 	if (kind == EVENT_TRANSFER_BEGAN)
@@ -286,8 +288,10 @@ send_file(struct exchange *x)
 	put_file_head(response, &head);
 	memcpy(x->path, f.path, sizeof(x->path));
 	x->transfer = !x->head && (head.status == FILEHEAD_WHOLE || head.status == FILEHEAD_PART);
-	if (x->transfer)
+	if (x->transfer) {
+		x->number = ++x->worker->transfers;
 		report_transfer(x, EVENT_TRANSFER_BEGAN, "");
+	}
 	return queue(x, head.status,
 	    head.status == FILEHEAD_NOT_MODIFIED ? NULL : media_type(x->path), response);
 }

@@ -49,9 +49,10 @@ struct exchange {
 	char text[256];
 
 	unsigned status;
-	uint64_t bytes; /* that are to be sent */
-	bool transfer;  /* of a file: it is reported */
-	char target[];  /* the request's, as it came */
+	uint64_t bytes;  /* that are to be sent */
+	bool transfer;   /* of a file: it is reported, */
+	uint64_t number; /* under this number of its worker's */
+	char target[];   /* the request's, as it came */
 };
 
 /* A listening socket. */
@@ -74,6 +75,7 @@ struct worker {
 	struct tls_noise noise;
 	struct MHD_Daemon *mhd;
 	struct exchange *exchanges;
+	uint64_t transfers; /* begun so far */
 	struct loop_fd mhd_lf, command_lf;
 	struct listener listeners[LISTENERS_MAX];
 	size_t nlisteners;
