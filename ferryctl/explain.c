@@ -24,7 +24,7 @@ static void
 print_answer(const json_t *o)
 {
 	static const char *const keys[] = { "action", "rule", "reason", "style", "server", "file",
-		"entry", "text", "loader_why", "style_why", "style_words", "model" };
+		"entry", "text", "loader_why", "style_why", "style_words", "model", "delay_why" };
 
 	for (size_t i = 0; i < NITEMS(keys); i++) {
 		char *safe;
@@ -33,6 +33,13 @@ print_answer(const json_t *o)
 			continue;
 		safe = table_safe(member_text(o, keys[i]));
 		printf("  %-10s  %s\n", keys[i], safe);
+		free(safe);
+	}
+	if (member_int(o, "tftpd_load") != 0) {
+		char *safe = table_safe(member_text(o, "tftpd_subnet"));
+
+		printf("  %-10s  tftpd of subnet %s is at %.1f %%\n", "load", safe,
+		    (double)member_int(o, "tftpd_load") / 10);
 		free(safe);
 	}
 }

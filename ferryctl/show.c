@@ -44,7 +44,7 @@ static void
 print_services(const json_t *services, uint64_t now_ms)
 {
 	static const char *const headings[] = { "DAEMON", "SUBNET", "ADDRESS", "PORT", "HTTP",
-		"VERSION", "SEEN", NULL };
+		"LOAD", "VERSION", "SEEN", NULL };
 	const json_t *s;
 	struct table t;
 	size_t i;
@@ -52,17 +52,22 @@ print_services(const json_t *services, uint64_t now_ms)
 	table_init(&t, headings);
 	json_array_foreach(services, i, s)
 	{
-		char port[16], http[16], age[32];
+		char port[16], http[16], age[32], percent[16] = "-";
 		const char *address = member_text(s, "name");
+		const json_t *load = json_object_get(s, "load");
 
 		snprintf(port, sizeof(port), "%d", (int)member_int(s, "port"));
 		snprintf(http, sizeof(http), "%d", (int)member_int(s, "http_port"));
 		if (address[0] == '\0')
 			address = member_text(s, "address");
+		if (load != NULL)
+			snprintf(percent, sizeof(percent), "%.1f %%",
+			    (double)member_int(load, "permille") / 10);
 		table_add(
 		    &t, (const char *const[]){ member_text(s, "daemon"), member_text(s, "subnet"),
 			    address[0] != '\0' ? address : "(as asked)", port,
-			    member_int(s, "http_port") != 0 ? http : "-", member_text(s, "version"),
+			    member_int(s, "http_port") != 0 ? http : "-", percent,
+			    member_text(s, "version"),
 			    json_is_true(json_object_get(s, "alive"))
 				? "now"
 				: format_age((uint64_t)member_int(s, "seen_ms"), now_ms, age) });
@@ -87,6 +92,32 @@ print_certificates(const json_t *services, uint64_t now_ms)
 		printf("certificate of subnet %s: %s %s, %lld days\n", member_text(s, "subnet"),
 		    ms > now_ms ? "until" : "expired", format_time(ms, time),
 		    (long long)(((int64_t)ms - (int64_t)now_ms) / (24 * 3600 * 1000LL)));
+	}
+}
+
+/* The loads of tftpd that offers wait for, in words. */
+static void
+print_loads(const json_t *services)
+{
+	const json_t *s;
+	size_t i;
+
+	json_array_foreach(services, i, s)
+	{
+		const json_t *l = json_object_get(s, "load");
+		char *subnet, bytes[32];
+
+		if (!json_is_true(json_object_get(l, "admitting")))
+			continue;
+		subnet = table_safe(member_text(s, "subnet"));
+		printf("offers wait for tftpd of subnet %s: %lld of %lld transfers, %s/s, %.1f %% "
+		       "of the blocks sent again, %lld blocks in the queue\n",
+		    subnet, (long long)member_int(l, "transfers"),
+		    (long long)member_int(l, "max_transfers"),
+		    format_bytes((uint64_t)member_int(l, "bytes_per_s"), bytes),
+		    (double)member_int(l, "retransmit_permille") / 10,
+		    (long long)member_int(l, "queue_blocks"));
+		free(subnet);
 	}
 }
 
@@ -199,6 +230,24 @@ print_front(const json_t *s)
 	}
 }
 
+static void
+print_transfers(const json_t *t)
+{
+	const json_t *failures = json_object_get(t, "failures"), *f;
+	size_t i;
+
+	printf("carried  %lld transfers, %lld failed, %lld under way; %lld offers were delayed\n",
+	    (long long)member_int(t, "finished"), (long long)member_int(t, "failed"),
+	    (long long)member_int(t, "running"), (long long)member_int(t, "offers_delayed"));
+	json_array_foreach(failures, i, f)
+	{
+		char *reason = table_safe(member_text(f, "reason"));
+
+		printf("  failed %6lld  %s\n", (long long)member_int(f, "count"), reason);
+		free(reason);
+	}
+}
+
 int
 cmd_status(const struct ctl *c, int argc, char *argv[])
 {
@@ -230,30 +279,14 @@ cmd_status(const struct ctl *c, int argc, char *argv[])
 	printf("boots    %lld under way, %lld kept; %lld machines\n",
 	    (long long)member_int(s, "open_boots"), (long long)member_int(kept, "boots"),
 	    (long long)member_int(kept, "machines"));
-static void
-print_transfers(const json_t *t)
-{
-	const json_t *failures = json_object_get(t, "failures"), *f;
-	size_t i;
-
-	printf("carried  %lld transfers, %lld failed, %lld under way\n",
-	    (long long)member_int(t, "finished"), (long long)member_int(t, "failed"),
-	    (long long)member_int(t, "running"));
-	json_array_foreach(failures, i, f)
-	{
-		char *reason = table_safe(member_text(f, "reason"));
-
-		printf("  failed %6lld  %s\n", (long long)member_int(f, "count"), reason);
-		free(reason);
-	}
-}
-
 	printf("decided  %lld requests; store: %lld records, %lld lost\n",
 	    (long long)member_int(s, "decisions"), (long long)member_int(store, "records"),
 	    (long long)member_int(store, "lost"));
+	print_transfers(json_object_get(s, "transfers"));
 	printf("\n");
 	print_services(json_object_get(s, "services"), (uint64_t)member_int(s, "now_ms"));
 	print_certificates(json_object_get(s, "services"), (uint64_t)member_int(s, "now_ms"));
+	print_loads(json_object_get(s, "services"));
 	print_drops(json_object_get(s, "services"));
 	problems = json_object_get(s, "problems");
 	json_array_foreach(problems, i, problem)
@@ -283,7 +316,6 @@ list_boots(const struct ctl *c, int argc, char *argv[])
 		return ctl_print_json(list);
 	table_init(&t, headings);
 	json_array_foreach(list, i, b)
-	print_transfers(json_object_get(s, "transfers"));
 	{
 		char time[32];
 
@@ -335,6 +367,36 @@ describe_entry(const json_t *e, char *buf, size_t size)
 	buf[used] = '\0';
 }
 
+/* A boot's transfers under way. */
+static void
+print_running(const json_t *transfers)
+{
+	const json_t *x;
+	size_t i;
+
+	json_array_foreach(transfers, i, x)
+	{
+		int64_t size = member_int(x, "size"), bytes = member_int(x, "bytes");
+		char *file = table_safe(member_text(x, "file")), text[32], all[32];
+
+		printf("%sunder way: %s by %s, %s", i == 0 ? "\n" : "", file, member_text(x, "via"),
+		    format_bytes((uint64_t)bytes, text));
+		free(file);
+		if (size > 0)
+			printf(" of %s (%.0f %%)", format_bytes((uint64_t)size, all),
+			    (double)bytes * 100 / (double)size);
+		if (member_int(x, "bytes_per_s") > 0)
+			printf(", %.1f MB/s", (double)member_int(x, "bytes_per_s") / 1e6);
+		if (member_int(x, "blksize") > 0)
+			printf(", blksize %lld windowsize %lld",
+			    (long long)member_int(x, "blksize"),
+			    (long long)member_int(x, "windowsize"));
+		if (member_int(x, "retransmits") > 0)
+			printf(", retransmits %lld", (long long)member_int(x, "retransmits"));
+		putchar('\n');
+	}
+}
+
 static int
 show_boot(const struct ctl *c, int argc, char *argv[])
 {
@@ -367,39 +429,10 @@ show_boot(const struct ctl *c, int argc, char *argv[])
 		snprintf(at, sizeof(at), "%+9.3f s", s);
 		describe_entry(e, details, sizeof(details));
 		table_add(&t, (const char *const[]){
-/* A boot's transfers under way. */
-static void
-print_running(const json_t *transfers)
-{
-	const json_t *x;
-	size_t i;
-
-	json_array_foreach(transfers, i, x)
-	{
-		int64_t size = member_int(x, "size"), bytes = member_int(x, "bytes");
-		char *file = table_safe(member_text(x, "file")), text[32], all[32];
-
-		printf("%sunder way: %s by %s, %s", i == 0 ? "\n" : "", file, member_text(x, "via"),
-		    format_bytes((uint64_t)bytes, text));
-		free(file);
-		if (size > 0)
-			printf(" of %s (%.0f %%)", format_bytes((uint64_t)size, all),
-			    (double)bytes * 100 / (double)size);
-		if (member_int(x, "bytes_per_s") > 0)
-			printf(", %.1f MB/s", (double)member_int(x, "bytes_per_s") / 1e6);
-		if (member_int(x, "blksize") > 0)
-			printf(", blksize %lld windowsize %lld",
-			    (long long)member_int(x, "blksize"),
-			    (long long)member_int(x, "windowsize"));
-		if (member_int(x, "retransmits") > 0)
-			printf(", retransmits %lld", (long long)member_int(x, "retransmits"));
-		putchar('\n');
-	}
-}
-
 				  at, member_text(e, "kind"), member_text(e, "via"), details });
 	}
 	table_print(&t, "nothing was noted");
+	print_running(json_object_get(b, "transfers"));
 	json_decref(b);
 	return CTL_OK;
 }
@@ -432,7 +465,6 @@ cmd_boots(const struct ctl *c, int argc, char *argv[])
 {
 	if (argc == 1 || strcmp(argv[1], "list") == 0)
 		return list_boots(c, argc - (argc > 1), argv + (argc > 1));
-	print_running(json_object_get(b, "transfers"));
 	if (strcmp(argv[1], "show") == 0)
 		return show_boot(c, argc - 1, argv + 1);
 	if (strcmp(argv[1], "watch") == 0 && argc == 2)

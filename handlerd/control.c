@@ -42,18 +42,35 @@ get_name(const json_t *params, const char *key, struct rpc_error *error)
 	return s;
 }
 
+/* What a tftpd carries; NULL for others. */
+static json_t *
+dump_load(const struct service *s)
+{
+	const struct service_load *l = &s->load;
+
+	if (l->max_transfers == 0)
+		return NULL;
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "permille", (json_int_t)l->permille,
+	    "transfers", (json_int_t)l->transfers, "max_transfers", (json_int_t)l->max_transfers,
+	    "bytes_per_s", (json_int_t)l->bytes_per_s, "retransmit_permille",
+	    (json_int_t)l->retransmit_permille, "queue_blocks", (json_int_t)l->queue_blocks,
+	    "admitting", l->admitting);
+}
+
 static json_t *
 dump_service(const struct service *s, uint64_t now_ms)
 {
 	char ip[IP_STRLEN], ip6[IP_STRLEN];
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:I, s:I, s:I, s:b, s:I, s:o}",
+	return json_pack(
+	    "{s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:I, s:I, s:I, s:b, s:I, s:o, s:o*}",
 	    "daemon", daemon_kind_name(s->daemon), "subnet", s->subnet, "address",
 	    ip_format(&s->address, ip), "address6", ip_format(&s->address6, ip6), "port", s->port,
 	    "http_port", s->http_port, "name", s->host_name, "version", s->version, "pid",
 	    (json_int_t)s->pid, "started_ms", (json_int_t)s->started_ms, "seen_ms",
 	    (json_int_t)s->seen_ms, "alive", service_is_alive(s, now_ms), "certificate_ms",
-	    (json_int_t)s->certificate_ms, "counters", counters_parse(slice_str(s->counters)));
+	    (json_int_t)s->certificate_ms, "counters", counters_parse(slice_str(s->counters)),
+	    "load", dump_load(s));
 }
 
 /* What keeps machines from booting, in words. */
@@ -202,6 +219,8 @@ rpc_boots_show(void *arg, struct rpc_conn *conn, const json_t *params, struct rp
 	if (id == NULL)
 		return NULL;
 	boot = boot_id_parse(slice_str(id), &n) == 0 ? store_show_boot(h->store, n) : NULL;
+	if (boot != NULL)
+		json_object_set_new(boot, "transfers", control_boot_transfers(h, n));
 	return boot != NULL ? boot : rpc_fail(error, RPC_NOT_FOUND, "there is no boot \"%s\"", id);
 }
 
@@ -217,8 +236,6 @@ rpc_boots_watch(void *arg, struct rpc_conn *conn, const json_t *params, struct r
 
 static json_t *
 rpc_machines_list(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
-	if (boot != NULL)
-		json_object_set_new(boot, "transfers", control_boot_transfers(h, n));
 {
 	struct handlerd *h = arg;
 	int64_t limit;

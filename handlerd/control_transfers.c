@@ -74,7 +74,8 @@ control_transfers_counts(const struct handlerd *h)
 		json_array_append_new(failures,
 		    json_pack("{s:o, s:I}", "reason", json_text(slice_str(s.failures[i].words)),
 			"count", (json_int_t)s.failures[i].n));
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}", "running",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "offers_delayed",
+	    (json_int_t)h->offers_delayed, "admissions", (json_int_t)h->admissions, "running",
 	    (json_int_t)s.running, "finished", (json_int_t)s.finished, "failed",
 	    (json_int_t)s.failed, "forgotten", (json_int_t)s.forgotten, "pushed",
 	    (json_int_t)s.pushed, "failures", failures);

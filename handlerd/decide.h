@@ -86,6 +86,8 @@ struct facts {
 	struct web web;
 	struct ipaddr tftp;     /* none: the answering daemon's own address */
 	bool tftp_other_family; /* it has no address of the client's IP version */
+	uint32_t tftp_load;     /* permille of what it can carry */
+	struct slice tftp_subnet;
 	const struct target_health *health;
 	struct referral_self self;
 	/* the machine and its boot */
@@ -132,6 +134,7 @@ struct decision {
 	/* of an offer of a loader: why in this style, and which one is the default */
 	enum style_why style_why;
 	enum offer_style style_first;
+	struct slice delay_words;   /* why the offer waits, if it does */
 	char entry[IMAGE_NAME_MAX]; /* the entry that this boot is about, or "" */
 };
 

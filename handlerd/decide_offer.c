@@ -2,6 +2,7 @@
 #include "handlerd/decision.h"
 
 #include "common/pxe.h"
+#include "handlerd/admission.h"
 #include "handlerd/extra.h"
 
 #include <string.h>
@@ -177,6 +178,23 @@ choose_style(const struct deciding *d, enum offer_style fixed, bool by_rule)
 	    f->styles, &f->subject.mac, http, f->firmware, list, n, f->now_ms, &out->style_why)];
 }
 
+/* Firmware that is about to load from a tftpd that has its hands full waits a little. */
+static void
+delay_offer(const struct deciding *d)
+{
+	const struct facts *f = d->facts;
+	uint32_t from = (uint32_t)d->policy->conf.admission_permille;
+	size_t start = d->scratch->used;
+
+	if (from == 0 || f->tftp_load < from)
+		return;
+	d->a->delay_ms = admission_delay_ms(f->tftp_load, from, d->r, f->subject.cpu);
+	if (d->a->delay_ms == 0)
+		return;
+	admission_words(d->scratch, d->a->delay_ms, f->tftp_subnet, f->tftp_load);
+	(void)answer_take(d, start, &d->out->delay_words);
+}
+
 static void
 offer_path(const struct deciding *d, const struct loader *l, enum offer_style style)
 {
@@ -190,6 +208,7 @@ offer_path(const struct deciding *d, const struct loader *l, enum offer_style st
 	}
 	d->a->server = d->facts->tftp;
 	offer(d, style, slice_str(l->path), reason);
+	delay_offer(d);
 }
 
 /*

@@ -160,6 +160,14 @@ explain_decision(const struct boot_request *r, const struct policy *policy,
 	if ((d->effects & EFFECT_LOADER) != 0)
 		set_name(o, "loader_why", adapt_reason_name(d->loader_why));
 	explain_style(o, facts, d);
+	if (facts->tftp_load != 0) {
+		json_object_set_new(o, "tftpd_load", json_integer(facts->tftp_load));
+		set_text(o, "tftpd_subnet", facts->tftp_subnet);
+	}
+	if (a->delay_ms != 0) {
+		json_object_set_new(o, "delay_ms", json_integer(a->delay_ms));
+		set_text(o, "delay_why", d->delay_words);
+	}
 	set_message(o, a);
 	json_object_set_new(o, "asks", explain_need(d->need));
 	json_object_set_new(o, "policy", json_integer((json_int_t)policy->number));

@@ -463,6 +463,10 @@ gather(struct handlerd *h, const struct boot_request *r, const struct boot *b,
 	};
 	f->loop_until_ms =
 	    loops_held_until(h->loops, b != NULL && r->mac.len == 0 ? &b->mac : &r->mac, now_ms);
+	if (tftp != NULL && tftp->load.permille != 0 && service_is_alive(tftp, now_ms)) {
+		f->tftp_load = tftp->load.permille;
+		f->tftp_subnet = slice_str(tftp->subnet);
+	}
 	f->tftp_other_family = tftp != NULL && service_address(tftp, family_of(r), &f->tftp) < 0;
 	gather_web(h, r, now_ms, room, &f->web);
 	gather_knowledge(h, b, now_ms, &f->machine);

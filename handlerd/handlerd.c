@@ -3,6 +3,7 @@
 
 #include "common/content.h"
 #include "common/log.h"
+#include "handlerd/admission.h"
 #include "handlerd/gather.h"
 #include "handlerd/guard.h"
 #include "handlerd/inquire.h"
@@ -47,7 +48,6 @@ on_round(void *arg)
 	h->notes.put_something = false;
 }
 
-static void
 /* The last that was heard of a transfer, whose end nobody told. */
 static void
 on_transfer_forgotten(void *arg, const struct running *r)
@@ -75,12 +75,13 @@ on_transfer_forgotten(void *arg, const struct running *r)
 		log_peer_warn("store: it is too far behind, a record is lost");
 }
 
+static void
 on_repeats(void *arg)
 {
 	struct handlerd *h = arg;
 
-	notes_repeats(&h->notes);
 	transfers_expire(h->transfers, wall_clock_ms(), on_transfer_forgotten, h);
+	notes_repeats(&h->notes);
 	(void)loop_timer_set(h->loop, &h->repeats_timer, BOOT_REPEAT_MS / NOTES_PARTS);
 }
 
@@ -148,7 +149,6 @@ note_transfer(struct handlerd *h, const struct boot *b, const struct boot_event 
 	report_transfer(h, b, e);
 }
 
-static bool
 static void
 list_transfer(struct handlerd *h, uint64_t origin, const struct boot *b, const struct boot_event *e,
     uint64_t now_ms)
@@ -157,6 +157,7 @@ list_transfer(struct handlerd *h, uint64_t origin, const struct boot *b, const s
 	    h->transfers, origin, e, b != NULL ? b->id : 0, b != NULL ? &b->mac : &e->mac, now_ms);
 }
 
+static bool
 on_event(void *arg, uint64_t origin, const struct boot_event *e)
 {
 	struct handlerd *h = arg;
@@ -180,12 +181,12 @@ on_event(void *arg, uint64_t origin, const struct boot_event *e)
 		return true;
 	}
 	b = boots_for_event(h->boots, e, now_ms);
-	if (b != NULL)
 	if (e->kind == EVENT_TRANSFER_PROGRESS) { /* timelines are spared it */
 		h->origins[place].seq = e->seq;
 		list_transfer(h, origin, b, e, now_ms);
 		return true;
 	}
+	if (b != NULL)
 		notes_boot(&h->notes, b);
 	entry = (struct entry_record){
 		.at_ms = e->at_ms,
@@ -208,12 +209,53 @@ on_event(void *arg, uint64_t origin, const struct boot_event *e)
 	if ((b != NULL || e->kind != EVENT_LEASE) && notes_entry(&h->notes, b, &entry, now_ms) < 0)
 		return false;
 	h->origins[place].seq = e->seq;
-	if (b != NULL)
 	list_transfer(h, origin, b, e, now_ms);
+	if (b != NULL)
 		note_transfer(h, b, e);
 	if (b != NULL && e->kind == EVENT_TRANSFER_FINISHED)
 		guard_fetched(h, b, e->file);
 	return true;
+}
+
+/* Told when it begins and when it ends, once a daemon: offers wait, or no longer do. */
+static void
+watch_loads(struct handlerd *h, uint64_t now_ms)
+{
+	uint32_t from = (uint32_t)h->policy->conf.admission_permille;
+	char subnet[LOG_QUOTE_SIZE], text[160];
+
+	for (size_t i = 0; i < h->services.n; i++) {
+		const struct service *s = &h->services.v[i];
+		struct entry_record e;
+		enum load_change change;
+
+		if (s->origin == 0 || s->daemon != DAEMON_TFTPD)
+			continue;
+		change = services_admission(&h->services, i, from, ADMISSION_SLACK, now_ms);
+		if (change == LOAD_SAME)
+			continue;
+		h->admissions += change == LOAD_HIGH;
+		(void)snprintf(text, sizeof(text),
+		    "tftpd is at %u.%u %%, with %u of %u transfers: offers %s",
+		    s->load.permille / 10, s->load.permille % 10, s->load.transfers,
+		    s->load.max_transfers,
+		    change == LOAD_HIGH ? "wait, as offers.admission says" : "no longer wait");
+		if (!service_is_alive(s, now_ms))
+			(void)snprintf(text, sizeof(text),
+			    "tftpd is not heard of any more: offers no longer wait for it");
+		(change == LOAD_HIGH ? log_warnx : log_info)(
+		    "admission subnet=%s: %s", log_quote(slice_str(s->subnet), subnet), text);
+		e = (struct entry_record){
+			.at_ms = now_ms,
+			.kind =
+			    slice_str(change == LOAD_HIGH ? "admission-began" : "admission-ended"),
+			.subnet = slice_str(s->subnet),
+			.address = s->address,
+			.text = slice_str(text),
+		};
+		if (notes_entry(&h->notes, NULL, &e, now_ms) < 0)
+			log_peer_warn("store: it is too far behind, a record is lost");
+	}
 }
 
 static void
@@ -222,7 +264,14 @@ on_status(void *arg, uint64_t origin, const struct daemon_status *s)
 	struct handlerd *h = arg;
 	char subnet[LOG_QUOTE_SIZE], version[LOG_QUOTE_SIZE], ip[IP_STRLEN];
 
-	if (s->daemon == DAEMON_NONE || !services_note(&h->services, origin, s, wall_clock_ms()))
+	uint64_t now_ms = wall_clock_ms();
+	bool fresh;
+
+	if (s->daemon == DAEMON_NONE)
+		return;
+	fresh = services_note(&h->services, origin, s, now_ms);
+	watch_loads(h, now_ms);
+	if (!fresh)
 		return;
 	log_peer_info("service daemon=%s subnet=%s address=%s port=%u http_port=%u version=%s",
 	    daemon_kind_name(s->daemon), log_quote(s->subnet, subnet), ip_format(&s->address, ip),
@@ -476,6 +525,8 @@ open_tables(struct handlerd *h)
 	if (rc == 0)
 		rc = loops_new(GUARD_PLACES, hash_key, &h->loops);
 	if (rc == 0)
+		rc = transfers_new(TRANSFERS_MAX, &h->transfers);
+	if (rc == 0)
 		rc = rivalry_open(h);
 	if (rc == 0)
 		rc = quirks_open(h);
@@ -527,8 +578,6 @@ open_rest(struct handlerd *h)
 	if (rc == 0)
 		rc = spawner_attach(h->spawner, h->loop);
 	if (rc == 0)
-	if (rc == 0)
-		rc = transfers_new(TRANSFERS_MAX, &h->transfers);
 		rc = sources_new(h->loop, h->spawner, &h->sources);
 	if (rc == 0)
 		rc = reload_first(h);
@@ -596,6 +645,7 @@ handlerd_close(struct handlerd *h)
 	adapt_free(h->adapt);
 	rivalry_close(h);
 	loops_free(h->loops);
+	transfers_free(h->transfers);
 	styles_free(h->styles);
 	token_uses_free(h->token_uses);
 	keyring_close(h->keyring);
@@ -605,4 +655,3 @@ handlerd_close(struct handlerd *h)
 	free(h->room);
 	free(h);
 }
-	transfers_free(h->transfers);

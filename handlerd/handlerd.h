@@ -101,6 +101,8 @@ struct handlerd {
 	uint64_t started_ms;
 	uint64_t decisions;
 	uint64_t repeated_events;
+	uint64_t offers_delayed; /* by admission.h, */
+	uint64_t admissions;     /* and how often that began for a tftpd */
 	struct transfers *transfers;
 	struct selftest selftest;
 	uint64_t by_reason[REASONS];

@@ -509,7 +509,7 @@ note_request(struct inquiry *q, struct boot *b)
 	const struct boot_answer *a = &q->decision.answer;
 	const struct boot_request *r = &q->r;
 	bool dhcp = r->stage == STAGE_DISCOVER || r->stage == STAGE_BOOTSERVER;
-	char form[TEXT_MAX];
+	char form[TEXT_MAX], waits[TEXT_MAX];
 	struct entry_record e = {
 		.at_ms = wall_clock_ms(),
 		.kind = slice_str(boot_stage_name(r->stage)),
@@ -529,6 +529,11 @@ note_request(struct inquiry *q, struct boot *b)
 		            : a->text,
 	};
 
+	if (q->decision.delay_words.n > 0) {
+		(void)snprintf(waits, sizeof(waits), "%s, %.*s", boot_client_name(r->client),
+		    (int)q->decision.delay_words.n, (const char *)q->decision.delay_words.p);
+		e.text = slice_str(waits);
+	}
 	if (e.text.n > TEXT_MAX)
 		e.text.n = TEXT_MAX;
 	if (notes_entry(&q->h->notes, b, &e, e.at_ms) < 0)
@@ -566,6 +571,7 @@ write_down(struct inquiry *q)
 
 	q->h->decisions++;
 	q->h->by_reason[a->reason]++;
+	q->h->offers_delayed += a->delay_ms != 0;
 	if (b != NULL) {
 		enum boot_phase before = b->phase;
 

@@ -168,6 +168,15 @@ static const struct config_key offer_keys[] = {
 	    .help =
 		"whether firmware that comes back without having followed its offer gets one of "
 		"another style, and models of machines are learned from" },
+	{ .name = "admission",
+	    .type = CONFIG_INT,
+	    AT(admission_permille),
+	    .def = "700",
+	    .max = LOAD_FULL,
+	    .help = "load of a tftpd, in thousandths of what it can carry, from which firmware "
+		    "that is about to load from it gets its answers later, within the time that "
+		    "this kind of firmware waits for them ([tftp.md](tftp.md#load-and-admission)); "
+		    "0: never" },
 	{ 0 },
 };
 

@@ -31,7 +31,8 @@ selftest_covers(const struct selftest *t, const struct boot_event *e, uint64_t n
 void
 selftest_answer(unsigned need, struct boot_answer *a)
 {
-	a->boot = 0; /* the one that it was decided for is imagined */
+	a->boot = 0;     /* the one that it was decided for is imagined */
+	a->delay_ms = 0; /* nothing will be loaded */
 	if (need == 0)
 		return;
 	a->action = ACTION_IGNORE;

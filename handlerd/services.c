@@ -49,6 +49,7 @@ services_note(
 {
 	struct service *s = find_place(t, origin, status, now_ms);
 	bool fresh = s->origin != origin || !service_is_alive(s, now_ms);
+	bool admitting = s->load.admitting && is_same(s, status);
 	size_t place = (size_t)(s - t->v);
 
 	if (place >= t->n)
@@ -80,6 +81,15 @@ services_note(
 	(void)slice_copy(s->counters, sizeof(s->counters), status->counters);
 	(void)slice_copy(s->problem, sizeof(s->problem), status->problem);
 	s->certificate_ms = status->certificate_ms;
+	s->load = (struct service_load){
+		.transfers = status->transfers,
+		.max_transfers = status->max_transfers,
+		.bytes_per_s = status->bytes_per_s,
+		.retransmit_permille = status->retransmit_permille,
+		.queue_blocks = status->queue_blocks,
+		.permille = status->load_permille,
+		.admitting = admitting,
+	};
 	/* whole fingerprints only */
 	s->trust_n = status->trust.n > sizeof(s->trust) ? sizeof(s->trust) : status->trust.n;
 	s->trust_n -= s->trust_n % 32;
@@ -123,4 +133,19 @@ services_pick(
 		}
 	}
 	return best;
+}
+
+enum load_change
+services_admission(
+    struct services *t, size_t i, uint32_t from_permille, uint32_t slack, uint64_t now_ms)
+{
+	struct service *s = &t->v[i];
+	uint32_t load = service_is_alive(s, now_ms) ? s->load.permille : 0;
+	bool was = s->load.admitting;
+
+	if (!was)
+		s->load.admitting = from_permille != 0 && load >= from_permille;
+	else
+		s->load.admitting = from_permille != 0 && load + slack >= from_permille && load > 0;
+	return s->load.admitting == was ? LOAD_SAME : was ? LOAD_EASED : LOAD_HIGH;
 }

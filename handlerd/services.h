@@ -15,6 +15,14 @@
 #define SERVICE_COUNTERS  8192
 #define SERVICE_PROBLEM   512 /* bytes of words, with the NUL */
 
+/* What a tftpd carries, as struct daemon_status tells it. */
+struct service_load {
+	uint32_t transfers, max_transfers; /* the latter 0: it does not tell */
+	uint64_t bytes_per_s;
+	uint32_t retransmit_permille, queue_blocks, permille;
+	bool admitting; /* by services_admission(): offers wait for it now */
+};
+
 struct service {
 	uint64_t origin; /* of its messages; 0: free */
 	enum daemon_kind daemon;
@@ -30,6 +38,7 @@ struct service {
 	char counters[SERVICE_COUNTERS];
 	char problem[SERVICE_PROBLEM];
 	uint64_t certificate_ms; /* when the first of its certificates expires; 0: it has none */
+	struct service_load load;
 };
 
 struct services {
@@ -53,6 +62,20 @@ const struct service *services_pick(
  * -EAFNOSUPPORT if it only serves the other family.
  */
 int service_address(const struct service *s, uint8_t family, struct ipaddr *ret);
+
+/* What became of the daemons' loads. */
+enum load_change {
+	LOAD_SAME,
+	LOAD_HIGH, /* from now on offers wait, */
+	LOAD_EASED /* and no longer */
+};
+
+/*
+ * Keeps in mind whether offers wait for the daemon at place `i` by its load, the threshold (0:
+ * they never do) and the slack that it has to fall below that.  Dead ones carry nothing.
+ */
+enum load_change services_admission(
+    struct services *t, size_t i, uint32_t from_permille, uint32_t slack, uint64_t now_ms);
 
 bool service_is_alive(const struct service *s, uint64_t now_ms);
 

@@ -84,7 +84,7 @@ static const struct config_key keys[] = {
 	    .help =
 		"`compat` has what boot clients need: TLS 1.2 and 1.3, with DHE and plain RSA "
 		"key exchange besides ECDHE; `strict` is TLS 1.3, and of TLS 1.2 ECDHE with "
-	        "AES-GCM "
+		"AES-GCM "
 		"and ChaCha20 alone, which firmware of before 2025 and iPXE of before 2024 lack" },
 	{ .name = "ticket_rotation_s",
 	    .type = CONFIG_INT,

@@ -186,6 +186,7 @@ static void
 report_progress(struct session *s)
 {
 	uint64_t now_ms = loop_now_ms(s->w->thread.loop), ms = now_ms - s->told_ms;
+	uint64_t all_ms = now_ms - s->began_ms;
 	struct boot_event e;
 
 	if (!s->began || ms < PROGRESS_MS)
@@ -193,6 +194,7 @@ report_progress(struct session *s)
 	e = event_of(s, EVENT_TRANSFER_PROGRESS);
 	e.bytes = confirmed(s);
 	e.bytes_per_s = (e.bytes - s->told_bytes) * 1000 / ms;
+	e.duration_ms = all_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)all_ms;
 	s->told_ms = now_ms;
 	s->told_bytes = e.bytes;
 	bus_event(s->w->bus, &e);

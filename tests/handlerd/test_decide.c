@@ -327,6 +327,9 @@ test_offers(void)
 			CHECK(slice_is(
 			    d.answer.trust, (cases[i].known & BY_V6) != 0 ? "" : fingerprint));
 		}
+		/* nobody waits for a tftpd that has time */
+		CHECK_INT(d.answer.delay_ms, 0);
+		CHECK_INT(d.delay_words.n, 0);
 		/* the boot server step never answers otherwise than the offer */
 		r.stage = STAGE_BOOTSERVER;
 		run(&r, stock_policy(), &f, &again);
@@ -1741,10 +1744,64 @@ test_cpu(void)
 	CHECK_INT(request_cpu(&r, ARCH_UNKNOWN, ARCH_CPU_NONE), ARCH_CPU_X64);
 }
 
+/* Who waits for a tftpd that has its hands full, and that all else of the answer stays the same. */
+static void
+test_admission(void)
+{
+	static const struct {
+		const char *what;
+		enum ask ask;
+		const char *policy;
+		uint32_t load;
+		bool other_family;
+		bool waits;
+	} cases[] = {
+		{ "a BIOS ROM waits for its offer", ASK_BIOS, "{}", 1000, false, true },
+		{ "UEFI firmware waits its own time anyway", ASK_UEFI, "{}", 1000, false, false },
+		{ "and waits for the boot server's answer", ASK_4011, "{}", 1000, false, true },
+		{ "HTTP Boot loads nothing from tftpd", ASK_HTTP, "{}", 1000, false, false },
+		{ "iPXE has begun", ASK_IPXE, "{}", 1000, false, false },
+		{ "a file is no offer", ASK_FILE, "{}", 1000, false, false },
+		{ "below the threshold nobody waits", ASK_4011, "{}", 699, false, false },
+		{ "the threshold is the site's", ASK_4011, "{\"offers\": {\"admission\": 300}}",
+		    500, false, true },
+		{ "and 0 is never", ASK_4011, "{\"offers\": {\"admission\": 0}}", 1000, false,
+		    false },
+		{ "silence does not wait", ASK_4011, "{}", 1000, true, false },
+	};
+
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		struct policy *policy = stock_policy_of(cases[i].policy);
+		struct boot_request r = request_of(cases[i].ask);
+		struct facts f = facts_of(&r);
+		struct decision idle, busy;
+
+		test_case("admission: %s", cases[i].what);
+		f.web.http_port = 8060;
+		f.tftp_other_family = cases[i].other_family;
+		run(&r, policy, &f, &idle);
+		f.tftp_load = cases[i].load;
+		f.tftp_subnet = slice_str("lab");
+		run(&r, policy, &f, &busy);
+		CHECK_INT(idle.answer.delay_ms, 0);
+		CHECK((busy.answer.delay_ms > 0) == cases[i].waits);
+		CHECK((busy.delay_words.n > 0) == cases[i].waits);
+		if (cases[i].waits)
+			CHECK(holds(busy.delay_words, " ms: tftpd of subnet lab is at "));
+		CHECK_INT(busy.answer.action, idle.answer.action);
+		CHECK_INT(busy.answer.style, idle.answer.style);
+		CHECK_INT(busy.answer.reason, idle.answer.reason);
+		CHECK(slice_eq(busy.answer.file, idle.answer.file));
+		CHECK(slice_eq(busy.answer.text, idle.answer.text));
+		policy_unref(policy);
+	}
+}
+
 int
 main(void)
 {
 	test_offers();
+	test_admission();
 	test_unknown_arch();
 	test_boards();
 	test_actions();

@@ -133,5 +133,46 @@ main(void)
 	}
 	CHECK_INT(pick(DAEMON_TFTPD, "s511", 60600), 1511);
 	CHECK_INT(pick(DAEMON_HTTPSBOOTD, "lab", 60600), -1);
+	test_case("a load above the threshold is told once, and once when it is well below");
+	{
+		struct daemon_status busy = {
+			.daemon = DAEMON_TFTPD, .subnet = slice_str("busy"), .max_transfers = 10
+		};
+		static const struct {
+			uint32_t load;
+			enum load_change change;
+		} steps[] = {
+			{ 699, LOAD_SAME },
+			{ 700, LOAD_HIGH },
+			{ 1000, LOAD_SAME },
+			{ 650, LOAD_SAME },
+			{ 700, LOAD_SAME },
+			{ 599, LOAD_EASED },
+			{ 650, LOAD_SAME },
+			{ 800, LOAD_HIGH },
+		};
+		uint64_t now_ms = 500000;
+		size_t at = 0;
+
+		(void)services_note(&t, 77, &busy, now_ms);
+		while (t.v[at].origin != 77)
+			at++;
+		for (size_t i = 0; i < NITEMS(steps); i++) {
+			busy.load_permille = steps[i].load;
+			(void)services_note(&t, 77, &busy, now_ms);
+			CHECK_INT(services_admission(&t, at, 700, 100, now_ms), steps[i].change);
+			CHECK_INT(services_admission(&t, at, 700, 100, now_ms), LOAD_SAME);
+		}
+		test_case("a daemon that is gone carries nothing");
+		CHECK_INT(services_admission(&t, at, 700, 100, now_ms + SERVICE_ALIVE_MS + 1),
+		    LOAD_EASED);
+		test_case("and without a threshold nobody ever waits");
+		CHECK_INT(services_admission(&t, at, 0, 100, now_ms), LOAD_SAME);
+		test_case("a low threshold is left when there is nothing to carry");
+		CHECK_INT(services_admission(&t, at, 50, 100, now_ms), LOAD_HIGH);
+		busy.load_permille = 0;
+		(void)services_note(&t, 77, &busy, now_ms);
+		CHECK_INT(services_admission(&t, at, 50, 100, now_ms), LOAD_EASED);
+	}
 	return test_end();
 }
