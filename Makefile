@@ -64,8 +64,8 @@ handlerd_EDGE := conf journal sql store store_query store_schema store_machines 
 	webservice_conf ws_client ws_reports webservice notes folders lookup gather sources inquire reload \
 	recall report control_decide rivalry guard control_quirks control_transfers
 
-httpsbootd_PURE := route range httpdate filehead tls_failure expiry
-httpsbootd_EDGE := conf tls_chain tls_tickets tls_settings certificates tls exchange serve httpsbootd
+httpsbootd_PURE := route range httpdate filehead pace crowd tls_failure expiry
+httpsbootd_EDGE := conf tls_chain tls_tickets tls_settings certificates tls watch exchange serve httpsbootd
 
 DAEMONS := dhcpproxyd tftpd httpsbootd handlerd
 

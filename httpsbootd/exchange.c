@@ -22,11 +22,19 @@
 #include <unistd.h>
 
 /* What a request to handlerd may hold (common/msg.c). */
-#define PARAMS_MAX (1u << 20)
+#define PARAMS_MAX  (1u << 20)
+#define PROGRESS_MS 5000 /* between two reports of how far a transfer is */
 /* What is read of a body that nobody wants. */
 #define FORGET_MAX      (4u << 20)
 
 #define ADD(counter, n) atomic_fetch_add_explicit(&(counter), n, memory_order_relaxed)
+
+/* NULL: the client is gone. */
+static struct watched *
+watched_of(const struct exchange *x)
+{
+	return x->fd >= 0 ? x->worker->fds[x->fd].watched : NULL;
+}
 
 void *
 exchange_begin(void *cls, const char *uri, struct MHD_Connection *connection)
@@ -47,10 +55,13 @@ exchange_begin(void *cls, const char *uri, struct MHD_Connection *connection)
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	x->peer = ip_from_sockaddr(info != NULL ? info->client_addr : NULL);
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	if (info != NULL && info->connect_fd >= 0 && (size_t)info->connect_fd < w->nfds) {
-		x->secure = w->fds[info->connect_fd].secure;
-		x->local = w->fds[info->connect_fd].local;
+	x->fd = info != NULL && (size_t)info->connect_fd < w->nfds ? info->connect_fd : -1;
+	if (x->fd >= 0) {
+		x->secure = w->fds[x->fd].secure;
+		x->local = w->fds[x->fd].local;
+		w->fds[x->fd].requests++;
 	}
+	watch_set_user(watched_of(x), x);
 	x->next = w->exchanges;
 	x->prev = &w->exchanges;
 	if (x->next != NULL)
@@ -112,6 +123,15 @@ header_of(struct exchange *x, const char *name)
 	return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
 }
 
+/* True if it is the last request that its connection may bring. */
+static bool
+is_last(const struct exchange *x)
+{
+	uint64_t max = (uint64_t)x->worker->conf->max_requests;
+
+	return max != 0 && x->fd >= 0 && x->worker->fds[x->fd].requests >= max;
+}
+
 static enum MHD_Result
 queue(struct exchange *x, unsigned status, const char *type, struct MHD_Response *response)
 {
@@ -119,6 +139,11 @@ queue(struct exchange *x, unsigned status, const char *type, struct MHD_Response
 
 	x->state = EXCHANGE_SENDING;
 	x->status = status;
+	watch_enter(watched_of(x), PACE_ANSWER);
+	if (response != NULL && is_last(x)) {
+		ADD(x->worker->stats.last_requests, 1);
+		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+	}
 	if (response != NULL &&
 	    (type == NULL ||
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type) == MHD_YES))
@@ -193,7 +218,7 @@ send_status(struct exchange *x, unsigned status, const char *text)
 }
 
 static void
-report_transfer(struct exchange *x, enum event_kind kind, const char *text)
+report(struct exchange *x, enum event_kind kind, uint64_t bytes, uint64_t rate, const char *text)
 {
 	uint64_t ms = loop_now_ms(x->worker->loop) - x->began_ms;
 	struct boot_event e = {
@@ -201,18 +226,33 @@ report_transfer(struct exchange *x, enum event_kind kind, const char *text)
 		.via = x->secure ? VIA_HTTPS : VIA_HTTP,
 		.boot = x->boot,
 		.address = x->peer,
-		.bytes = x->bytes,
+		.bytes = bytes,
 		.duration_ms = ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms,
 		.subnet = slice_str(x->worker->instance),
 		.file = slice_str(x->path),
 		.text = slice_str(text),
 		.transfer = x->number,
-		.size = x->bytes,
+		.size = x->transfer ? x->bytes : 0,
+		.bytes_per_s = rate,
 	};
 
 	if (kind == EVENT_TRANSFER_BEGAN)
 		e.duration_ms = 0;
 	bus_event(x->worker->bus, &e);
+}
+
+void
+exchange_progress(struct exchange *x, uint64_t ms, uint64_t taken)
+{
+	/* the head of the answer and TLS's own bytes are in it */
+	uint64_t bytes = taken < x->bytes ? taken : x->bytes;
+	uint64_t since_ms = ms - x->told_ms;
+
+	if (!x->transfer || since_ms < PROGRESS_MS)
+		return;
+	report(x, EVENT_TRANSFER_PROGRESS, bytes, (bytes - x->told_bytes) * 1000 / since_ms, "");
+	x->told_ms = ms;
+	x->told_bytes = bytes;
 }
 
 static void
@@ -290,7 +330,7 @@ send_file(struct exchange *x)
 	x->transfer = !x->head && (head.status == FILEHEAD_WHOLE || head.status == FILEHEAD_PART);
 	if (x->transfer) {
 		x->number = ++x->worker->transfers;
-		report_transfer(x, EVENT_TRANSFER_BEGAN, "");
+		report(x, EVENT_TRANSFER_BEGAN, x->bytes, 0, "");
 	}
 	return queue(x, head.status,
 	    head.status == FILEHEAD_NOT_MODIFIED ? NULL : media_type(x->path), response);
@@ -503,6 +543,13 @@ read_head(struct exchange *x, const char *method)
 }
 
 static bool
+has_body(struct exchange *x)
+{
+	return header_of(x, MHD_HTTP_HEADER_CONTENT_LENGTH) != NULL ||
+	       header_of(x, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL;
+}
+
+static bool
 is_wrong(const struct exchange *x)
 {
 	return x->bad_target || x->bad_method || x->bad_type || x->bad_length || x->too_large ||
@@ -552,6 +599,7 @@ exchange_step(void *cls, struct MHD_Connection *connection, const char *url, con
 	if (x->first_call) {
 		x->first_call = false;
 		read_head(x, method);
+		watch_enter(watched_of(x), has_body(x) ? PACE_BODY : PACE_THINK);
 		return wants_body(x) ? MHD_YES : send_answer(x);
 	}
 	if (*upload_n > 0) {
@@ -568,6 +616,7 @@ exchange_step(void *cls, struct MHD_Connection *connection, const char *url, con
 			return send_answer(x);
 		}
 		x->state = EXCHANGE_ASKING;
+		watch_enter(watched_of(x), PACE_THINK);
 		MHD_suspend_connection(connection);
 		return MHD_YES;
 	}
@@ -598,6 +647,7 @@ exchange_end(void *cls, struct MHD_Connection *connection, void **con_cls,
 	struct exchange *x = *con_cls;
 	bool complete = code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
 	struct worker *w = cls;
+	uint64_t taken;
 
 	(void)connection;
 	if (x == NULL)
@@ -609,14 +659,21 @@ exchange_end(void *cls, struct MHD_Connection *connection, void **con_cls,
 		ADD(w->stats.bytes, x->head ? 0 : x->bytes);
 	else
 		ADD(w->stats.aborted, 1);
+	taken = complete ? x->bytes : watch_taken(watched_of(x));
+	if (taken > x->bytes)
+		taken = x->bytes;
+	watch_set_user(watched_of(x), NULL);
+	watch_enter(watched_of(x), PACE_IDLE);
 	if (x->transfer)
-		report_transfer(x, complete ? EVENT_TRANSFER_FINISHED : EVENT_TRANSFER_FAILED,
-		    complete ? ""
+		report(x, complete ? EVENT_TRANSFER_FINISHED : EVENT_TRANSFER_FAILED, taken, 0,
+		    complete                ? ""
+		    : x->fault != PACE_FINE ? "the client took it too slowly"
 		    : code == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED
 			? "the client took nothing for too long"
 			: "the client closed the connection before it had all");
-	else if (x->route.kind == ROUTE_BOOT && x->status == MHD_HTTP_OK && complete)
-		report_transfer(x, EVENT_SCRIPT, x->unanswered ? "handlerd did not answer" : "");
+	else if (x->route.kind == ROUTE_BOOT && x->status == MHD_HTTP_OK && complete && !x->head)
+		report(
+		    x, EVENT_SCRIPT, x->bytes, 0, x->unanswered ? "handlerd did not answer" : "");
 	if (x->status != 0)
 		log_exchange(x, complete);
 	ADD(w->stats.open, (uint64_t)-1);

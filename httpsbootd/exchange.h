@@ -21,12 +21,14 @@ struct exchange {
 	struct worker *worker;
 	struct exchange *next, **prev; /* among all of the worker's */
 	struct MHD_Connection *connection;
+	int fd; /* the engine's, or -1 */
 	enum exchange_state state;
 	bool first_call;
 	bool secure;
 	bool head;
 	bool bad_target, bad_method, bad_type, bad_length, too_large;
-	bool unlisted; /* plain HTTP does not serve it */
+	bool unlisted;         /* plain HTTP does not serve it */
+	enum pace_fault fault; /* the client is cut off for it */
 	char method[16];
 	struct route route;
 	struct ipaddr peer, local;
@@ -49,10 +51,11 @@ struct exchange {
 	char text[256];
 
 	unsigned status;
-	uint64_t bytes;  /* that are to be sent */
-	bool transfer;   /* of a file: it is reported, */
-	uint64_t number; /* under this number of its worker's */
-	char target[];   /* the request's, as it came */
+	uint64_t bytes;               /* that are to be sent */
+	bool transfer;                /* of a file: it is reported, */
+	uint64_t number;              /* under this number of its worker's */
+	uint64_t told_ms, told_bytes; /* of the last report of its progress */
+	char target[];                /* the request's, as it came */
 };
 
 /* A listening socket. */
@@ -80,8 +83,8 @@ struct worker {
 	struct listener listeners[LISTENERS_MAX];
 	size_t nlisteners;
 	struct loop_timer mhd_timer, pause_timer;
-	unsigned max_connections;
-	uint64_t plain; /* connections of plain HTTP */
+	struct watch_shared *watch_shared;
+	struct watch *watch;
 	struct loop_hook hook;
 	bool mhd_due; /* the engine has something to do before the loop waits */
 	int command_fd;
@@ -90,10 +93,14 @@ struct worker {
 	bool started;
 	struct serve_stats stats;
 
-	/* what is known of each descriptor that the engine has, by its number */
+	/* what is known of each descriptor, by its number: the engine's, and the clients' */
 	struct fd_info {
 		bool secure;
 		struct ipaddr local;
+		struct watched *watched; /* NULL: the client is gone */
+		int other;               /* the client's for an engine's, and the reverse, or -1 */
+		uint64_t requests;       /* on the engine's connection */
+		const char *tls_version, *tls_suite; /* OpenSSL's own names; NULL: plain HTTP */
 	} * fds;
 	size_t nfds;
 };
@@ -104,6 +111,8 @@ enum MHD_Result exchange_step(void *cls, struct MHD_Connection *connection, cons
     const char *method, const char *version, const char *upload, size_t *upload_n, void **con_cls);
 void exchange_end(void *cls, struct MHD_Connection *connection, void **con_cls,
     enum MHD_RequestTerminationCode code);
+/* Some of the answer has been taken; about once a second, while it goes out. */
+void exchange_progress(struct exchange *x, uint64_t ms, uint64_t taken);
 /* Lets the connections that wait for handlerd go, so that the engine can be stopped. */
 void exchange_abandon(struct worker *w);
 /* The bus's callback. */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -20,7 +21,8 @@ struct stats {
 	struct certificates_stats cert;
 	uint64_t requests, boots, files, heads, ranges, reports, not_found, refused, turned;
 	uint64_t unanswered, too_large, aborted, bytes, scripts, open;
-	uint64_t unlisted, unmodified;
+	uint64_t unlisted, unmodified, last_requests;
+	uint64_t turned_address, evicted, slow_heads, slow_bodies, slow_answers;
 };
 
 #define STAT(member, text)                                                                         \
@@ -70,6 +72,12 @@ static const struct counter counters[] = {
 	STAT(refused, "requests refused"),
 	STAT(unlisted, "requests by plain HTTP for what http_allow does not list"),
 	STAT(turned, "connections turned away because of max_connections"),
+	STAT(turned_address, "connections turned away because of max_connections_per_address"),
+	STAT(evicted, "connections without a request that made room for others"),
+	STAT(slow_heads, "connections cut off because a request's head took too long"),
+	STAT(slow_bodies, "connections cut off because a form came too slowly"),
+	STAT(slow_answers, "connections cut off because the client took too little"),
+	STAT(last_requests, "connections closed after max_requests"),
 	STAT(too_large, "forms larger than max_form_bytes"),
 	STAT(unanswered, "requests that handlerd did not answer in time"),
 	STAT(aborted, "requests that the client broke off"),
@@ -82,6 +90,7 @@ struct httpsbootd {
 	struct httpsbootd_conf *conf;
 	struct front front;
 	struct certificates *certificates;
+	struct watch_shared watch;
 	struct worker *workers[WORKERS_MAX];
 	size_t nworkers;
 	int root_fd;
@@ -161,6 +170,12 @@ gather(void *arg)
 		sum.bytes += atomic_load(&s->bytes);
 		sum.unlisted += atomic_load(&s->unlisted);
 		sum.unmodified += atomic_load(&s->unmodified);
+		sum.last_requests += atomic_load(&s->last_requests);
+		sum.turned_address += atomic_load(&s->turned_address);
+		sum.evicted += atomic_load(&s->evicted);
+		sum.slow_heads += atomic_load(&s->slow_heads);
+		sum.slow_bodies += atomic_load(&s->slow_bodies);
+		sum.slow_answers += atomic_load(&s->slow_answers);
 		sum.open += atomic_load(&s->open);
 	}
 	certificates_gather(d->certificates, &sum.cert);
@@ -218,6 +233,17 @@ count_workers(const struct httpsbootd_conf *conf)
 }
 
 static int
+open_crowd(struct httpsbootd *d)
+{
+	uint64_t key[2];
+
+	if (getrandom(key, sizeof(key), 0) != (ssize_t)sizeof(key))
+		return -EIO;
+	return crowd_new((size_t)d->conf->max_connections,
+	    (size_t)d->conf->max_connections_per_address, key, &d->watch.crowd);
+}
+
+static int
 open_workers(struct httpsbootd *d)
 {
 	size_t n = count_workers(d->conf);
@@ -226,7 +252,7 @@ open_workers(struct httpsbootd *d)
 		.instance = d->front.instance,
 		.tls = certificates_shared(d->certificates),
 		.root_fd = d->root_fd,
-		.max_connections = (unsigned)(((size_t)d->conf->max_connections + n - 1) / n),
+		.watch = &d->watch,
 	};
 
 	while (d->nworkers < n) {
@@ -258,6 +284,7 @@ httpsbootd_open(struct httpsbootd **ret, struct httpsbootd_conf *conf, const str
 		.counters = counters,
 		.counter_base = &d->stats,
 	};
+	pthread_mutex_init(&d->watch.lock, NULL);
 	d->root_fd = content_root_open(conf->root);
 	rc = d->root_fd < 0 ? d->root_fd : 0;
 	if (rc < 0)
@@ -267,6 +294,8 @@ httpsbootd_open(struct httpsbootd **ret, struct httpsbootd_conf *conf, const str
 	if (rc == 0)
 		rc = front_open(&d->front);
 	raise_limit(conf);
+	if (rc == 0)
+		rc = open_crowd(d);
 	if (rc == 0)
 		rc = open_workers(d);
 	if (rc < 0) {
@@ -312,6 +341,8 @@ httpsbootd_close(struct httpsbootd *d)
 		worker_close(d->workers[i]);
 	certificates_close(d->certificates);
 	front_close(&d->front);
+	pthread_mutex_destroy(&d->watch.lock);
+	crowd_free(d->watch.crowd);
 	if (d->root_fd >= 0)
 		close(d->root_fd);
 	free(d);

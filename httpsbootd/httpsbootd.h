@@ -27,7 +27,13 @@ struct httpsbootd_conf {
 	char *root;
 	int64_t workers;
 	int64_t max_connections;
+	int64_t max_connections_per_address;
+	int64_t max_requests;
+	int64_t max_head_bytes;
 	int64_t idle_timeout_s;
+	int64_t head_timeout_s;
+	int64_t slow_timeout_s;
+	int64_t min_rate;
 	int64_t max_form_bytes;
 	struct config_strings http_allow;
 };

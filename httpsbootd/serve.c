@@ -18,12 +18,12 @@
 #define ACCEPT_TURN 64  /* connections taken before others get their turn */
 #define ENGINE_TURN 16  /* runs of the engine before sockets are looked at again */
 #define PAUSE_MS    100 /* before connections are taken again when descriptors had run out */
-/* What the engine may use for a connection's header and body. */
-#define ENGINE_BYTES (32 * 1024)
+/* The engine's own limit, which never bites: connections are counted before it gets them. */
+#define ENGINE_CONNECTIONS (1u << 24)
 
-/* Remembers what a descriptor of the engine's is; false when out of memory. */
+/* Remembers what a descriptor is; false when out of memory. */
 static bool
-note_fd(struct worker *w, int fd, bool secure, const struct ipaddr *local)
+note_fd(struct worker *w, int fd, const struct fd_info *info)
 {
 	size_t i = (size_t)fd;
 
@@ -39,33 +39,58 @@ note_fd(struct worker *w, int fd, bool secure, const struct ipaddr *local)
 		w->fds = fds;
 		w->nfds = n;
 	}
-	w->fds[i] = (struct fd_info){ secure, *local };
+	w->fds[i] = *info;
 	return true;
 }
 
-/* Gives a socket of plain bytes to the engine, which closes it. */
-static int
-add_to_engine(struct worker *w, int fd, bool secure, const struct ipaddr *local,
-    const struct sockaddr *peer, socklen_t len)
+/* The client's descriptor is about to be closed: what the engine has of it leads nowhere now. */
+static void
+forget_client(struct worker *w, int fd)
 {
-	if (!note_fd(w, fd, secure, local)) {
-		close(fd);
-		return -ENOMEM;
-	}
-	w->mhd_due = true;
-	/* closes it itself when it refuses */
-	if (MHD_add_connection(w->mhd, fd, peer, len) != MHD_YES)
-		return -ENOBUFS;
-	return 0;
+	struct fd_info *info = &w->fds[fd];
+
+	watch_close(info->watched);
+	info->watched = NULL;
+	if (info->other >= 0)
+		w->fds[info->other].watched = NULL;
+	info->other = -1;
 }
 
+static void
+closing(void *arg, int socket)
+{
+	forget_client(arg, socket);
+}
+
+/* Gives a socket of plain bytes to the engine, which closes it, also if it refuses. */
+static int
+add_to_engine(struct worker *w, int fd, const struct sockaddr *peer, socklen_t len)
+{
+	w->mhd_due = true;
+	return MHD_add_connection(w->mhd, fd, peer, len) == MHD_YES ? 0 : -ENOBUFS;
+}
+
+/* A TLS connection is there: its other end goes to the engine. */
 static int
 deliver(void *arg, int fd, int socket, const SSL *ssl, const struct sockaddr *peer, socklen_t len)
 {
-	struct ipaddr local = ip_of_socket(socket);
+	struct worker *w = arg;
+	const struct fd_info info = {
+		.secure = true,
+		.local = ip_of_socket(socket),
+		.watched = w->fds[socket].watched,
+		.other = socket,
+		.tls_version = SSL_get_version(ssl),
+		.tls_suite = SSL_CIPHER_get_name(SSL_get_current_cipher(ssl)),
+	};
 
-	(void)ssl;
-	return add_to_engine(arg, fd, true, &local, peer, len);
+	if (!note_fd(w, fd, &info)) {
+		close(fd);
+		return -ENOMEM;
+	}
+	w->fds[socket].other = fd;
+	watch_enter(info.watched, PACE_FRESH);
+	return add_to_engine(w, fd, peer, len);
 }
 
 static void
@@ -100,33 +125,61 @@ handshake_failed(
 
 static const struct tls_ops tls_ops = {
 	.deliver = deliver,
+	.closing = closing,
 	.failed = handshake_failed,
 };
 
-/* Counts connections of plain HTTP; those of TLS are counted by their own side. */
+/* A client that does not keep pace is about to be cut off. */
+static void
+on_slow(void *arg, struct watched *c, enum pace_fault fault)
+{
+	struct exchange *x = watch_user(c);
+	char ip[IP_STRLEN];
+
+	(void)arg;
+	if (x != NULL)
+		x->fault = fault;
+	log_peer_warn(
+	    "client=%s is cut off: %s", ip_format(watch_peer(c), ip), pace_fault_name(fault));
+}
+
+static void
+on_progress(void *arg, struct watched *c, uint64_t ms, uint64_t taken)
+{
+	struct exchange *x = watch_user(c);
+
+	(void)arg;
+	if (x != NULL)
+		exchange_progress(x, ms, taken);
+}
+
+static const struct watch_ops watch_ops = {
+	.slow = on_slow,
+	.progress = on_progress,
+};
+
+/* The engine's end of a connection comes and goes; `context` keeps its number. */
 static void
 on_connection(void *arg, struct MHD_Connection *connection, void **context,
     enum MHD_ConnectionNotificationCode code)
 {
 	struct worker *w = arg;
 	const union MHD_ConnectionInfo *info;
+	int fd;
 
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-		*context = info != NULL && !w->fds[info->connect_fd].secure ? w : NULL;
-		w->plain += *context != NULL;
-	} else {
-		w->plain -= *context != NULL;
+		*context = (void *)(intptr_t)(info != NULL ? info->connect_fd : -1);
+		return;
 	}
-}
-
-static bool
-is_full(const struct worker *w)
-{
-	struct tls_stats t;
-
-	tls_front_stats(w->front, &t);
-	return t.open + w->plain >= w->max_connections;
+	fd = (int)(intptr_t)*context;
+	if (fd < 0)
+		return;
+	if (!w->fds[fd].secure)
+		forget_client(w, fd);
+	else if (w->fds[fd].other >= 0)
+		w->fds[w->fds[fd].other].other = -1;
+	w->fds[fd].other = -1;
 }
 
 /* A listener stays readable while descriptors are short: it rests, instead of the loop spinning. */
@@ -155,6 +208,8 @@ accept_all(struct worker *w, int listen_fd, bool secure)
 	for (int i = 0; i < ACCEPT_TURN; i++) {
 		struct sockaddr_storage peer;
 		socklen_t len = sizeof(peer);
+		struct fd_info info = { .secure = secure, .other = -1 };
+		struct ipaddr ip;
 		int fd, on = 1;
 
 		fd = accept4(
@@ -166,9 +221,12 @@ accept_all(struct worker *w, int listen_fd, bool secure)
 			pause_accepting(w);
 			return;
 		}
-		if (is_full(w)) {
-			atomic_fetch_add_explicit(&w->stats.turned, 1, memory_order_relaxed);
-			log_peer_warn("max_connections: a connection was turned away");
+		ip = ip_from_sockaddr((const struct sockaddr *)&peer);
+		info.watched = watch_open(w->watch, fd, &ip);
+		if (!secure)
+			info.local = ip_of_socket(fd);
+		if (info.watched == NULL || !note_fd(w, fd, &info)) {
+			watch_close(info.watched);
 			close(fd);
 			continue;
 		}
@@ -180,10 +238,9 @@ accept_all(struct worker *w, int listen_fd, bool secure)
 			tls_front_accept(w->front, ctx, fd, &peer, len);
 			SSL_CTX_free(ctx);
 		} else {
-			struct ipaddr local = ip_of_socket(fd);
-
-			(void)add_to_engine(
-			    w, fd, false, &local, (const struct sockaddr *)&peer, len);
+			watch_enter(info.watched, PACE_FRESH);
+			if (add_to_engine(w, fd, (const struct sockaddr *)&peer, len) < 0)
+				forget_client(w, fd);
 		}
 	}
 }
@@ -219,7 +276,19 @@ publish_stats(struct worker *w)
 {
 	struct tls_stats t;
 
+	const struct watch_stats *watch = watch_get_stats(w->watch);
+
 	tls_front_stats(w->front, &t);
+	atomic_store_explicit(&w->stats.turned, watch->turned, memory_order_relaxed);
+	atomic_store_explicit(
+	    &w->stats.turned_address, watch->turned_address, memory_order_relaxed);
+	atomic_store_explicit(&w->stats.evicted, watch->evicted, memory_order_relaxed);
+	atomic_store_explicit(
+	    &w->stats.slow_heads, watch->slow[PACE_SLOW_HEAD], memory_order_relaxed);
+	atomic_store_explicit(
+	    &w->stats.slow_bodies, watch->slow[PACE_SLOW_BODY], memory_order_relaxed);
+	atomic_store_explicit(
+	    &w->stats.slow_answers, watch->slow[PACE_SLOW_ANSWER], memory_order_relaxed);
 	atomic_store_explicit(&w->stats.tls_handshakes, t.handshakes, memory_order_relaxed);
 	for (int i = 0; i < TLS_FAILURES; i++)
 		atomic_store_explicit(&w->stats.tls_failed[i], t.failed[i], memory_order_relaxed);
@@ -355,6 +424,11 @@ int
 worker_open(const struct worker_conf *conf, struct worker **ret)
 {
 	struct worker *w = calloc(1, sizeof(*w));
+	const struct pace_limits limits = {
+		.head_ms = (uint64_t)conf->conf->head_timeout_s * 1000,
+		.slow_ms = (uint64_t)conf->conf->slow_timeout_s * 1000,
+		.min_rate = (uint64_t)conf->conf->min_rate,
+	};
 	int rc;
 
 	if (w == NULL)
@@ -363,12 +437,15 @@ worker_open(const struct worker_conf *conf, struct worker **ret)
 	w->instance = conf->instance;
 	w->tls = conf->tls;
 	w->root_fd = conf->root_fd;
-	w->max_connections = conf->max_connections;
+	w->watch_shared = conf->watch;
 	w->command_fd = -1;
 	rc = loop_new(&w->loop);
 	if (rc < 0)
 		goto fail;
 	rc = open_listeners(w);
+	if (rc < 0)
+		goto fail;
+	rc = watch_new(w->loop, &limits, w->watch_shared, &watch_ops, w, &w->watch);
 	if (rc < 0)
 		goto fail;
 	w->command_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -394,10 +471,9 @@ start_engine(struct worker *w)
 	    0, NULL, NULL, exchange_step, w, MHD_OPTION_EXTERNAL_LOGGER, engine_log, NULL,
 	    MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, w, MHD_OPTION_NOTIFY_COMPLETED,
 	    exchange_end, w, MHD_OPTION_NOTIFY_CONNECTION, on_connection, w,
-	    MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_LIMIT,
-	    w->max_connections + 1, MHD_OPTION_CONNECTION_TIMEOUT,
-	    (unsigned)w->conf->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-	    (size_t)ENGINE_BYTES, MHD_OPTION_END);
+	    MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_LIMIT, ENGINE_CONNECTIONS,
+	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)w->conf->idle_timeout_s,
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)w->conf->max_head_bytes, MHD_OPTION_END);
 	if (w->mhd == NULL)
 		return -ENOMEM;
 	info = MHD_get_daemon_info(w->mhd, MHD_DAEMON_INFO_EPOLL_FD);
@@ -499,6 +575,7 @@ worker_close(struct worker *w)
 			loop_del(w->loop, &w->listeners[i].lf);
 		loop_del(w->loop, &w->command_lf);
 	}
+	watch_free(w->watch);
 	for (size_t i = 0; i < w->nlisteners; i++)
 		close(w->listeners[i].fd);
 	if (w->command_fd >= 0)

@@ -1,13 +1,14 @@
 /*
  * A worker: a thread with a loop of its own, its own listening sockets (the kernel spreads
  * connections over the workers), TLS in front, libmicrohttpd as the HTTP engine, and a connection
- * to handlerd.  Workers share the TLS settings and nothing else.
+ * to handlerd.  Workers share the TLS settings and the count of connections, and nothing else.
  */
 #ifndef HTTPSBOOTD_SERVE_H
 #define HTTPSBOOTD_SERVE_H
 
 #include "httpsbootd/certificates.h"
 #include "httpsbootd/tls.h"
+#include "httpsbootd/watch.h"
 
 #include <stdatomic.h>
 
@@ -18,7 +19,8 @@ struct serve_stats {
 	_Atomic uint64_t tls_quiet; /* failures that were counted only */
 	_Atomic uint64_t requests, boots, files, heads, ranges, reports, not_found, refused;
 	_Atomic uint64_t unanswered, too_large, aborted, bytes, scripts;
-	_Atomic uint64_t unlisted, unmodified;
+	_Atomic uint64_t unlisted, unmodified, last_requests;
+	_Atomic uint64_t turned_address, evicted, slow_heads, slow_bodies, slow_answers;
 	_Atomic uint64_t open;   /* requests under way */
 	_Atomic uint64_t turned; /* connections turned away because there were too many */
 };
@@ -30,7 +32,7 @@ struct worker_conf {
 	const char *instance;
 	struct tls_shared *tls;
 	int root_fd;
-	unsigned max_connections; /* of this worker */
+	struct watch_shared *watch;
 };
 
 /* Binds the listening sockets; as root, if they need it.  0, or a negative errno after logging. */

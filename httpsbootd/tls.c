@@ -70,6 +70,7 @@ conn_free(struct tls_conn *c)
 	loop_timer_clear(t->loop, &c->timer);
 	drop_engine(c);
 	loop_del(t->loop, &c->client);
+	t->ops->closing(t->arg, c->client.fd);
 	close(c->client.fd);
 	SSL_free(c->ssl);
 	*c->prev = c->next;
@@ -424,6 +425,7 @@ tls_front_accept(
 		BIO_free(in);
 		BIO_free(out);
 		SSL_free(ssl);
+		t->ops->closing(t->arg, fd);
 		close(fd);
 		return;
 	}

@@ -31,6 +31,8 @@ struct tls_ops {
 	 */
 	int (*deliver)(void *arg, int fd, int socket, const SSL *ssl, const struct sockaddr *peer,
 	    socklen_t len);
+	/* A client's descriptor is about to be closed, whatever became of it. */
+	void (*closing)(void *arg, int socket);
 	/* A handshake failed; `detail` is OpenSSL's word for it. */
 	void (*failed)(
 	    void *arg, const struct sockaddr *peer, const struct tls_end *end, const char *detail);

@@ -1,8 +1,10 @@
 """httpsbootd as boot clients and attackers see it: heads, conditions, limits, logs."""
 
+import concurrent.futures
 import json
 import os
 import random
+import time
 
 from lab import Lab, SERVER, TOP, check, network, read, wait_until
 from test_http import curl, start
@@ -128,8 +130,7 @@ def test_forms():
                     answer = one(lab, client, ask(method, path), port)
                     check(answer["status"] == 405 and field(answer, "allow") == "GET, HEAD, POST",
                           f"{method} {path}: {answer}")
-        counters = site.query("--socket", f"{site.run}/httpsbootd.sock", "status")["counters"]
-        check(counters["too_large"] == 4, f"counted: {counters}")
+        check(counters(site)["too_large"] == 4, f"counted: {counters(site)}")
 
 
 def test_plain_http_list():
@@ -150,11 +151,122 @@ def test_plain_http_list():
         answer = one(lab, client, ask("GET", "/2PXE/boot"), 8060)
         check(answer["status"] == 200 and answer["body"].startswith("#!ipxe\n") and
               "only over HTTPS" in answer["body"], f"a script that says so: {answer}")
-        counters = site.query("--socket", f"{site.run}/httpsbootd.sock", "status")["counters"]
-        check(counters["unlisted"] == 4, f"counted: {counters}")
+        check(counters(site)["unlisted"] == 4, f"counted: {counters(site)}")
         site.conf["httpsbootd"]["http_allow"] = ["images/*"]
         with open(lab.path("bad.json"), "w", encoding="utf-8") as f:
             json.dump(site.conf["httpsbootd"], f)
         out = lab.sh(None, f"{os.environ.get('BOOTFERRY_BUILD', TOP + '/build')}/bin/httpsbootd -n -c "
                            f"{lab.path('bad.json')} 2>&1", check_status=False)
         check("http_allow" in out and "images/*" in out, out)
+
+
+def counters(site):
+    return site.query("--socket", f"{site.run}/httpsbootd.sock", "status")["counters"]
+
+
+def in_parallel(*calls):
+    """The values of calls that run at the same time."""
+    with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+        return [f.result() for f in [pool.submit(*call) for call in calls]]
+
+
+def test_pace():
+    """Heads, forms and answers that crawl are cut off and counted; who is fast enough is not."""
+    with Lab("pace") as lab:
+        _, _, client, site = network(lab, httpsbootd={"head_timeout_s": 3, "slow_timeout_s": 3, "min_rate": 2000,
+                                                      "idle_timeout_s": 60})
+        put(site, "big", os.urandom(1 << 20) * 8)
+        start(site)
+        form = "POST /2PXE/boot HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n"
+
+        def crawl(kind, port):
+            if kind == "sip":
+                return web(lab, client, "sip", address=SERVER, port=port, path="/2PXE/file/big", size=64,
+                           pause=0.2, seconds=12)
+            begin = {"head": "GET /2PXE/boot HTTP/1.1\r\n", "none": "", "form": form}[kind]
+            return web(lab, client, "trickle", address=SERVER, port=port, begin=begin,
+                       piece="" if kind == "none" else "X: a\r\n", pause=0.3, seconds=12)
+
+        def steady(port):
+            # 30 kB/s: slow, and fast enough
+            return web(lab, client, "sip", address=SERVER, port=port, path="/2PXE/file/big", size=3000, pause=0.1,
+                       seconds=8)
+
+        def resting(port):
+            return web(lab, client, "trickle", address=SERVER, port=port,
+                       begin="GET /2PXE/file/none HTTP/1.1\r\nHost: x\r\n\r\n", piece="", pause=0.3, seconds=8)
+        kinds = [(kind, port) for kind in ("head", "none", "form", "sip") for port in (8050, 8060)]
+        got = in_parallel(*[(crawl, kind, port) for kind, port in kinds], (steady, 8050), (steady, 8060),
+                          (resting, 8050), (resting, 8060))
+        for (kind, port), seconds in zip(kinds, got):
+            check(seconds is not None and 2 <= seconds < 9, f"{kind} on {port}: cut off after {seconds} s: {got}")
+        check(got[8:] == [None] * 4, f"others are let be: {got}")
+        c = counters(site)
+        check((c["slow_heads"], c["slow_bodies"], c["slow_answers"]) == (4, 2, 2), f"counted: {c}")
+        wait_until(lambda: "took it too slowly" in json.dumps([site.query("boots", "show", b["id"])
+                                                               for b in site.boots()]) or
+                   "slow-answer" in read(site.log("httpsbootd")), 5, "told")
+
+
+def test_crowd():
+    """Connections are limited by address and in all; idle ones make room for those that want something."""
+    with Lab("crowd") as lab:
+        _, _, client, site = network(lab, httpsbootd={"max_connections_per_address": 20, "max_connections": 50,
+                                                      "max_requests": 3})
+        put(site, "f", b"x")
+        lab.sh(client, "; ".join(f"ip addr add 10.77.1.{n}/24 dev eth0" for n in range(60, 64)))
+        start(site)
+        closed = web(lab, client, "hold", address=SERVER, port=8050, count=30, source="10.77.1.60", seconds=1)
+        check(closed == 10, f"{closed} of 30 connections of one address are turned away")
+        check(counters(site)["turned_address"] == 10, f"counted: {counters(site)}")
+
+        def other(source):
+            # while 80 others would fill it
+            return [curl(lab, client, site, f"--interface {source} https://{SERVER}:8050/2PXE/file/f")[0]
+                    for _ in range(3)]
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            held = [pool.submit(web, lab, client, "hold", address=SERVER, port=port, count=20,
+                                source=f"10.77.1.{60 + i}", seconds=4) for i, port in enumerate((8050, 8060, 8050))]
+            wait_until(lambda: int(lab.sh(client, "ss -Htn state established '( dport = :8050 or dport = :8060 )' "
+                                                  "| wc -l")) >= 50, 5, "a full house")
+            time.sleep(1.2)  # one that is younger is not put out
+            check(other("10.77.1.63") == [200] * 3, "others are served")
+            closed = sum(f.result() for f in held)
+        check(closed >= 10, f"{closed} were put out or turned away")
+        c = counters(site)
+        check(c["evicted"] >= 1 and c["turned"] + c["evicted"] >= 10, f"counted: {c}")
+        got = web(lab, client, "exchanges", address=SERVER, port=8050,
+                  requests=[ask("GET", "/2PXE/file/f")] * 4)
+        check([a and a["status"] for a in got] == [200, 200, 200, None] and field(got[2], "connection") == "close",
+              f"the last request is told: {got}")
+        check(c["last_requests"] + 1 == counters(site)["last_requests"], "and counted")
+
+
+def test_slowhttptest():
+    """While slowhttptest attacks in each of its ways, a client is served within a second."""
+    with Lab("attack") as lab:
+        _, _, client, site = network(lab, httpsbootd={"head_timeout_s": 3, "slow_timeout_s": 3,
+                                                      "max_connections_per_address": 200})
+        put(site, "big", os.urandom(1 << 20) * 4)
+        put(site, "f", b"x")
+        lab.sh(client, "ip addr add 10.77.1.60/24 dev eth0")
+        attacker = lab.host("attacker", f"{lab.prefix}-net", "10.77.1.61/24")
+        start(site)
+        ways = {"headers": "-H -i 1", "body": "-B -i 1 -s 8192", "read": "-X -w 1 -y 64 -n 1 -z 8 -k 1",
+                "range": "-R -a 5 -b 3000"}
+        attacks = []
+        for i, (way, arguments) in enumerate(ways.items()):
+            url = ["https://{}:8050", "http://{}:8060"][i % 2].format(SERVER) + "/2PXE/file/big"
+            attacks.append(lab.spawn(attacker, ["slowhttptest", "-c", "150", "-r", "150", "-l", "7", "-p", "1", "-u",
+                                                url, *arguments.split()], f"{way}.log"))
+        wait_until(lambda: counters(site)["connections"] > 200, 10, "the attacks")
+        slowest = 0
+        while any(a.poll() is None for a in attacks):
+            for base in (f"https://{SERVER}:8050", f"http://{SERVER}:8060"):
+                began = time.monotonic()
+                check(curl(lab, client, site, f"--interface 10.77.1.60 {base}/2PXE/file/f")[0] == 200, "served")
+                slowest = max(slowest, time.monotonic() - began)
+        check(slowest < 2, f"within {slowest:.1f} s")
+        c = counters(site)
+        check(c["slow_heads"] > 0 and c["turned_address"] > 0, f"cut off: {c}")
+        wait_until(lambda: counters(site)["open"] == 0, 10, "all is over")

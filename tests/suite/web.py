@@ -82,3 +82,63 @@ def talk(address, port, pieces, seconds=5):
     except OSError:
         closed = True
     return {"got": got.decode("latin-1"), "closed": closed}
+
+
+def trickle(address, port, begin, piece, pause, seconds):
+    """Sends `begin`, then `piece` after each pause; the seconds after which the other side had enough."""
+    began = time.monotonic()
+    try:
+        with connect(address, port) as s:
+            s.sendall(begin.encode("latin-1"))
+            s.settimeout(pause)
+            while time.monotonic() - began < seconds:
+                try:
+                    if not s.recv(65536):
+                        return time.monotonic() - began
+                except TimeoutError:
+                    s.sendall(piece.encode("latin-1"))
+    except OSError:
+        return time.monotonic() - began
+    return None
+
+
+def sip(address, port, path, size, pause, seconds):
+    """Asks for a file and takes a little of it after each pause; when the other side had enough, or null."""
+    began = time.monotonic()
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.settimeout(10)
+    raw.connect((address, port))
+    if port == 8050:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        raw = context.wrap_socket(raw)
+    try:
+        with raw as s:
+            s.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            while time.monotonic() - began < seconds:
+                # what has come already is still to be read when the connection is gone
+                state = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+                if state != 1 or not s.recv(size):
+                    return time.monotonic() - began
+                time.sleep(pause)
+    except OSError:
+        return time.monotonic() - began
+    return None
+
+
+def hold(address, port, count, source, seconds):
+    """Opens connections from an address and keeps them; how many of them were closed by the other side."""
+    import select
+    opened = []
+    for _ in range(count):
+        opened.append(socket.create_connection((address, port), timeout=5, source_address=(source, 0)))
+        time.sleep(0.01)
+    time.sleep(seconds)
+    closed = 0
+    for s in opened:
+        if select.select([s], [], [], 0)[0]:
+            closed += 1
+        s.close()
+    return closed
