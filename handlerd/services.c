@@ -49,7 +49,8 @@ services_note(
 {
 	struct service *s = find_place(t, origin, status, now_ms);
 	bool fresh = s->origin != origin || !service_is_alive(s, now_ms);
-	bool admitting = s->load.admitting && is_same(s, status);
+	const struct service_load before =
+	    is_same(s, status) ? s->load : (struct service_load){ 0 };
 	size_t place = (size_t)(s - t->v);
 
 	if (place >= t->n)
@@ -88,7 +89,8 @@ services_note(
 		.retransmit_permille = status->retransmit_permille,
 		.queue_blocks = status->queue_blocks,
 		.permille = status->load_permille,
-		.admitting = admitting,
+		.admitting = before.admitting,
+		.heavy_ms = before.heavy_ms,
 	};
 	/* whole fingerprints only */
 	s->trust_n = status->trust.n > sizeof(s->trust) ? sizeof(s->trust) : status->trust.n;
@@ -140,12 +142,12 @@ services_admission(
     struct services *t, size_t i, uint32_t from_permille, uint32_t slack, uint64_t now_ms)
 {
 	struct service *s = &t->v[i];
-	uint32_t load = service_is_alive(s, now_ms) ? s->load.permille : 0;
-	bool was = s->load.admitting;
+	bool alive = service_is_alive(s, now_ms), was = s->load.admitting;
+	uint32_t load = alive ? s->load.permille : 0;
 
-	if (!was)
-		s->load.admitting = from_permille != 0 && load >= from_permille;
-	else
-		s->load.admitting = from_permille != 0 && load + slack >= from_permille && load > 0;
+	if (load > 0 && load + (was ? slack : 0) >= from_permille)
+		s->load.heavy_ms = now_ms;
+	s->load.admitting = alive && from_permille != 0 && s->load.heavy_ms != 0 &&
+	                    now_ms - s->load.heavy_ms < (was ? SERVICE_CALM_MS : 1);
 	return s->load.admitting == was ? LOAD_SAME : was ? LOAD_EASED : LOAD_HIGH;
 }

@@ -20,7 +20,8 @@ struct service_load {
 	uint32_t transfers, max_transfers; /* the latter 0: it does not tell */
 	uint64_t bytes_per_s;
 	uint32_t retransmit_permille, queue_blocks, permille;
-	bool admitting; /* by services_admission(): offers wait for it now */
+	bool admitting;    /* by services_admission(): offers wait for it now */
+	uint64_t heavy_ms; /* when it was last too high to end that */
 };
 
 struct service {
@@ -70,9 +71,13 @@ enum load_change {
 	LOAD_EASED /* and no longer */
 };
 
+/* A load has to stay low for so long: loads go up and down. */
+#define SERVICE_CALM_MS 5000
+
 /*
  * Keeps in mind whether offers wait for the daemon at place `i` by its load, the threshold (0:
- * they never do) and the slack that it has to fall below that.  Dead ones carry nothing.
+ * they never do) and the slack that it has to stay below that for SERVICE_CALM_MS.  Dead ones carry
+ * nothing.
  */
 enum load_change services_admission(
     struct services *t, size_t i, uint32_t from_permille, uint32_t slack, uint64_t now_ms);

@@ -141,15 +141,17 @@ main(void)
 		static const struct {
 			uint32_t load;
 			enum load_change change;
+			uint32_t after_ms;
 		} steps[] = {
-			{ 699, LOAD_SAME },
-			{ 700, LOAD_HIGH },
-			{ 1000, LOAD_SAME },
-			{ 650, LOAD_SAME },
-			{ 700, LOAD_SAME },
-			{ 599, LOAD_EASED },
-			{ 650, LOAD_SAME },
-			{ 800, LOAD_HIGH },
+			{ 699, LOAD_SAME, 0 },
+			{ 700, LOAD_HIGH, 0 },
+			{ 1000, LOAD_SAME, 0 },
+			{ 0, LOAD_SAME, 1000 },   /* for a moment */
+			{ 650, LOAD_SAME, 1000 }, /* within the slack */
+			{ 599, LOAD_SAME, SERVICE_CALM_MS - 1 },
+			{ 599, LOAD_EASED, 1 },
+			{ 650, LOAD_SAME, 0 },
+			{ 800, LOAD_HIGH, 0 },
 		};
 		uint64_t now_ms = 500000;
 		size_t at = 0;
@@ -159,6 +161,7 @@ main(void)
 			at++;
 		for (size_t i = 0; i < NITEMS(steps); i++) {
 			busy.load_permille = steps[i].load;
+			now_ms += steps[i].after_ms;
 			(void)services_note(&t, 77, &busy, now_ms);
 			CHECK_INT(services_admission(&t, at, 700, 100, now_ms), steps[i].change);
 			CHECK_INT(services_admission(&t, at, 700, 100, now_ms), LOAD_SAME);
@@ -171,6 +174,7 @@ main(void)
 		test_case("a low threshold is left when there is nothing to carry");
 		CHECK_INT(services_admission(&t, at, 50, 100, now_ms), LOAD_HIGH);
 		busy.load_permille = 0;
+		now_ms += SERVICE_CALM_MS;
 		(void)services_note(&t, 77, &busy, now_ms);
 		CHECK_INT(services_admission(&t, at, 50, 100, now_ms), LOAD_EASED);
 	}
