@@ -57,7 +57,8 @@ handlerd_PURE := boots services decide script record identity index texts machin
 	match learn sharing cidr referral targets targets_conf token token_uses adapt adapt_dump \
 	token_conf loops breaker ws_cache ws ws_bootferry ws_pixiecore ws_decode entry entry_conf \
 	firmware styles styles_dump \
-	names script_params script_entry script_menu pattern rules rules_conf policy policy_conf judge \
+	names plan \
+	script_params script_entry script_menu pattern rules rules_conf policy policy_conf judge \
 	decide_offer decide_boot explain told extra selftest admission transfers
 handlerd_EDGE := conf journal sql store store_query store_schema store_machines inventory \
 	catalogue watch control control_machines control_dhcp quirks handlerd spawner worker workers keyring probe \
