@@ -584,6 +584,12 @@ boot_given(struct slice entry)
 }
 
 void
+boot_note_script(struct boot *b)
+{
+	set_phase(b, PHASE_SCRIPT);
+}
+
+void
 boot_note_entry(struct boot *b, const char *name)
 {
 	if (strcmp(b->image, name) == 0)

@@ -117,6 +117,8 @@ void boot_note_answer(struct boot *b, const struct boot_request *r, const struct
 /* An assigned entry in struct boot's `given`. */
 #define GIVEN_OTHER 1 /* its script was not that of an assignment */
 uint64_t boot_given(struct slice entry);
+/* It has what another loader than iPXE boots by. */
+void boot_note_script(struct boot *b);
 /* What it is to boot. */
 void boot_note_entry(struct boot *b, const char *name);
 /* `word` is what stands behind /2PXE/report/ in a URL. */

@@ -223,6 +223,8 @@ decide_file(const struct deciding *d)
 	else if (strcasecmp(path_base(f->path), AUTOEXEC) == 0)
 		/* the site has none of its own: lead iPXE to the boot request */
 		give_collector(d);
+	else if (d->r->via == VIA_TFTP && is_for_native(f))
+		give_native(d);
 	else if (f->file_rc == -EACCES)
 		answer_refuse(
 		    d, BOOT_ERROR_FORBIDDEN, REASON_BAD_NAME, "not below the content root");

@@ -108,6 +108,7 @@ struct facts {
 	/* STAGE_FILE: the look-up of `path`, the name normalised */
 	int path_rc; /* of path_normalise() */
 	const char *path;
+	bool has_menu_program; /* pxelinux's menu.c32 is there for whom asks */
 	int file_rc;      /* 0, -ENOENT, ...; -ENOSYS: handlerd does not see the content root */
 	bool file_secret; /* only with a token */
 	enum token_fault token_fault;
@@ -135,6 +136,7 @@ struct decision {
 	enum style_why style_why;
 	enum offer_style style_first;
 	struct slice delay_words;   /* why the offer waits, if it does */
+	bool as_boot; /* a file was made that does what a boot request's script does */
 	char entry[IMAGE_NAME_MAX]; /* the entry that this boot is about, or "" */
 };
 

@@ -76,13 +76,7 @@ set_context(const struct deciding *d, struct script_ctx *ctx)
 /* --- menus and entries ------------------------------------------------------------------------ */
 
 /* What there is for this machine: what a source told whole, then the site's. */
-struct offered {
-	struct choices site;
-	struct choices inlined;
-	const struct choices *all;
-};
-
-static void
+void
 set_offered(const struct deciding *d, const struct ruling *ruling, struct offered *o)
 {
 	const struct policy_conf *conf = &d->policy->conf;
@@ -124,6 +118,19 @@ menu_of_verdict(
 		menu->title = v->title;
 	if (v->timeout_ms != VERDICT_TIMEOUT_SITE)
 		menu->timeout_ms = v->timeout_ms;
+}
+
+void
+menu_of_ruling(const struct deciding *d, const struct ruling *ruling, struct menu *menu,
+    struct menu_item items[static VERDICT_ENTRIES_MAX], char standing[static IMAGE_NAME_MAX])
+{
+	*menu = ruling->menu != NULL ? *ruling->menu : d->policy->all;
+	if (ruling->verdict != NULL)
+		menu_of_verdict(d, ruling->verdict, menu, items);
+	if (ruling->standing != NULL) {
+		(void)snprintf(standing, IMAGE_NAME_MAX, "%s", ruling->standing);
+		menu->standing = standing;
+	}
 }
 
 /* Menus that were looked through; they may lead to each other in circles. */
@@ -224,15 +231,10 @@ show_menu(const struct deciding *d, const struct script_ctx *ctx, const struct o
 	struct menu_item items[VERDICT_ENTRIES_MAX];
 	char chosen[IMAGE_NAME_MAX], standing[IMAGE_NAME_MAX];
 	struct looked looked = { .n = 0 };
-	struct menu menu = ruling->menu != NULL ? *ruling->menu : d->policy->all;
+	struct menu menu;
 	size_t start;
 
-	if (ruling->verdict != NULL)
-		menu_of_verdict(d, ruling->verdict, &menu, items);
-	if (ruling->standing != NULL) {
-		(void)snprintf(standing, sizeof(standing), "%s", ruling->standing);
-		menu.standing = standing;
-	}
+	menu_of_ruling(d, ruling, &menu, items, standing);
 	if (get_choice(d->r, chosen, sizeof(chosen))) {
 		if (!image_name_valid(chosen) || !menu_offers(o, &menu, chosen, &looked))
 			say(d, ctx, REASON_NOT_OFFERED, SCRIPT_LEAVE,

@@ -1,4 +1,5 @@
-/* What the files of the decision share: decide.c, decide_offer.c (DHCP), decide_boot.c (iPXE). */
+/* What the files of the decision share: decide.c, decide_offer.c (DHCP), decide_boot.c (iPXE),
+ * decide_native.c (pxelinux and GRUB). */
 #ifndef HANDLERD_DECISION_H
 #define HANDLERD_DECISION_H
 
@@ -33,5 +34,20 @@ void decide_boot(const struct deciding *d);
 const struct loader *decide_loader(const struct policy *policy, const struct facts *facts);
 /* A script that makes iPXE tell who it is. */
 void give_collector(const struct deciding *d);
+
+/* What there is for this machine: what a source told whole, then the site's. */
+struct offered {
+	struct choices site;
+	struct choices inlined;
+	const struct choices *all;
+};
+void set_offered(const struct deciding *d, const struct ruling *ruling, struct offered *o);
+/* The menu that RULING_MENU shows; `items` and `standing` are room for it. */
+void menu_of_ruling(const struct deciding *d, const struct ruling *ruling, struct menu *menu,
+    struct menu_item items[static VERDICT_ENTRIES_MAX], char standing[static IMAGE_NAME_MAX]);
+
+/* True if a file is asked for that is made for pxelinux or GRUB, as the site has none. */
+bool is_for_native(const struct facts *f);
+void give_native(const struct deciding *d);
 
 #endif

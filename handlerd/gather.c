@@ -4,6 +4,7 @@
 #include "common/arch.h"
 #include "common/log.h"
 #include "handlerd/lookup.h"
+#include "handlerd/native.h"
 #include "handlerd/pattern.h"
 #include "handlerd/script.h"
 
@@ -368,6 +369,29 @@ check_token(struct handlerd *h, const struct boot_request *r, const struct image
 		    token_fault_name(f->token_fault), f->path);
 }
 
+/* Whether pxelinux, which asks for this configuration, would find its menu's program. */
+static bool
+has_menu_program(struct handlerd *h, const struct names_ask *as, const char *config)
+{
+	static const char *const programs[] = { "menu.c32", "libutil.c32" };
+	size_t n = strlen(config) - strlen("pxelinux.cfg/default");
+
+	for (size_t i = 0; i < NITEMS(programs); i++) {
+		char name[CONTENT_PATH_MAX], path[CONTENT_PATH_MAX];
+		struct names_ask ask = *as;
+		struct content_file file;
+		int rc;
+
+		if (snprintf(name, sizeof(name), "%.*s%s", (int)n, config, programs[i]) >=
+		    (int)sizeof(name))
+			return false;
+		ask.name = slice_str(name);
+		if (lookup_file(h->root_fd, h->folders, &ask, path, &rc, &file) < 0)
+			return false;
+	}
+	return true;
+}
+
 static void
 gather_file(struct handlerd *h, const struct boot_request *r, const struct boot *b,
     const struct policy *policy, uint64_t now_ms, bool only_look, struct fact_room *room,
@@ -389,6 +413,9 @@ gather_file(struct handlerd *h, const struct boot_request *r, const struct boot 
 	f->file_rc = lookup_file(h->root_fd, h->folders, &ask, room->path, &f->path_rc, &file);
 	if (f->path_rc < 0)
 		return;
+	if (f->file_rc == -ENOENT && r->via == VIA_TFTP &&
+	    native_kind(room->path) == NATIVE_PXELINUX)
+		f->has_menu_program = has_menu_program(h, &ask, room->path);
 	im = image_of_path(h, room->path);
 	f->file_secret = (im != NULL && im->is_secret) || policy_path_is_secret(policy, room->path);
 	if (f->file_secret)

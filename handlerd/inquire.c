@@ -165,7 +165,7 @@ describe(const struct inquiry *q)
 
 /* The request for a file, which tells nothing of the machine, with what the boot knows of it. */
 static const struct boot_request *
-describe_request(const struct inquiry *q, const struct boot *b)
+describe_request(const struct inquiry *q, const struct boot *b, enum ws_feature feature)
 {
 	static struct boot_request known;
 	const struct machine *m = &q->facts.machine.m;
@@ -173,6 +173,8 @@ describe_request(const struct inquiry *q, const struct boot *b)
 	if (q->r.stage != STAGE_FILE || b == NULL)
 		return &q->r;
 	known = q->r;
+	if (feature == WS_BOOT_REQUEST)
+		known.stage = STAGE_BOOT;
 	known.mac = b->mac;
 	known.has_uuid = b->has_uuid;
 	known.uuid = b->uuid;
@@ -189,12 +191,17 @@ static struct question
 question_of(const struct inquiry *q, bool early)
 {
 	const struct boot *b = boot_of(q);
+	enum ws_feature feature = WS_FEATURES;
 	char value[2];
 
+	if (q->r.stage == STAGE_FILE)
+		feature = ws_feature_of_file(slice_str(q->facts.path));
+	/* what a file is made for that other loaders boot by is a boot request, too */
+	if (feature == WS_FEATURES)
+		feature = WS_BOOT_REQUEST;
 	return (struct question){
-		.request = describe_request(q, b),
-		.feature = q->r.stage == STAGE_FILE ? ws_feature_of_file(slice_str(q->facts.path))
-		                                    : WS_BOOT_REQUEST,
+		.request = describe_request(q, b, feature),
+		.feature = feature,
 		.facts = describe(q),
 		.machine = b != NULL && b->machine != 0 ? b->machine : q->boot,
 		.boot = q->boot,
@@ -454,7 +461,7 @@ apply_effects(struct inquiry *q, struct boot *b)
 		    "rule %s decided: %s", log_quote(a->rule, rule), boot_reason_name(a->reason));
 	if (b == NULL)
 		return;
-	if (q->r.stage == STAGE_BOOT && a->reason != REASON_COLLECT)
+	if ((q->r.stage == STAGE_BOOT || q->decision.as_boot) && a->reason != REASON_COLLECT)
 		b->waits = a->reason == REASON_APPROVAL || a->reason == REASON_HELD;
 	if ((effects & EFFECT_STRANGE_ARCH) != 0)
 		note_strange_arch(q);
@@ -546,7 +553,8 @@ note_given(const struct inquiry *q, struct boot *b)
 {
 	const struct machine_knowledge *k = &q->facts.machine;
 
-	if (q->r.stage != STAGE_BOOT || q->decision.answer.reason == REASON_COLLECT)
+	if ((q->r.stage != STAGE_BOOT && !q->decision.as_boot) ||
+	    q->decision.answer.reason == REASON_COLLECT)
 		return;
 	b->given = k->known && k->is_assigned && q->decision.entry[0] != '\0'
 	               ? boot_given(k->m.entry)
@@ -576,6 +584,8 @@ write_down(struct inquiry *q)
 		enum boot_phase before = b->phase;
 
 		boot_note_answer(b, &q->r, a);
+		if (q->decision.as_boot)
+			boot_note_script(b);
 		note_given(q, b);
 		if (q->decision.entry[0] != '\0')
 			boot_note_entry(b, q->decision.entry);

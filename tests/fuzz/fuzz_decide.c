@@ -72,7 +72,7 @@ check_answer(const struct decision *d)
 		return;
 	MUST(a->reason != REASON_UNSPECIFIED);
 	if (a->action == ACTION_DATA) {
-		MUST(slice_begins(a->data, "#!ipxe\n"));
+		MUST(slice_begins(a->data, d->as_boot ? "# made by Bootferry" : "#!ipxe\n"));
 		MUST(a->data.n <= DECIDE_SCRATCH && a->data.p[a->data.n - 1] == '\n');
 		MUST(memchr(a->data.p, 0, a->data.n) == NULL);
 	}

@@ -1,8 +1,10 @@
 """Names by TFTP: what firmware, boot managers and second stages ask for, and what they get."""
 
 import os
+import shutil
 
-from lab import Lab, SERVER, check, network
+from lab import CACHE, TOP, Failure, Lab, SERVER, Site, check, network
+from test_boot import boot, prepare
 
 # Names as they were recorded or as their sources write them, each asked by one machine in this order,
 # and whose text it gets; a number is an error.
@@ -106,3 +108,96 @@ def test_recorded():
         check("folder" in texts["boot"] and "special" in texts["fifo"], f"in words: {texts}")
         reasons = site.query("status")["reasons"]
         check(reasons["bad-name"] >= 10 and reasons["no-such-file"] >= 30, f"and is counted: {reasons}")
+
+
+def test_made():
+    """What pxelinux and GRUB are given where the site has no configuration: its grammar, and what it says."""
+    rules = [{"name": "wait", "when": {"network": ["10.77.1.61/32"]}, "action": "approval",
+              "text": "It's \"new\": $x `y`"},
+             {"name": "no", "when": {"network": ["10.77.1.62/32"]}, "action": "refuse"},
+             {"name": "off", "when": {"network": ["10.77.1.63/32"]}, "action": "ignore"},
+             {"name": "one", "when": {"network": ["10.77.1.64/32"]}, "action": "entry", "entry": "tiny"}]
+    says = {60: ("Bootferry", "menuentry 'Tiny"), 61: ("It'\\''s", "configfile"), 62: ("echo", "bf_leave"),
+            63: ("bf_leave", "bf_leave"), 64: ("linux \"($bf_root)/images/tiny/kernel\"", "\nboot\n")}
+    with Lab("made") as lab:
+        _, _, client, site = network(lab, handlerd={"rules": rules})
+        kernel = lab.path("kernel")
+        put(site, "../kernel", "kernel")
+        site.ferryctl("images", "add", "tiny", "--type", "linux", "--kernel", kernel, "--title", "Tiny 'Linux'",
+                      "--args", "a='b c' \"d\" ; reboot & x | z > w $HOME `id`")
+        site.start("handlerd", "tftpd")
+        checker = unpacked("grub-common", "usr/bin/grub-script-check")
+        for last, words in says.items():
+            lab.sh(client, f"ip addr add 10.77.1.{last}/24 dev eth0")
+            grub, pxelinux = lab.client(client, "tftp_all", address=SERVER, source=f"10.77.1.{last}",
+                                        names=["/grub/grub.cfg", "pxelinux.cfg/default"])
+            check("sha" in grub and "sha" in pxelinux, f"both get something: {grub} {pxelinux}")
+            put(site, "../grub.cfg", grub["text"])
+            lab.sh(None, f"{checker} {lab.path('grub.cfg')}")
+            check(all(w in grub["text"] for w in words), f"{words}: {grub['text']}")
+            check("\nDEFAULT " in pxelinux["text"], f"pxelinux has something to do by itself: {pxelinux['text']}")
+        put(site, "grub/grub.cfg", "the site's own")
+        r = lab.client(client, "tftp", address=SERVER, name="/grub/grub.cfg")
+        check(r["text"] == "the site's own", "a file of the site wins")
+
+
+def with_loader(lab, loader, **handlerd):
+    """A site whose DHCP server names the loader itself; ours only listens."""
+    rules = [{"name": "left-alone", "when": {"stage": ["discover", "bootserver"]}, "action": "ignore"}]
+    segment = lab.segment("net")
+    lab.capture(segment)
+    lab.dhcp_server(segment, extra=[f"--dhcp-boot={loader},,{SERVER}"])
+    server = lab.host("server", segment, f"{SERVER}/24")
+    site = Site(lab, server, handlerd={"rules": rules, **handlerd})
+    prepare(site)
+    return segment, site
+
+
+def unpacked(package, path):
+    """A file of a package that is only unpacked (deploy/quickstart does that)."""
+    for folder in (CACHE, f"{TOP}/build"):
+        found = f"{folder}/tools/{package}/{path}"
+        if os.path.exists(found):
+            return found
+    raise Failure(f"{package} is not unpacked below {CACHE}/tools")
+
+
+def lay(site, folder, *files):
+    """Copies files into a folder of the content root."""
+    os.makedirs(f"{site.root}/{folder}", exist_ok=True)
+    for path in files:
+        shutil.copy(path, f"{site.root}/{folder}/{os.path.basename(path).removesuffix('.signed')}")
+
+
+def asked(site):
+    """What the machine asked for by TFTP, in its order."""
+    return [e["file"] for e in site.boot()["timeline"] if e["kind"] == "file" and e["via"] == "tftp"]
+
+
+def test_boot_pxelinux():
+    """pxelinux on a BIOS: it gets a menu that is made for it, and boots the entry that this stands on."""
+    with Lab("pxelinux") as lab:
+        segment, site = with_loader(lab, "boot/bios/pxelinux.0")
+        modules = "/usr/lib/syslinux/modules/bios"
+        lay(site, "boot/bios", "/usr/lib/PXELINUX/pxelinux.0", f"{modules}/ldlinux.c32")
+        site.start()
+        b = boot(lab, site, segment, "bios")
+        names = asked(site)
+        check("boot/bios/pxelinux.cfg/01-52-54-00-12-34-56" in names, f"it looked for its own: {names}")
+        check(b["phase"] == "started" and b["image"] == "tiny", f"the kernel has reported: {b['phase']}")
+
+
+def test_boot_grub():
+    """shim and GRUB of Debian on UEFI, in a folder of their own: GRUB gets a menu that is made for it."""
+    with Lab("grub") as lab:
+        segment, site = with_loader(lab, "boot/x64/secure/shimx64.efi")
+        lay(site, "boot/x64/secure",
+            unpacked("shim-signed", "usr/lib/shim/shimx64.efi.signed"))
+        shutil.copy(unpacked("grub-efi-amd64-signed", "usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed"),
+                    f"{site.root}/boot/x64/secure/grubx64.efi")
+        site.start()
+        b = boot(lab, site, segment)
+        names = asked(site)
+        # the DHCP server tells the name as an option, and shim reads the header alone: it lost its folder
+        check("grubx64.efi" in names and "/grub/grub.cfg" in names, f"it asked: {names}")
+        check(b["phase"] == "started" and b["image"] == "tiny", f"the kernel has reported: {b['phase']}")
