@@ -41,7 +41,7 @@ LIBS := $(NNG_LIBS) $(PKG_LIBS) -lpthread
 
 common_PURE := wire ident arch fields msg config path counters bus_url loader image origins form \
 	verdict hook bus_events params relay_info dhcp dhcp6 pxe reply reply6 hex json_text \
-	hash rival rival_table finding netcheck
+	hash rival rival_table finding netcheck quote
 common_EDGE  := log loop loop_thread bus_nng bus_pipe bus_client bus_server priv start rpc sockaddr content digest \
 	front sandbox child bus_link http \
 	netfacts probe_tftp probe_web
@@ -65,8 +65,8 @@ handlerd_EDGE := conf journal sql store store_query store_schema store_machines 
 	webservice_conf ws_client ws_reports webservice notes folders lookup gather sources inquire reload \
 	recall report control_decide rivalry guard control_quirks control_transfers
 
-httpsbootd_PURE := route range httpdate filehead pace crowd tls_failure expiry
-httpsbootd_EDGE := conf tls_chain tls_tickets tls_settings certificates tls watch exchange serve httpsbootd
+httpsbootd_PURE := route range httpdate filehead pace crowd access_line tls_failure expiry
+httpsbootd_EDGE := conf tls_chain tls_tickets tls_settings certificates tls watch access_log exchange serve httpsbootd
 
 DAEMONS := dhcpproxyd tftpd httpsbootd handlerd
 

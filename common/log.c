@@ -1,6 +1,8 @@
 /* The log; see log.h. */
 #include "common/log.h"
 
+#include "common/quote.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -194,33 +196,5 @@ log_limited(uint32_t dropped, enum log_level level, const char *fmt, ...)
 const char *
 log_quote(struct slice s, char buf[static LOG_QUOTE_SIZE])
 {
-	bool quote = s.n == 0;
-	size_t used = 0;
-
-	for (size_t i = 0; i < s.n && !quote; i++)
-		quote = s.p[i] == ' ' || s.p[i] == '=' || s.p[i] == '"';
-	if (quote)
-		buf[used++] = '"';
-	for (size_t i = 0; i < s.n; i++) {
-		uint8_t c = s.p[i];
-
-		/* the longest form, then the dots and the closing quote */
-		if (used + 4 + 3 + 2 > LOG_QUOTE_SIZE) {
-			memcpy(buf + used, "...", 3);
-			used += 3;
-			break;
-		}
-		if (c == '"' || c == '\\') {
-			buf[used++] = '\\';
-			buf[used++] = (char)c;
-		} else if (c >= 0x20 && c < 0x7f) {
-			buf[used++] = (char)c;
-		} else {
-			used += (size_t)snprintf(buf + used, 5, "\\x%02x", c);
-		}
-	}
-	if (quote)
-		buf[used++] = '"';
-	buf[used] = '\0';
-	return buf;
+	return quote(s, buf, LOG_QUOTE_SIZE);
 }

@@ -208,6 +208,14 @@ static const struct config_key keys[] = {
 	    .flags = CONFIG_RESTART,
 	    .help = "paths that plain HTTP serves, without regard to case; `*` stands for any "
 		    "characters. Secret files are served over HTTPS only, whatever stands here" },
+	{ .name = "access_log",
+	    .type = CONFIG_STRING,
+	    AT(access_log),
+	    .def = "\"log\"",
+	    .max = 4096,
+	    .flags = CONFIG_RESTART,
+	    .help = "a line for each request: `log`: in the daemon's log, where 50 a second find "
+		    "room; the path of a file: all of them there; `off`: nowhere" },
 	{ .name = "front", .type = CONFIG_INCLUDE, .sub = front_keys },
 	{ 0 },
 };
@@ -234,6 +242,14 @@ check(const void *conf, config_error_fn *error, void *arg)
 	}
 	if (c->client_certificates != 0 && c->client_ca[0] == '\0')
 		error(arg, "client_ca", "client_certificates need the CAs that they are of");
+	if (c->access_log[0] != '/' && strcmp(c->access_log, "log") != 0 &&
+	    strcmp(c->access_log, "off") != 0) {
+		(void)snprintf(what, sizeof(what),
+		    "\"%.200s\" is neither \"log\", \"off\" nor the path of a file from the root "
+		    "on",
+		    c->access_log);
+		error(arg, "access_log", what);
+	}
 	for (const char *p = c->name; *p != '\0'; p++) {
 		bool ok = (*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '-' ||
 		          *p == '.' || *p == ':';

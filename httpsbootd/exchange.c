@@ -526,6 +526,15 @@ read_head(struct exchange *x, const char *method)
 	size_t n = sizeof(form) - 1;
 	bool post;
 
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	if (info != NULL) {
+		x->tls_version = x->worker->fds[info->connect_fd].tls_version;
+		x->tls_suite = x->worker->fds[info->connect_fd].tls_suite;
+	}
+	(void)slice_copy(
+	    x->agent, sizeof(x->agent), slice_str(header_of(x, MHD_HTTP_HEADER_USER_AGENT)));
 	(void)slice_copy(x->method, sizeof(x->method), slice_str(method));
 	post = strcmp(method, MHD_HTTP_METHOD_POST) == 0;
 	x->head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
@@ -626,18 +635,43 @@ exchange_step(void *cls, struct MHD_Connection *connection, const char *url, con
 static void
 log_exchange(const struct exchange *x, bool complete)
 {
-	char method[LOG_QUOTE_SIZE];
-	char id[BOOT_ID_STRLEN], ip[IP_STRLEN], target[LOG_QUOTE_SIZE];
-	char shown[LOG_QUOTE_SIZE + 1]; /* one more: a cut is then seen */
+	struct access_log *log = x->worker->access_log;
+	const struct access_line line = {
+		.secure = x->secure,
+		.boot = x->boot,
+		.client = x->peer,
+		.method = x->method,
+		.target = x->target,
+		.status = x->status,
+		.bytes = x->head ? 0 : x->taken,
+		.of = x->head ? 0 : x->bytes,
+		.ms = loop_now_ms(x->worker->loop) - x->began_ms,
+		.why = boot_reason_name(x->reason),
+		.file = x->path,
+		.tls_version = x->tls_version,
+		.tls_suite = x->tls_suite,
+		.agent = x->agent,
+		.end = complete                ? NULL
+		       : x->fault != PACE_FINE ? pace_fault_name(x->fault)
+		                               : "aborted",
+	};
 
-	log_peer_info("%s boot=%s client=%s method=%s target=%s status=%u bytes=%llu ms=%llu "
-		      "why=%s%s",
-	    x->secure ? "https" : "http", boot_id_format(x->boot, id), ip_format(&x->peer, ip),
-	    log_quote(slice_str(x->method), method),
-	    log_quote(slice_str(route_without_secrets(x->target, shown, sizeof(shown))), target),
-	    x->status, (unsigned long long)x->bytes,
-	    (unsigned long long)(loop_now_ms(x->worker->loop) - x->began_ms),
-	    boot_reason_name(x->reason), complete ? "" : " aborted=yes");
+	if (!access_log_is_on(log))
+		return;
+	access_log_write(log, &line);
+}
+
+/* The engine refuses by itself what is no HTTP, or too large a head; NULL: it has said nothing. */
+static void
+note_engine_status(struct exchange *x, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_HTTP_STATUS);
+
+	if (x->status != 0 || info == NULL)
+		return;
+	x->status = info->http_status;
+	ADD(x->worker->stats.malformed, 1);
 }
 
 void
@@ -649,10 +683,10 @@ exchange_end(void *cls, struct MHD_Connection *connection, void **con_cls,
 	struct worker *w = cls;
 	uint64_t taken;
 
-	(void)connection;
 	if (x == NULL)
 		return;
 	*con_cls = NULL;
+	note_engine_status(x, connection);
 	if (x->question != 0)
 		bus_cancel(w->bus, x->question);
 	if (complete)
@@ -662,6 +696,7 @@ exchange_end(void *cls, struct MHD_Connection *connection, void **con_cls,
 	taken = complete ? x->bytes : watch_taken(watched_of(x));
 	if (taken > x->bytes)
 		taken = x->bytes;
+	x->taken = taken;
 	watch_set_user(watched_of(x), NULL);
 	watch_enter(watched_of(x), PACE_IDLE);
 	if (x->transfer)

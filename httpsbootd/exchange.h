@@ -4,6 +4,7 @@
 
 #include "common/content.h"
 #include "common/form.h"
+#include "httpsbootd/access_log.h"
 #include "httpsbootd/filehead.h"
 #include "httpsbootd/route.h"
 #include "httpsbootd/serve.h"
@@ -30,6 +31,8 @@ struct exchange {
 	bool unlisted;         /* plain HTTP does not serve it */
 	enum pace_fault fault; /* the client is cut off for it */
 	char method[16];
+	char agent[80];
+	const char *tls_version, *tls_suite; /* NULL: plain HTTP */
 	struct route route;
 	struct ipaddr peer, local;
 	uint64_t question; /* at handlerd, or 0 */
@@ -54,6 +57,7 @@ struct exchange {
 	uint64_t bytes;               /* that are to be sent */
 	bool transfer;                /* of a file: it is reported, */
 	uint64_t number;              /* under this number of its worker's */
+	uint64_t taken;               /* by the client, in the end */
 	uint64_t told_ms, told_bytes; /* of the last report of its progress */
 	char target[];                /* the request's, as it came */
 };
@@ -83,6 +87,7 @@ struct worker {
 	struct listener listeners[LISTENERS_MAX];
 	size_t nlisteners;
 	struct loop_timer mhd_timer, pause_timer;
+	struct access_log *access_log;
 	struct watch_shared *watch_shared;
 	struct watch *watch;
 	struct loop_hook hook;

@@ -21,7 +21,7 @@ struct stats {
 	struct certificates_stats cert;
 	uint64_t requests, boots, files, heads, ranges, reports, not_found, refused, turned;
 	uint64_t unanswered, too_large, aborted, bytes, scripts, open;
-	uint64_t unlisted, unmodified, last_requests;
+	uint64_t unlisted, unmodified, last_requests, malformed, log_lost;
 	uint64_t turned_address, evicted, slow_heads, slow_bodies, slow_answers;
 };
 
@@ -78,6 +78,8 @@ static const struct counter counters[] = {
 	STAT(slow_bodies, "connections cut off because a form came too slowly"),
 	STAT(slow_answers, "connections cut off because the client took too little"),
 	STAT(last_requests, "connections closed after max_requests"),
+	STAT(malformed, "requests that are no HTTP, or whose head is larger than max_head_bytes"),
+	STAT(log_lost, "lines that the file access_log has not got"),
 	STAT(too_large, "forms larger than max_form_bytes"),
 	STAT(unanswered, "requests that handlerd did not answer in time"),
 	STAT(aborted, "requests that the client broke off"),
@@ -91,6 +93,8 @@ struct httpsbootd {
 	struct front front;
 	struct certificates *certificates;
 	struct watch_shared watch;
+	struct access_log *access_log;
+	struct loop_timer log_timer;
 	struct worker *workers[WORKERS_MAX];
 	size_t nworkers;
 	int root_fd;
@@ -124,6 +128,7 @@ reloaded(void *arg)
 	struct httpsbootd *d = arg;
 
 	certificates_reload(d->certificates);
+	(void)access_log_reopen(d->access_log); /* told there; the old file stays in use */
 }
 
 static void
@@ -170,6 +175,7 @@ gather(void *arg)
 		sum.bytes += atomic_load(&s->bytes);
 		sum.unlisted += atomic_load(&s->unlisted);
 		sum.unmodified += atomic_load(&s->unmodified);
+		sum.malformed += atomic_load(&s->malformed);
 		sum.last_requests += atomic_load(&s->last_requests);
 		sum.turned_address += atomic_load(&s->turned_address);
 		sum.evicted += atomic_load(&s->evicted);
@@ -178,6 +184,7 @@ gather(void *arg)
 		sum.slow_answers += atomic_load(&s->slow_answers);
 		sum.open += atomic_load(&s->open);
 	}
+	sum.log_lost = d->access_log != NULL ? access_log_lost(d->access_log) : 0;
 	certificates_gather(d->certificates, &sum.cert);
 	d->stats = sum;
 }
@@ -232,6 +239,15 @@ count_workers(const struct httpsbootd_conf *conf)
 	return cpus < 1 ? 1 : cpus > WORKERS_AUTO ? WORKERS_AUTO : (size_t)cpus;
 }
 
+static void
+on_log_timer(void *arg)
+{
+	struct httpsbootd *d = arg;
+
+	access_log_flush(d->access_log);
+	(void)loop_timer_set(d->front.loop, &d->log_timer, ACCESS_LOG_FLUSH_MS);
+}
+
 static int
 open_crowd(struct httpsbootd *d)
 {
@@ -253,6 +269,7 @@ open_workers(struct httpsbootd *d)
 		.tls = certificates_shared(d->certificates),
 		.root_fd = d->root_fd,
 		.watch = &d->watch,
+		.access_log = d->access_log,
 	};
 
 	while (d->nworkers < n) {
@@ -295,6 +312,8 @@ httpsbootd_open(struct httpsbootd **ret, struct httpsbootd_conf *conf, const str
 		rc = front_open(&d->front);
 	raise_limit(conf);
 	if (rc == 0)
+		rc = access_log_new(conf->access_log, &d->access_log);
+	if (rc == 0)
 		rc = open_crowd(d);
 	if (rc == 0)
 		rc = open_workers(d);
@@ -321,6 +340,11 @@ httpsbootd_run(struct httpsbootd *d)
 	int rc;
 
 	front_drop(&d->front);
+	rc = access_log_reopen(d->access_log);
+	if (rc < 0)
+		return rc;
+	loop_timer_init(&d->log_timer, on_log_timer, d);
+	on_log_timer(d);
 	rc = front_connect(&d->front, 1, on_answer);
 	for (size_t i = 0; rc == 0 && i < d->nworkers; i++)
 		rc = worker_start(d->workers[i]);
@@ -340,7 +364,9 @@ httpsbootd_close(struct httpsbootd *d)
 	for (size_t i = 0; i < d->nworkers; i++)
 		worker_close(d->workers[i]);
 	certificates_close(d->certificates);
+	loop_timer_clear(d->front.loop, &d->log_timer);
 	front_close(&d->front);
+	access_log_free(d->access_log);
 	pthread_mutex_destroy(&d->watch.lock);
 	crowd_free(d->watch.crowd);
 	if (d->root_fd >= 0)

@@ -36,6 +36,7 @@ struct httpsbootd_conf {
 	int64_t min_rate;
 	int64_t max_form_bytes;
 	struct config_strings http_allow;
+	char *access_log;
 };
 
 extern const struct config_table httpsbootd_config;

@@ -438,6 +438,7 @@ worker_open(const struct worker_conf *conf, struct worker **ret)
 	w->tls = conf->tls;
 	w->root_fd = conf->root_fd;
 	w->watch_shared = conf->watch;
+	w->access_log = conf->access_log;
 	w->command_fd = -1;
 	rc = loop_new(&w->loop);
 	if (rc < 0)

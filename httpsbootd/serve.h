@@ -6,6 +6,7 @@
 #ifndef HTTPSBOOTD_SERVE_H
 #define HTTPSBOOTD_SERVE_H
 
+#include "httpsbootd/access_log.h"
 #include "httpsbootd/certificates.h"
 #include "httpsbootd/tls.h"
 #include "httpsbootd/watch.h"
@@ -19,7 +20,7 @@ struct serve_stats {
 	_Atomic uint64_t tls_quiet; /* failures that were counted only */
 	_Atomic uint64_t requests, boots, files, heads, ranges, reports, not_found, refused;
 	_Atomic uint64_t unanswered, too_large, aborted, bytes, scripts;
-	_Atomic uint64_t unlisted, unmodified, last_requests;
+	_Atomic uint64_t unlisted, unmodified, last_requests, malformed;
 	_Atomic uint64_t turned_address, evicted, slow_heads, slow_bodies, slow_answers;
 	_Atomic uint64_t open;   /* requests under way */
 	_Atomic uint64_t turned; /* connections turned away because there were too many */
@@ -33,6 +34,7 @@ struct worker_conf {
 	struct tls_shared *tls;
 	int root_fd;
 	struct watch_shared *watch;
+	struct access_log *access_log;
 };
 
 /* Binds the listening sockets; as root, if they need it.  0, or a negative errno after logging. */

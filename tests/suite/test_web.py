@@ -6,7 +6,7 @@ import os
 import random
 import time
 
-from lab import Lab, SERVER, TOP, check, network, read, wait_until
+from lab import Failure, Lab, SERVER, TOP, check, network, read, wait_until
 from test_http import curl, start
 from test_tftp import put
 
@@ -270,3 +270,49 @@ def test_slowhttptest():
         c = counters(site)
         check(c["slow_heads"] > 0 and c["turned_address"] > 0, f"cut off: {c}")
         wait_until(lambda: counters(site)["open"] == 0, 10, "all is over")
+
+
+def test_access_log():
+    """Each request has its line, also in a storm and across a rotation; no secret stands in any."""
+    with Lab("log") as lab:
+        _, _, client, site = network(lab)
+        path = f"{site.run}/access.log"
+        site.conf["httpsbootd"]["access_log"] = path
+        put(site, "f", b"x" * 100)
+        put(site, "big", os.urandom(1 << 20) * 20)
+        start(site)
+        curl(lab, client, site, f"-A 'a b' 'https://{SERVER}:8050/2PXE/file/f?token=SECRET77&x=1'")
+        curl(lab, client, site, f"'http://{SERVER}:8060/2PXE/boot?mac=52-54-00-12-34-56&%74oken=SECRET77'")
+        lab.sh(client, f"curl -s --max-time 1 --limit-rate 100k http://{SERVER}:8060/2PXE/file/big -o /dev/null || true")
+        web(lab, client, "talk", address=SERVER, port=8060, seconds=1,
+            pieces=[("GET / HTTP/1.1\r\nX: " + "a" * 40000 + "\r\n\r\n").encode().hex()])
+        boot = site.boots()[0]["id"]
+        wait_until(lambda: read(path).count("\n") >= 4, 5, "four lines")
+        secure, plain, broken, large = read(path).splitlines()[:4]
+        for part in (" https boot=", " client=10.77.1.50 method=GET ", "token=...&x=1", " status=200 bytes=100 ms=",
+                     " file=f ", " tls=TLSv1.", " suite=", " agent=\"a b\""):
+            check(part in secure, f"{part}: {secure}")
+        check(f" http boot={boot} " in plain and "%74oken=..." in plain and "tls=" not in plain, plain)
+        check(" of=20971520 " in broken and "end=aborted" in broken, broken)
+        check(0 < int(broken.split(" bytes=")[1].split()[0]) < 20971520, f"what it took: {broken}")
+        check(" status=431 " in large or " status=413 " in large, large)
+        check(counters(site)["malformed"] == 1, "counted")
+        os.rename(path, f"{path}.1")
+        count = 1500
+        web(lab, client, "exchanges", address=SERVER, port=8050, requests=[ask("GET", "/2PXE/file/f")] * (count // 2))
+        site.ferryctl("--socket", f"{site.run}/httpsbootd.sock", "reload")
+        web(lab, client, "exchanges", address=SERVER, port=8050, requests=[ask("GET", "/2PXE/file/f")] * (count // 2))
+
+        def both():
+            return (read(path) + read(f"{path}.1")).count(" target=/2PXE/file/f ")
+        wait_until(lambda: both() == count, 5, "all lines")
+        check(read(path).count("\n") >= count // 2, "the new file is written to")
+        check("SECRET77" not in read(path) + read(f"{path}.1") + read(site.log("httpsbootd")), "no secret")
+        check(counters(site)["log_lost"] == 0 and " method=" not in read(site.log("httpsbootd")), "none lost")
+        site.kill("httpsbootd")
+        site.conf["httpsbootd"]["access_log"] = "/nonexistent/x.log"
+        try:
+            site.start("httpsbootd")
+            check(False, "it does not start")
+        except Failure as e:
+            check("access_log: \"/nonexistent/x.log\": No such file" in str(e), f"{e}")
