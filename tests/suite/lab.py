@@ -173,9 +173,9 @@ class Lab:
 
     # --- evidence ---------------------------------------------------------------------------
 
-    def client(self, ns, function, **arguments):
-        """Runs a function of clients.py in a namespace."""
-        out = self.sh(ns, f"python3 {TOP}/tests/suite/inside.py clients {function} "
+    def client(self, ns, function, module="clients", **arguments):
+        """Runs a function of clients.py, or of another module, in a namespace."""
+        out = self.sh(ns, f"python3 {TOP}/tests/suite/inside.py {module} {function} "
                           f"'{json.dumps(arguments)}'")
         return json.loads(out)
 
