@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void
@@ -59,6 +60,7 @@ map(const struct content_file *f, struct served **ret)
 	s->data = p;
 	s->size = f->size;
 	s->mapped = true;
+	s->fd = f->fd;
 	s->inode = f->inode;
 	s->device = f->device;
 	s->mtime = f->mtime;
@@ -70,6 +72,7 @@ int
 served_file(struct served_files *files, struct content_file *f, struct served **ret)
 {
 	struct served **first = chain(files, f->inode), *s;
+	bool keep = false;
 	int rc = 0;
 
 	pthread_mutex_lock(&files->lock);
@@ -77,7 +80,8 @@ served_file(struct served_files *files, struct content_file *f, struct served **
 		;
 	if (s == NULL) {
 		rc = map(f, &s);
-		if (rc == 0) {
+		keep = rc == 0;
+		if (keep) {
 			s->next = *first;
 			s->prev = first;
 			if (s->next != NULL)
@@ -91,8 +95,19 @@ served_file(struct served_files *files, struct content_file *f, struct served **
 		*ret = s;
 	}
 	pthread_mutex_unlock(&files->lock);
-	close(f->fd);
+	if (!keep)
+		close(f->fd);
 	return rc;
+}
+
+bool
+served_is_unchanged(const struct served *s)
+{
+	struct stat st;
+
+	return !s->mapped ||
+	       (fstat(s->fd, &st) == 0 && (uint64_t)st.st_size == s->size &&
+		   st.st_mtim.tv_sec == s->mtime.tv_sec && st.st_mtim.tv_nsec == s->mtime.tv_nsec);
 }
 
 int
@@ -188,5 +203,6 @@ served_release(struct served_files *files, struct served *s)
 		return;
 	if (s->data != NULL)
 		munmap((void *)(uintptr_t)s->data, (size_t)s->size);
+	close(s->fd);
 	free(s);
 }

@@ -1,7 +1,9 @@
 /*
  * What transfers read from: files mapped once and shared by all that read the same one, or bytes
  * made for one machine.  A file that is replaced by a rename leaves those who read it alone; one
- * that is cut short in place makes their sends fail, not the daemon.
+ * that is cut short in place makes their sends fail, not the daemon.  But bytes of its last page
+ * that are gone read as zeros, and one that is written in place gives some of its old bytes and
+ * some of its new: served_is_unchanged() tells.
  *
  * The files are shared by the threads of a daemon; what a transfer holds does not change.
  */
@@ -23,6 +25,7 @@ struct served {
 	uint64_t size;
 	const uint8_t *data; /* NULL if empty */
 	bool mapped;
+	int fd; /* of a mapped file */
 	uint64_t inode, device;
 	struct timespec mtime;
 };
@@ -55,6 +58,8 @@ int served_netascii(struct slice bytes, struct served **ret);
  * system said.
  */
 int served_netascii_file(struct content_file *f, struct served **ret);
+/* Asks the system: false if the file was written to, extended or cut short since it was opened. */
+bool served_is_unchanged(const struct served *s);
 /* NULL is allowed. */
 void served_release(struct served_files *files, struct served *s);
 

@@ -215,7 +215,7 @@ session_broken(struct session *s)
 {
 	session_send_error(
 	    s->w, &s->path, s->socket, TFTP_ERROR_UNDEFINED, slice_str("The file changed"));
-	report_end(s, TRANSFER_ABORTED, "the file was cut short meanwhile");
+	report_end(s, TRANSFER_ABORTED, "the file was changed meanwhile");
 	session_free(s);
 }
 
@@ -251,6 +251,11 @@ step(struct session *s, enum transfer_event event, struct transfer_ack ack, stru
 	}
 	if (event == TRANSFER_ACK)
 		report_progress(s);
+	/* without its last block the client does not take what it has for a file */
+	if (a.count > 0 && a.first + a.count > s->t.blocks && !served_is_unchanged(s->served)) {
+		session_broken(s);
+		return;
+	}
 	if (a.send_oack || a.count > 0)
 		queue_put(s, &a);
 	wake_in(s, a.wake_us);

@@ -49,6 +49,13 @@ main(void)
 	CHECK_BYTES(((struct slice){ a->data, (size_t)a->size }), slice_str("first"));
 	CHECK_BYTES(((struct slice){ c->data, (size_t)c->size }), slice_str("second"));
 
+	test_case("a replaced file is unchanged, one that is written to or cut short is not");
+	CHECK(served_is_unchanged(a) && served_is_unchanged(c));
+	CHECK_INT(truncate("file", 5), 0);
+	CHECK(served_is_unchanged(a) && !served_is_unchanged(c));
+	put("file", "longer than before");
+	CHECK(!served_is_unchanged(c));
+
 	test_case("the last reader ends the mapping");
 	served_release(&files, a);
 	CHECK_INT(files.n, 2);
