@@ -6,6 +6,7 @@ import random
 import threading
 import time
 
+from clients import rpc
 from lab import Lab, SERVER, check, network, read, wait_until
 
 
@@ -200,3 +201,76 @@ def test_ends_in_order():
         check(lab.stop(site.daemons.pop("tftpd")) == 0, "status 0")
         thread.join()
         check(result.get("sha") == sha, f"the transfer finished: {result}")
+
+
+def test_changes():
+    """Files that are replaced, deleted, written to or cut short while they are read."""
+    with Lab("changes") as lab:
+        _, _, client, site = network(lab)
+        rng = random.Random(8)
+        # 16 bytes less in the last page, which is still there when they are gone
+        cases = {"replaced": True, "deleted": True, "extended": False, "written": False, "cut": False,
+                 "cut-a-bit": False, "emptied": False}
+        before = {name: put(site, name, rng.randbytes(200000)) for name in cases}
+        start(site)
+        jobs = [{"address": SERVER, "name": name, "pause": 0.004} for name in cases]
+        results = []
+        thread = threading.Thread(
+            target=lambda: results.extend(lab.client(client, "many", "tftp_client", jobs=jobs)))
+        thread.start()
+        wait_until(lambda: site.kinds().count("transfer-began") == len(cases), 5, "all have begun")
+        fresh = rng.randbytes(150000)
+        sha = put(site, "fresh", fresh)
+        os.rename(f"{site.root}/fresh", f"{site.root}/replaced")
+        os.remove(f"{site.root}/deleted")
+        with open(f"{site.root}/extended", "ab") as f:
+            f.write(fresh)
+        with open(f"{site.root}/written", "r+b") as f:
+            f.write(b"x")
+        os.truncate(f"{site.root}/cut", 100000)
+        os.truncate(f"{site.root}/cut-a-bit", 199984)
+        os.truncate(f"{site.root}/emptied", 0)
+        r = lab.client(client, "get", "tftp_client", address=SERVER, name="replaced")
+        check(r.get("sha") == sha, f"a new request gets the new file: {r}")
+        r = lab.client(client, "get", "tftp_client", address=SERVER, name="deleted")
+        check(r.get("error") == 1, f"or none: {r}")
+        thread.join()
+        check(len(results) == len(cases), f"all have ended: {results}")
+        for (name, whole), r in zip(cases.items(), results):
+            if whole:
+                check(r.get("sha") == before[name], f"{name}: as it was: {r}")
+            else:
+                check("sha" not in r and r.get("error") == 0 and "changed" in r["text"], f"{name}: an error: {r}")
+        check(site.daemons["tftpd"].poll() is None, "tftpd lives")
+
+
+def test_repeated():
+    """Requests that come twice, several transfers of one client, and a port that is used again."""
+    with Lab("repeated") as lab:
+        _, _, client, site = network(lab)
+        rng = random.Random(9)
+        files = {f"f{i}": put(site, f"f{i}", rng.randbytes(60000 + i)) for i in range(8)}
+        start(site)
+
+        def read_all(jobs, at_once=64):
+            r = lab.client(client, "many", "tftp_client", at_once=at_once,
+                           jobs=[dict(j, address=SERVER) for j in jobs])
+            for j, x in zip(jobs, r):
+                check("stop_after" in j or x.get("sha") == files[j["name"]], f"{j}: {x}")
+            return r
+
+        windows = {"options": [["blksize", 1468], ["windowsize", 4]]}
+        # old firmware sends its first request twice
+        r = read_all([{"name": "f1", "twice": True}, dict(windows, name="f2", twice=True)])
+        check(all(x["repeats"] == 0 for x in r), f"nothing was sent twice: {r}")
+        counters = rpc(f"{site.run}/tftpd.sock", "status")["result"]["counters"]
+        check(counters["merged"] == 2 and counters["started"] == 2, f"each was taken as one: {counters}")
+        # as a Raspberry Pi does
+        read_all([dict(windows, name=name, pause=0.002) for name in files])
+        # one that was reset begins anew from the same port, for another file or the same
+        read_all([dict(windows, name="f3", source=41000, stop_after=8), {"name": "f4", "source": 41000},
+                  dict(windows, name="f5", source=41001, stop_after=8), dict(windows, name="f5", source=41001)], 1)
+        counters = rpc(f"{site.run}/tftpd.sock", "status")["result"]["counters"]
+        check(counters["replaced"] == 2, f"the old transfers are over: {counters}")
+        wait_until(lambda: rpc(f"{site.run}/tftpd.sock", "status")["result"]["counters"]["transfers"] == 0, 5,
+                   "none is left")
