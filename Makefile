@@ -180,9 +180,10 @@ fuzz:
 # --- load for the benchmarks ----------------------------------------------------------------
 
 LOADS := $(B)/tests/bench/dhcp_load $(B)/tests/bench/tftp_load
+$(B)/tests/bench/tftp_load: $(foreach f,tftp_load_conf fetch pattern,$(B)/tests/bench/$(f).o)
 $(LOADS): $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/lib/libdhcpproxyd.a $(B)/lib/libcommon.a
 	$(if $(V),,@echo "  LD    $@")
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
 HANDLER_LOADS := $(B)/tests/bench/machines $(B)/tests/bench/worker_load $(B)/tests/bench/decide_load
 $(HANDLER_LOADS): $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/lib/libhandlerd.a $(B)/lib/libcommon.a
@@ -196,11 +197,11 @@ $(HTTP_LOADS): $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/lib/libcommon.a
 
 # --------------------------------------------------------------------------------------------
 
-# builds the loads too, which otherwise break unseen
+# the loads too, which otherwise break unseen
 check: $(BINS) $(TESTS) $(B)/tests/replay $(FUZZERS:%=$(B)/tests/fuzz/fuzz_%) $(LOADS) $(HANDLER_LOADS) \
     $(HTTP_LOADS) pure docs-check
 	@tests/run $(B) $(TESTS) "tests/captures $(B)/tests/replay" \
-	    "tests/samples $(B)/bin/ferryctl" \
+	    "tests/samples $(B)/bin/ferryctl" "tests/bench/check_loads $(B)/tests/bench" \
 	    $(foreach f,$(FUZZERS),"$(B)/tests/fuzz/fuzz_$(f) tests/fuzz/corpus/$(f)")
 
 # plays handlerd's part in tests of the front daemons
