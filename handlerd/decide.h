@@ -135,8 +135,8 @@ struct decision {
 	/* of an offer of a loader: why in this style, and which one is the default */
 	enum style_why style_why;
 	enum offer_style style_first;
-	struct slice delay_words;   /* why the offer waits, if it does */
-	bool as_boot; /* a file was made that does what a boot request's script does */
+	struct slice delay_words; /* why the offer waits, if it does */
+	bool as_boot;             /* a file was made that does what a boot request's script does */
 	char entry[IMAGE_NAME_MAX]; /* the entry that this boot is about, or "" */
 };
 

@@ -188,15 +188,15 @@ static const struct {
 	{ "menus that lead to menus", PXELINUX,
 	    "{" RULE("\"action\": \"menu\", \"menu\": \"a\"") ", \"menus\": [{\"name\": \"a\", "
 							      "\"title\": \"First\", "
-	                                                      "\"timeout_ms\": 0, \"items\": "
-	                                                      "[{\"kind\": \"text\", \"title\": "
+							      "\"timeout_ms\": 0, \"items\": "
+							      "[{\"kind\": \"text\", \"title\": "
 							      "\"Here\"}, {\"kind\": \"menu\", "
-	                                                      "\"name\": \"b\"}]}, {\"name\": "
-	                                                      "\"b\", \"title\": "
+							      "\"name\": \"b\"}]}, {\"name\": "
+							      "\"b\", \"title\": "
 							      "\"Second\", \"items\": [{\"name\": "
-	                                                      "\"tiny\", \"title\": \"Small\"}, "
+							      "\"tiny\", \"title\": \"Small\"}, "
 							      "{\"kind\": \"menu\", \"name\": "
-	                                                      "\"a\"}]}]}",
+							      "\"a\"}]}]}",
 	    BIOS, REASON_MENU, "",
 	    { "SAY First\nSAY Here\nSAY Second\nSAY   tiny             Small\nLABEL tiny\n",
 		"TIMEOUT 0\n" },
