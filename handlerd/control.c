@@ -143,7 +143,7 @@ static json_t *
 rpc_status(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
 {
 	struct handlerd *h = arg;
-	json_t *services = json_array(), *reasons = json_object();
+	json_t *services = json_array(), *reasons = json_object(), *tokens = json_object();
 	uint64_t now_ms = wall_clock_ms();
 	struct bus_server_stats bus;
 	struct store_stats store;
@@ -162,7 +162,10 @@ rpc_status(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_er
 			json_object_set_new(reasons, boot_reason_name((enum boot_reason)i),
 			    json_integer((json_int_t)h->by_reason[i]));
 	}
-	return json_pack("{s:s, s:s, s:i, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o,"
+	for (int i = 0; i < TOKEN_FAULTS; i++)
+		json_object_set_new(tokens, token_fault_name((enum token_fault)i),
+		    json_integer((json_int_t)h->by_token_fault[i]));
+	return json_pack("{s:s, s:s, s:i, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o,"
 			 " s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I, s:I},"
 			 " s:o?, s:o, s:o, s:o, s:o, s:o, s:o}",
 	    "daemon", "handlerd", "version", BOOTFERRY_VERSION, "pid", (int)getpid(), "started_ms",
@@ -170,9 +173,9 @@ rpc_status(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_er
 	    mode_name((enum mode)h->policy->conf.mode), "root", h->conf->root, "loaders",
 	    (json_int_t)h->catalogue->nloaders, "images", (json_int_t)h->catalogue->nimages,
 	    "open_boots", (json_int_t)boots_count(h->boots), "decisions", (json_int_t)h->decisions,
-	    "selftests", (json_int_t)h->selftest.requests, "reasons", reasons, "bus", "messages",
-	    (json_int_t)bus.messages, "requests", (json_int_t)bus.requests, "answers",
-	    (json_int_t)bus.answers, "events", (json_int_t)bus.events, "malformed",
+	    "selftests", (json_int_t)h->selftest.requests, "reasons", reasons, "tokens", tokens,
+	    "bus", "messages", (json_int_t)bus.messages, "requests", (json_int_t)bus.requests,
+	    "answers", (json_int_t)bus.answers, "events", (json_int_t)bus.events, "malformed",
 	    (json_int_t)bus.malformed, "versions", (json_int_t)bus.versions, "store", "records",
 	    (json_int_t)store.records, "lost", (json_int_t)store.lost, "stored",
 	    (json_int_t)store.stored, "commits", (json_int_t)store.commits, "failures",

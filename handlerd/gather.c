@@ -335,6 +335,31 @@ image_of_path(const struct handlerd *h, const char *path)
 	return catalogue_image(h->catalogue, name);
 }
 
+/*
+ * What a secret file was refused for is counted, logged and told; that a token was used up, once,
+ * for what follows only repeats it.  A token that is none of ours names no boot that could be told.
+ */
+static void
+note_token(struct handlerd *h, const struct boot_request *r, const struct token_claims *claims,
+    const struct facts *f, uint32_t uses)
+{
+	enum token_fault fault = f->token_fault;
+	char file[LOG_QUOTE_SIZE], ip[IP_STRLEN];
+
+	h->by_token_fault[fault]++;
+	if (fault == TOKEN_GOOD)
+		return;
+	log_peer_warn("token: client=%s file=%s refused: %s", ip_format(&r->address, ip),
+	    log_quote(slice_str(f->path), file),
+	    r->token.n == 0 ? "it shows none" : token_fault_name(fault));
+	if (fault == TOKEN_USED_UP && uses != (uint32_t)claims->uses + 1)
+		return;
+	if (fault > TOKEN_FORGED)
+		notes_remark(&h->notes, boots_find(h->boots, claims->boot),
+		    fault == TOKEN_USED_UP ? "token-reused" : "token-refused",
+		    token_fault_name(fault), f->path);
+}
+
 static void
 check_token(struct handlerd *h, const struct boot_request *r, const struct image *im,
     uint64_t now_ms, bool only_look, struct facts *f)
@@ -345,28 +370,25 @@ check_token(struct handlerd *h, const struct boot_request *r, const struct image
 		.path = f->path,
 		.image = im != NULL ? im->name : NULL,
 	};
-	struct token_claims claims;
+	struct token_claims claims = { .boot = 0 };
 	const struct boot *b;
 	uint32_t uses = 0;
 
-	if (token_peek(r->token, &claims) < 0) {
-		f->token_fault = TOKEN_MALFORMED;
-		return;
+	f->token_fault = TOKEN_MALFORMED;
+	if (token_peek(r->token, &claims) == 0) {
+		b = boots_find(h->boots, claims.boot);
+		if (b != NULL)
+			use.mac = b->mac;
+		f->token_fault =
+		    token_check(keyring_signer(h->keyring), r->token, &use, now_ms, &claims);
 	}
-	b = boots_find(h->boots, claims.boot);
-	if (b != NULL)
-		use.mac = b->mac;
-	f->token_fault = token_check(keyring_signer(h->keyring), r->token, &use, now_ms, &claims);
 	if (only_look)
 		return;
 	/* by any other way it gets no secret file, which is no use of the token; nor is the look at
 	 * its size that UEFI HTTP Boot takes first */
 	if (f->token_fault == TOKEN_GOOD && r->via == VIA_HTTPS && !r->head_only)
 		f->token_fault = token_uses_note(h->token_uses, &claims, f->path, now_ms, &uses);
-	/* told once: what follows only repeats it */
-	if (f->token_fault == TOKEN_USED_UP && uses == (uint32_t)claims.uses + 1)
-		notes_remark(&h->notes, boots_find(h->boots, claims.boot), "token-reused",
-		    token_fault_name(f->token_fault), f->path);
+	note_token(h, r, &claims, f, uses);
 }
 
 /* Whether pxelinux, which asks for this configuration, would find its menu's program. */

@@ -74,6 +74,7 @@ struct handlerd {
 	struct prober *prober;
 	struct keyring *keyring;
 	struct token_uses *token_uses;
+	uint64_t by_token_fault[TOKEN_FAULTS]; /* of requests for secret files */
 	struct adapt *adapt;
 	uint64_t adapt_saved; /* adapt_changes() when it was written to its file */
 	struct styles *styles;

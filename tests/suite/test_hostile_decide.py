@@ -266,6 +266,8 @@ def test_secret_image():
             check(status in (403, 404) and b"kernel" not in body, f"as {name}: {status}")
         check(get(resigned(site, mine, expires=int(time.time()) + 900))[1] == b"kernel of a secret system",
               "signed by hand as the manual says, a good one")
+        for _ in range(4):
+            check(get(mine, more="-I")[0] == 200, "HEAD is no use of it")
         used = 1  # the same id: that was its first use
         while get(mine)[0] == 200:
             used += 1
@@ -276,6 +278,13 @@ def test_secret_image():
         mine_boot = [b["id"] for b in site.boots() if b.get("mac") == MAC % 1][0]
         reused = [e for e in site.query("boots", "show", mine_boot)["timeline"] if e["kind"] == "token-reused"]
         check(len(reused) == 1 and reused[0]["text"] == "images/hush/vmlinuz", f"told once: {reused}")
+        told = {e["reason"] for b in site.boots() for e in site.query("boots", "show", b["id"])["timeline"]
+                if e["kind"] == "token-refused"}
+        check(told == {"expired", "other-address"}, f"{told}")
+        faults = site.query("status")["tokens"]
+        check(all(faults[k] > 0 for k in ("malformed", "forged", "expired", "other-address", "good")) and
+              faults["used-up"] == 3, f"counted: {faults}")
+        check("refused: expired" in read(site.log("handlerd")), "and in the log")
         # a form may hold it, too; and what a person typed
         again = boot(1)
         curl(lab, client, site, f"--interface 10.77.1.101 -d token={again} -d authvalue=PIN-4711 -d tokenid=TID-4711 "
