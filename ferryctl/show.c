@@ -107,7 +107,7 @@ print_loads(const json_t *services)
 		const json_t *l = json_object_get(s, "load");
 		char *subnet, bytes[32];
 
-		if (!json_is_true(json_object_get(l, "admitting")))
+		if (!json_is_true(json_object_get(l, "offers_wait")))
 			continue;
 		subnet = table_safe(member_text(s, "subnet"));
 		printf("offers wait for tftpd of subnet %s: %lld of %lld transfers, %s/s, %.1f %% "

@@ -44,9 +44,10 @@ get_name(const json_t *params, const char *key, struct rpc_error *error)
 
 /* What a tftpd carries; NULL for others. */
 static json_t *
-dump_load(const struct service *s)
+dump_load(const struct handlerd *h, const struct service *s, uint64_t now_ms)
 {
 	const struct service_load *l = &s->load;
+	int64_t from = h->policy->conf.admission_permille;
 
 	if (l->max_transfers == 0)
 		return NULL;
@@ -54,11 +55,11 @@ dump_load(const struct service *s)
 	    "transfers", (json_int_t)l->transfers, "max_transfers", (json_int_t)l->max_transfers,
 	    "bytes_per_s", (json_int_t)l->bytes_per_s, "retransmit_permille",
 	    (json_int_t)l->retransmit_permille, "queue_blocks", (json_int_t)l->queue_blocks,
-	    "admitting", l->admitting);
+	    "offers_wait", from != 0 && l->permille >= from && service_is_alive(s, now_ms));
 }
 
 static json_t *
-dump_service(const struct service *s, uint64_t now_ms)
+dump_service(const struct handlerd *h, const struct service *s, uint64_t now_ms)
 {
 	char ip[IP_STRLEN], ip6[IP_STRLEN];
 
@@ -70,7 +71,7 @@ dump_service(const struct service *s, uint64_t now_ms)
 	    (json_int_t)s->pid, "started_ms", (json_int_t)s->started_ms, "seen_ms",
 	    (json_int_t)s->seen_ms, "alive", service_is_alive(s, now_ms), "certificate_ms",
 	    (json_int_t)s->certificate_ms, "counters", counters_parse(slice_str(s->counters)),
-	    "load", dump_load(s));
+	    "load", dump_load(h, s, now_ms));
 }
 
 /* What keeps machines from booting, in words. */
@@ -155,7 +156,7 @@ rpc_status(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_er
 	store_get_stats(h->store, &store);
 	for (size_t i = 0; i < SERVICES_MAX; i++) {
 		if (h->services.v[i].origin != 0)
-			json_array_append_new(services, dump_service(&h->services.v[i], now_ms));
+			json_array_append_new(services, dump_service(h, &h->services.v[i], now_ms));
 	}
 	for (int i = 0; i < REASONS; i++) {
 		if (h->by_reason[i] > 0)

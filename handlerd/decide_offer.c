@@ -192,7 +192,10 @@ delay_offer(const struct deciding *d)
 	if (d->a->delay_ms == 0)
 		return;
 	admission_words(d->scratch, d->a->delay_ms, f->tftp_subnet, f->tftp_load);
-	(void)answer_take(d, start, &d->out->delay_words);
+	if (d->scratch->bad)
+		d->a->delay_ms = 0; /* rather no delay than no offer */
+	else
+		(void)answer_take(d, start, &d->out->delay_words);
 }
 
 static void

@@ -76,6 +76,8 @@ check_answer(const struct decision *d)
 		MUST(a->data.n <= DECIDE_SCRATCH && a->data.p[a->data.n - 1] == '\n');
 		MUST(memchr(a->data.p, 0, a->data.n) == NULL);
 	}
+	MUST(a->delay_ms == 0 || (a->action == ACTION_OFFER && a->delay_ms < 8000));
+	MUST((a->delay_ms == 0) == (d->delay_words.n == 0));
 	if (a->action == ACTION_OFFER)
 		MUST(a->file.n > 0 || a->style == OFFER_LOCAL);
 	if (a->action == ACTION_FILE)
@@ -97,6 +99,8 @@ decide_all(const struct boot_request *r, const struct policy *policy)
 	f.file_rc = (r->id & 4) != 0 ? -ENOENT : 0;
 	f.file_secret = (r->id & 8) != 0;
 	f.token = (r->id & 16) != 0 ? "abcDEF0-_" : "";
+	f.tftp_load = (uint32_t)(r->id >> 6) % 1200;
+	f.tftp_subnet = r->subnet;
 	if ((r->id & 32) != 0)
 		f.sources[SOURCE_BOOT].state = SOURCE_LATE;
 	memset(scratch[1], 0xa5, sizeof(scratch[1]));
@@ -109,6 +113,7 @@ decide_all(const struct boot_request *r, const struct policy *policy)
 	MUST(again.answer.action == d.answer.action && again.answer.reason == d.answer.reason);
 	MUST(same(again.answer.data, d.answer.data) && same(again.answer.file, d.answer.file));
 	MUST(again.need == d.need && again.effects == d.effects);
+	MUST(again.answer.delay_ms == d.answer.delay_ms);
 	o = explain_decision(r, policy, &f, &d);
 	MUST(o != NULL);
 	/* what cannot be written as JSON would be lost on its way to ferryctl */

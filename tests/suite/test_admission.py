@@ -63,8 +63,10 @@ def firmware(lab, client, who, arch, boot_server, **arguments):
     return [t[0] for t in times.values()]
 
 
-def counters(site, daemon="dhcpproxyd"):
-    return [s["counters"] for s in site.query("status")["services"] if s["daemon"] == daemon][0]
+def counters(site):
+    """dhcpproxyd's, by its own socket: those that it announces come late."""
+    r = site.ferryctl("--socket", f"{site.run}/dhcpproxyd.sock", "--json", "status")
+    return json.loads(r)["counters"]
 
 
 def check_idle(lab, client):
@@ -82,7 +84,7 @@ def test_offers_wait():
         check_idle(lab, client)
         crowd = Crowd(lab, client, count=10)
         wait_until(lambda: load(site)["permille"] == 1000, 5, "tftpd is full")
-        check(load(site)["admitting"] and load(site)["transfers"] == 10, f"and says so: {load(site)}")
+        check(load(site)["offers_wait"] and load(site)["transfers"] == 10, f"and says so: {load(site)}")
 
         # UEFI firmware asks the boot server after 0, 1 and 3 s with one xid, until it is answered
         t = firmware(lab, client, macs(40), 7, True, seconds=9, again=[1, 3])
@@ -109,13 +111,27 @@ def test_offers_wait():
         check("tftpd of subnet lab is at 100.0 %" in shown, f"explain:\n{shown}")
         shown = site.ferryctl("transfers")
         check(shown.count(" big ") == 10 and " % " in shown, f"transfers:\n{shown}")
+        under_way = site.query("transfers")["transfers"]
+        check(all(x["size"] == 1 << 20 and x["blksize"] == 512 and 0 < x["bytes"] < x["size"] and
+                  x["bytes_per_s"] > 0 for x in under_way), f"how far each is: {under_way}")
+        crowd_boot = under_way[0]["boot"]
+        shown = site.ferryctl("boots", "show", crowd_boot)
+        check(shown.count("under way: big by tftp, ") == 10, f"the boot has them, too:\n{shown}")
 
         for one in crowd.result():
             check(one["error"] is None and one["blocks"] > 40 and one["silence"] < 1,
                   f"a transfer in progress goes on: {one}")
         wait_until(lambda: load(site)["permille"] == 0, 5, "tftpd is idle")
         check_idle(lab, client)
-        wait_until(lambda: not load(site)["admitting"], 12, "offers no longer wait")
+        wait_until(lambda: not site.query("transfers")["transfers"], 5, "no transfer is under way")
+        ends = [e for e in site.query("boots", "show", crowd_boot)["timeline"] if e["kind"].startswith("transfer-")]
+        check(not [e for e in ends if e["kind"] == "transfer-progress"], "timelines are spared progress")
+        ends = [e for e in ends if e["kind"] == "transfer-failed"]
+        check(len(ends) == 10 and all(e["bytes"] > 0 and e["duration_ms"] > 9000 and e["blksize"] == 512 and
+                                      "the client ended it" in e["text"] for e in ends), f"how each ended: {ends}")
+        failures = site.query("status")["transfers"]["failures"]
+        check([f["count"] for f in failures if "block N of N" in f["reason"]] == [10], f"by reason: {failures}")
+        wait_until(lambda: "offers no longer wait" in read(site.log("handlerd")), 12, "the end in the log")
         wait_until(lambda: counters(site)["delayed_again"] >= 40, 5, "the counters")
         c = counters(site)
         check(c["delayed"] >= 70 and c["delayed_not"] == 0 and c["hold_full"] == 0, f"counters: {c}")
