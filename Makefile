@@ -214,7 +214,7 @@ $(B)/tests/suite/lossy: $(B)/tests/suite/lossy.o $(B)/tests/suite/lossy_flow.o $
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
-suite: all $(B)/tests/suite/fake_handlerd $(B)/tests/suite/lossy
+suite: all $(B)/tests/suite/fake_handlerd $(B)/tests/suite/lossy $(B)/tests/bench/tftp_load
 	tests/suite/run
 
 bench: all $(LOADS) $(HANDLER_LOADS) $(HTTP_LOADS)
