@@ -180,7 +180,7 @@ fuzz:
 # --- load for the benchmarks ----------------------------------------------------------------
 
 LOADS := $(B)/tests/bench/dhcp_load $(B)/tests/bench/tftp_load
-$(B)/tests/bench/tftp_load: $(foreach f,tftp_load_conf fetch pattern,$(B)/tests/bench/$(f).o)
+$(B)/tests/bench/tftp_load: $(foreach f,tftp_load_conf express fetch pattern,$(B)/tests/bench/$(f).o)
 $(LOADS): $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/lib/libdhcpproxyd.a $(B)/lib/libcommon.a
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
