@@ -6,7 +6,7 @@
 #include <strings.h>
 
 /* SHA-256 of the public iPXE root certificate; it stands once in builds that take 175.90. */
-static const uint8_t ipxe_root[32] = { 0x9f, 0xaf, 0x71, 0x7b, 0x7f, 0x8c, 0xa2, 0xf9, 0x3c, 0x25,
+const uint8_t loader_ipxe_root[32] = { 0x9f, 0xaf, 0x71, 0x7b, 0x7f, 0x8c, 0xa2, 0xf9, 0x3c, 0x25,
 	0x6c, 0x79, 0xf8, 0xac, 0x55, 0x91, 0x89, 0x5d, 0x66, 0xd1, 0xff, 0x3b, 0xee, 0x63, 0x97,
 	0xa7, 0x0d, 0x29, 0xc6, 0x5e, 0xed, 0x1a };
 
@@ -141,8 +141,8 @@ inspect_ipxe_efi(struct slice bytes, struct loader_info *info)
 		return;
 	}
 	info->https = LOADER_HTTPS_YES;
-	info->trust =
-	    holds(bytes, ipxe_root, sizeof(ipxe_root)) ? LOADER_TRUST_OFFER : LOADER_TRUST_OWN;
+	info->trust = holds(bytes, loader_ipxe_root, sizeof(loader_ipxe_root)) ? LOADER_TRUST_OFFER
+	                                                                       : LOADER_TRUST_OWN;
 }
 
 void
@@ -267,6 +267,7 @@ loader_trust_words(enum loader_trust v)
 		[LOADER_TRUST_NONE] = "nothing to trust: it has no HTTPS",
 		[LOADER_TRUST_OFFER] = "takes this site's CA from option 175.90 of our offers",
 		[LOADER_TRUST_OWN] = "trusts only the roots it was built with",
+		[LOADER_TRUST_STAMPED] = "stamped with a CA's fingerprint, and takes option 175.90",
 	};
 
 	return (size_t)v < NITEMS(words) ? words[v] : "?";

@@ -28,10 +28,11 @@ enum loader_https {
 
 enum loader_trust {
 	LOADER_TRUST_UNSEEN,
-	LOADER_TRUST_NONE,  /* without HTTPS there is nothing to trust */
-	LOADER_TRUST_OFFER, /* knows the public iPXE root alone, and takes ours from option 175.90
-	                     */
-	LOADER_TRUST_OWN,   /* built with roots of its own, which lock option 175.90 out */
+	LOADER_TRUST_NONE,    /* without HTTPS there is nothing to trust */
+	LOADER_TRUST_OFFER,   /* knows the public iPXE root alone, and takes ours from option 175.90
+	                       */
+	LOADER_TRUST_OWN,     /* built with roots of its own, which lock option 175.90 out */
+	LOADER_TRUST_STAMPED, /* was built so that it takes ours, and has our CA's print in it */
 };
 
 struct loader_info {
@@ -41,7 +42,11 @@ struct loader_info {
 	enum loader_https https;
 	enum loader_trust trust;
 	char version[LOADER_VERSION_MAX]; /* iPXE's, or empty */
+	uint8_t stamp[32]; /* LOADER_TRUST_STAMPED: SHA-256 of the root that it trusts */
 };
+
+/* SHA-256 of the public iPXE root certificate, which builds without roots of their own trust. */
+extern const uint8_t loader_ipxe_root[32];
 
 /* `name` is the file's last component. */
 void loader_inspect(struct slice bytes, const char *name, struct loader_info *ret);

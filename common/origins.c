@@ -1,6 +1,8 @@
 /* See origins.h. */
 #include "common/origins.h"
 
+#include "common/hex.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +56,10 @@ origins_apply(const json_t *root, const char *path, const char *sha256, struct l
 	(void)slice_copy(source, ORIGINS_SOURCE, slice_str(member(note, "source")));
 	if (info->kind != LOADER_IPXE)
 		return;
+	if (info->https == LOADER_HTTPS_YES &&
+	    hex_parse(slice_str(member(note, "stamp")), info->stamp, sizeof(info->stamp)) ==
+		(int)sizeof(info->stamp))
+		info->trust = LOADER_TRUST_STAMPED;
 	if (info->version[0] == '\0')
 		(void)slice_copy(
 		    info->version, sizeof(info->version), slice_str(member(note, "version")));
@@ -66,6 +72,22 @@ origins_apply(const json_t *root, const char *path, const char *sha256, struct l
 		info->trust = LOADER_TRUST_NONE;
 }
 
+bool
+origins_get(const json_t *root, const char *path, struct origin_note *ret)
+{
+	const json_t *note = find(root, path);
+
+	if (note == NULL)
+		return false;
+	*ret = (struct origin_note){ 0 };
+	(void)slice_copy(ret->path, sizeof(ret->path), slice_str(path));
+	(void)slice_copy(ret->sha256, sizeof(ret->sha256), slice_str(member(note, "sha256")));
+	(void)slice_copy(ret->version, sizeof(ret->version), slice_str(member(note, "version")));
+	(void)slice_copy(ret->source, sizeof(ret->source), slice_str(member(note, "source")));
+	(void)slice_copy(ret->stamp, sizeof(ret->stamp), slice_str(member(note, "stamp")));
+	return true;
+}
+
 void
 origins_set(json_t **root, const struct origin_note *note)
 {
@@ -73,6 +95,9 @@ origins_set(json_t **root, const struct origin_note *note)
 	    note->sha256, "version", note->version, "source", note->source);
 	json_t *list, *old;
 	size_t i;
+
+	if (note->stamp[0] != '\0')
+		json_object_set_new(fresh, "stamp", json_string(note->stamp));
 
 	if (*root == NULL || !json_is_array(json_object_get(*root, "loaders"))) {
 		json_decref(*root);

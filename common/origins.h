@@ -19,6 +19,7 @@ struct origin_note {
 	char sha256[65]; /* in hexadecimal */
 	char version[LOADER_VERSION_MAX];
 	char source[ORIGINS_SOURCE]; /* "Debian trixie, ipxe 1.21.1+git..." */
+	char stamp[65];              /* the fingerprint that was put into it, or "" */
 };
 
 /*
@@ -29,6 +30,8 @@ void origins_apply(const json_t *root, const char *path, const char *sha256,
     struct loader_info *info, char source[static ORIGINS_SOURCE]);
 /* Puts a note in place of one for the same path; *root may be NULL at first. */
 void origins_set(json_t **root, const struct origin_note *note);
+/* Reads the note for a path, whatever its digest.  False: there is none. */
+bool origins_get(const json_t *root, const char *path, struct origin_note *ret);
 /*
  * What the version of Debian's ipxe package tells of its builds: HTTPS is in all of them, BIOS too,
  * since 1.21.1.

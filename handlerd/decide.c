@@ -53,6 +53,21 @@ put_host(struct wbuf *w, const char *host)
 	wbuf_printf(w, "%s%s%s", v6 ? "[" : "", host, v6 ? "]" : "");
 }
 
+bool
+is_trusted(const struct facts *f)
+{
+	const struct loader *best = f->best[f->subject.cpu];
+
+	if (f->trusted || best == NULL || best->info.trust != LOADER_TRUST_STAMPED)
+		return f->trusted;
+	for (size_t at = 0; at + sizeof(best->info.stamp) <= f->web.trust.n;
+	     at += sizeof(best->info.stamp)) {
+		if (memcmp(f->web.trust.p + at, best->info.stamp, sizeof(best->info.stamp)) == 0)
+			return true;
+	}
+	return false;
+}
+
 void
 put_base(struct wbuf *w, const struct web *web, bool secure, bool by_ip)
 {

@@ -43,7 +43,7 @@ is_secure(const struct deciding *d)
 
 	if (d->r->via == VIA_HTTPS || f->web.http_port == 0)
 		return true;
-	if (d->r->via == VIA_HTTP || f->by_http || !f->trusted)
+	if (d->r->via == VIA_HTTP || f->by_http || !is_trusted(f))
 		return false;
 	return !is_without_https(f);
 }

@@ -28,7 +28,7 @@ offer_script(const struct deciding *d)
 	const struct facts *f = d->facts;
 	bool plain = f->web.http_port != 0;
 	bool can = (d->r->ipxe_features & IPXE_FEATURE_HTTPS) != 0 || !d->r->has_ipxe_features;
-	bool secure = can && (f->trusted || !plain) && !(f->by_http && plain);
+	bool secure = can && (is_trusted(f) || !plain) && !(f->by_http && plain);
 	size_t start = d->scratch->used;
 	struct slice url;
 

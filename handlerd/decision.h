@@ -25,6 +25,12 @@ void answer_script(const struct deciding *d, size_t start, enum boot_reason reas
 /* "https://host:8050/" or "http://...", by the port that is to be used. */
 void put_base(struct wbuf *w, const struct web *web, bool secure, bool by_ip);
 
+/*
+ * True if the client's loader has a reason to trust us over HTTPS: the firmware's offer carried our
+ * fingerprint, or it is stamped with one of ours.
+ */
+bool is_trusted(const struct facts *f);
+
 /* True, with the guard as what decides, if the loop guard holds the machine. */
 bool is_in_loop(const struct deciding *d);
 

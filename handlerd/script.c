@@ -6,7 +6,8 @@
 #include <string.h>
 
 /* Tries of the boot request, with a pause that grows from 1 s by a second each: 66 s. */
-#define ASK_TRIES 12
+#define PRINT_DIGITS 64 /* of a fingerprint in hexadecimal */
+#define ASK_TRIES    12
 
 /* Pauses of a client that waits for approval, which goes on for ever. */
 #define WAIT_STEP_S 2
@@ -254,14 +255,38 @@ script_put_pause(struct wbuf *w, const char *variable, unsigned limit)
 
 /* --- whole scripts -------------------------------------------------------------------------- */
 
+/* Builds without HTTPS have no such setting: it is empty there. */
+static void
+put_if_trusted(struct wbuf *w, const struct script_ctx *ctx, const char *a, size_t a_n,
+    const char *b, size_t b_n)
+{
+	wbuf_printf(w, "iseq ${trust:hexraw} %.*s%.*s && set pxeurl %s ||\n", (int)a_n, a, (int)b_n,
+	    b, ctx->trusted_base);
+}
+
+/*
+ * While the CA is rolled over there are two fingerprints: a DHCP server may have been told either,
+ * or both in the order of then, and each is enough.
+ */
+static void
+put_trusts(struct wbuf *w, const struct script_ctx *ctx)
+{
+	size_t n = strlen(ctx->trust);
+
+	put_if_trusted(w, ctx, ctx->trust, n, "", 0);
+	for (size_t at = 0; n > PRINT_DIGITS && at + PRINT_DIGITS <= n; at += PRINT_DIGITS)
+		put_if_trusted(w, ctx, ctx->trust + at, PRINT_DIGITS, "", 0);
+	if (n == 2 * PRINT_DIGITS)
+		put_if_trusted(
+		    w, ctx, ctx->trust + PRINT_DIGITS, PRINT_DIGITS, ctx->trust, PRINT_DIGITS);
+}
+
 void
 script_collect(struct wbuf *w, const struct script_ctx *ctx)
 {
 	script_put_head(w, ctx);
 	if (ctx->trusted_base != NULL) {
-		/* builds without HTTPS have no such setting: it is empty there */
-		wbuf_printf(w, "iseq ${trust:hexraw} %s && set pxeurl %s ||\n", ctx->trust,
-		    ctx->trusted_base);
+		put_trusts(w, ctx);
 		put_urls(w);
 		if (ctx->nothers > 0)
 			wbuf_str(w, "set bf-server-0 ${pxeurl}\n");

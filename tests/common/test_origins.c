@@ -15,7 +15,8 @@ main(void)
 		.https = LOADER_HTTPS_UNSEEN,
 		.trust = LOADER_TRUST_UNSEEN,
 	};
-	struct origin_note note = { "boot/bios/undionly.kpxe", "aa", "1.21.1", "Debian trixie" };
+	struct origin_note note = { "boot/bios/undionly.kpxe", "aa", "1.21.1", "Debian trixie",
+		"" };
 	char source[ORIGINS_SOURCE];
 	struct loader_info info;
 	json_t *notes = NULL;
@@ -38,6 +39,36 @@ main(void)
 	CHECK_INT(info.https, LOADER_HTTPS_UNSEEN);
 	origins_apply(NULL, note.path, "aa", &info, source);
 	CHECK_INT(info.https, LOADER_HTTPS_UNSEEN);
+
+	test_case("a stamp is known, for the very bytes");
+	{
+		struct origin_note got;
+		struct loader_info plain = compressed;
+
+		plain.https = LOADER_HTTPS_YES;
+		plain.trust = LOADER_TRUST_OWN;
+
+		memset(note.stamp, 'a', 64);
+		origins_set(&notes, &note);
+		info = plain;
+		origins_apply(notes, note.path, "aa", &info, source);
+		CHECK_INT(info.trust, LOADER_TRUST_STAMPED);
+		CHECK_INT(info.stamp[31], 0xaa);
+		info = plain;
+		origins_apply(notes, note.path, "bb", &info, source);
+		CHECK_INT(info.trust, LOADER_TRUST_OWN);
+		CHECK(origins_get(notes, note.path, &got));
+		CHECK_STR(got.stamp, note.stamp);
+		CHECK_STR(got.source, note.source);
+		CHECK(!origins_get(notes, "boot/other", &got));
+		strcpy(note.stamp, "abc"); /* none */
+		origins_set(&notes, &note);
+		info = plain;
+		origins_apply(notes, note.path, "aa", &info, source);
+		CHECK_INT(info.trust, LOADER_TRUST_OWN);
+		note.stamp[0] = '\0';
+		info = compressed;
+	}
 
 	test_case("a new note takes the place of the old one; an old package has no HTTPS");
 	strcpy(note.version, "1.0.0+git-20190125");

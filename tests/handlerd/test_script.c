@@ -103,6 +103,12 @@ static const struct script_ctx trusting = {
 	.trusted_base = "https://10.77.1.10:8050/",
 	.trust = "00ff",
 };
+static const struct script_ctx rolling = {
+	.base = "http://10.77.1.10:8060/",
+	.trusted_base = "https://10.77.1.10:8050/",
+	.trust = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		 "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
+};
 static const struct script_ctx bios = {
 	.base = "http://10.77.1.10:8060/",
 	.client = { ARCH_CPU_BIOS, ENTRY_BIOS, 0 },
@@ -273,6 +279,8 @@ static const struct {
 	{ "who are you", "collect", make_collect, &uefi, "" },
 	{ "who are you, with a secure base for who knows the fingerprint", "collect-trust",
 	    make_collect, &trusting, "" },
+	{ "who are you, while the CA is replaced: either fingerprint, or both, in any order",
+	    "collect-roll", make_collect, &rolling, "" },
 	{ "who are you, from a server that has a neighbour", "collect-two", make_collect,
 	    &two_servers, "" },
 	{ "parameters and tokens go along, but nothing that iPXE would run", "collect-carrying",
