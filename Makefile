@@ -74,8 +74,10 @@ DAEMONS := dhcpproxyd tftpd httpsbootd handlerd
 
 ferryctl_PURE := dhcp_options_plan dhcp_options_kea dhcp_options_isc dhcp_options_dnsmasq \
 	dhcp_options_microsoft dhcp_options_mikrotik dhcp_options_cisco \
-	emulate emulate_offer emulate_judge emulate_pxe emulate_ipxe
-ferryctl_EDGE := client table show machines publish images fetch loaders ca script capture \
+	emulate emulate_offer emulate_judge emulate_pxe emulate_ipxe \
+	ca_judge stamp
+ferryctl_EDGE := client table show machines publish images fetch loaders loaders_scan loaders_stamp \
+	ca ca_names ca_make ca_store ca_roll ca_facts ca_check ca_cross script capture \
 	decide explain rivals dhcp_options segment doctor doctor_clients doctor_judge doctor_print \
 	quirks transfers
 
@@ -180,7 +182,7 @@ fuzz:
 # --- load for the benchmarks ----------------------------------------------------------------
 
 LOADS := $(B)/tests/bench/dhcp_load $(B)/tests/bench/tftp_load
-$(B)/tests/bench/tftp_load: $(foreach f,tftp_load_conf express fetch pattern,$(B)/tests/bench/$(f).o)
+$(B)/tests/bench/tftp_load: $(foreach f,tftp_load_conf fetch pattern,$(B)/tests/bench/$(f).o)
 $(LOADS): $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/lib/libdhcpproxyd.a $(B)/lib/libcommon.a
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
@@ -214,7 +216,7 @@ $(B)/tests/suite/lossy: $(B)/tests/suite/lossy.o $(B)/tests/suite/lossy_flow.o $
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
-suite: all $(B)/tests/suite/fake_handlerd $(B)/tests/suite/lossy $(B)/tests/bench/tftp_load
+suite: all $(B)/tests/suite/fake_handlerd $(B)/tests/suite/lossy
 	tests/suite/run
 
 bench: all $(LOADS) $(HANDLER_LOADS) $(HTTP_LOADS)

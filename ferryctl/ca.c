@@ -1,479 +1,479 @@
 /*
- * ferryctl ca: a site's own CA and the server certificate that all boot clients accept: RSA 3072,
- * SHA-256, names and addresses in the subjectAltName, serverAuth alone, no OCSP address (iPXE would
- * ask there and fail), the root in the chain (iPXE knows but its fingerprint).
+ * ferryctl ca: options, and the commands that make and show certificates; see ca.h.
  */
-#include "common/digest.h"
+#include "ferryctl/ca.h"
+
+#include "common/hex.h"
 #include "common/ident.h"
-#include "common/sockaddr.h"
-#include "ferryctl/ctl.h"
-#include "ferryctl/publish.h"
 #include "ferryctl/table.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <grp.h>
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netdb.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#define RSA_BITS 3072
-#define CA_DAYS  7300
-#define DAYS     3650
-#define NAMES    32
-#define GROUP    "bootferry-httpsbootd"
 #define USAGE                                                                                      \
-	"ca init [--dir DIR] [--name HOST]... [--address IP]... [--days N] [--ca-days N] "         \
-	"[--force] |\n"                                                                            \
-	"  ca show [--dir DIR]\n"                                                                  \
-	"    without --name and --address: this host's name and addresses; DIR is " CTL_ETC
+	"ca init [--name HOST]... [--address IP]... [--key rsa|ecdsa|both] [--ca-key rsa|ecdsa] "  \
+	"[--bits N] [--days N] [--ca-days N] [--force] |\n"                                        \
+	"  ca renew [--name HOST]... [--address IP]... [--days N] [--new-key] |\n"                 \
+	"  ca issue --out PREFIX [--name HOST]... [--address IP]... [--key rsa|ecdsa] [--days N] " \
+	"[--client] |\n"                                                                           \
+	"  ca show | ca export [--format pem|der|fingerprint|uefi] [--out FILE] |\n"               \
+	"  ca check [FILE] [--name HOST]... [--address IP]... |\n"                                 \
+	"  ca import CERTIFICATE KEY [--issuer ROOT] [--force] |\n"                                \
+	"  ca roll [begin|switch|finish|abort] [--key ...] [--ca-days N] [--force] |\n"            \
+	"  ca cross [CERTIFICATES | --issuer ROOT --issuer-key KEY | --remove]\n"                  \
+	"    all take --dir DIR, which is " CTL_ETC "; without --name and --address: this host's " \
+	"name and addresses"
 
-struct ca_options {
-	const char *dir;
-	char *names[NAMES];
-	size_t nnames;
-	char *addresses[NAMES];
-	size_t naddresses;
-	uint64_t days, ca_days;
-	bool force;
-};
+/* --- showing -------------------------------------------------------------------------------- */
 
-struct ca_paths {
-	char ca_cert[PUBLISH_PATH], ca_key[PUBLISH_PATH], cert[PUBLISH_PATH], key[PUBLISH_PATH];
-};
-
-static void
-set_paths(const char *dir, struct ca_paths *p)
-{
-	(void)snprintf(p->ca_cert, sizeof(p->ca_cert), "%s/ca/ca.pem", dir);
-	(void)snprintf(p->ca_key, sizeof(p->ca_key), "%s/ca/ca.key", dir);
-	(void)snprintf(p->cert, sizeof(p->cert), "%s/tls/server.pem", dir);
-	(void)snprintf(p->key, sizeof(p->key), "%s/tls/server.key", dir);
-}
-
-static int
-openssl_failed(const char *what)
-{
-	char text[256];
-
-	ERR_error_string_n(ERR_get_error(), text, sizeof(text));
-	return ctl_error("%s: %s", what, text);
-}
-
-/* --- names ---------------------------------------------------------------------------------- */
-
-/* Lower-case letters, digits, '-' and '.': iPXE compares names as they stand. */
-static bool
-is_host_name(const char *s)
-{
-	if (s[0] == '\0' || strlen(s) > 253)
-		return false;
-	for (; *s != '\0'; s++) {
-		if (!((*s >= 'a' && *s <= 'z') || (*s >= '0' && *s <= '9') || *s == '-' ||
-			*s == '.' || *s == '*'))
-			return false;
-	}
-	return true;
-}
-
-static int
-add_name(struct ca_options *o, const char *name)
-{
-	if (!is_host_name(name))
-		return ctl_error("\"%s\" is no host name in lower case", name);
-	if (o->nnames == NAMES)
-		return ctl_error("more than %d names", NAMES);
-	o->names[o->nnames] = strdup(name);
-	return o->names[o->nnames++] != NULL ? CTL_OK : ctl_error("out of memory");
-}
-
-static int
-add_address(struct ca_options *o, const char *address)
-{
-	struct ipaddr ip;
-
-	if (ip_parse(slice_str(address), &ip) < 0 || ip_is_any(&ip))
-		return ctl_error("\"%s\" is not an IP address", address);
-	if (o->naddresses == NAMES)
-		return ctl_error("more than %d addresses", NAMES);
-	o->addresses[o->naddresses] = strdup(address);
-	return o->addresses[o->naddresses++] != NULL ? CTL_OK : ctl_error("out of memory");
-}
-
-/* The host's own name, full if it is known, in lower case. */
-static int
-add_own_name(struct ca_options *o)
-{
-	char name[256];
-	struct addrinfo hints = { .ai_flags = AI_CANONNAME }, *info = NULL;
-
-	if (gethostname(name, sizeof(name)) < 0)
-		return ctl_error("host name: %s", strerror(errno));
-	name[sizeof(name) - 1] = '\0';
-	if (strchr(name, '.') == NULL && getaddrinfo(name, NULL, &hints, &info) == 0 &&
-	    info->ai_canonname != NULL)
-		(void)snprintf(name, sizeof(name), "%s", info->ai_canonname);
-	if (info != NULL)
-		freeaddrinfo(info);
-	for (char *p = name; *p != '\0'; p++) {
-		if (*p >= 'A' && *p <= 'Z')
-			*p |= 0x20;
-	}
-	return add_name(o, name);
-}
-
-/* Every address of the host but loopback and link-local ones, which no client is told. */
-static int
-add_own_addresses(struct ca_options *o)
-{
-	struct ifaddrs *list, *i;
-
-	if (getifaddrs(&list) < 0)
-		return ctl_error("addresses: %s", strerror(errno));
-	for (i = list; i != NULL && o->naddresses < NAMES; i = i->ifa_next) {
-		struct ipaddr ip = ip_from_sockaddr(i->ifa_addr);
-		char text[IP_STRLEN];
-		bool local = ip.family == 6 && ip.b[0] == 0xfe && (ip.b[1] & 0xc0) == 0x80;
-
-		if (ip.family != 0 && !local && (i->ifa_flags & IFF_LOOPBACK) == 0)
-			(void)add_address(o, ip_format(&ip, text));
-	}
-	freeifaddrs(list);
-	return CTL_OK;
-}
-
-/* --- certificates --------------------------------------------------------------------------- */
-
-static int
-add_extension(X509 *cert, X509 *issuer, int nid, const char *value)
-{
-	X509V3_CTX ctx;
-	X509_EXTENSION *ext;
-	int ok;
-
-	X509V3_set_ctx_nodb(&ctx);
-	X509V3_set_ctx(&ctx, issuer, cert, NULL, NULL, 0);
-	ext = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
-	ok = ext != NULL && X509_add_ext(cert, ext, -1) == 1;
-	X509_EXTENSION_free(ext);
-	return ok ? 0 : -1;
-}
-
-/* A certificate without extensions and signature, valid from yesterday on: clocks differ. */
-static X509 *
-new_cert(const char *common_name, uint64_t days, EVP_PKEY *key, X509 *issuer)
-{
-	X509 *cert = X509_new();
-	BIGNUM *serial = BN_new();
-	X509_NAME *name;
-	bool ok;
-
-	ok = cert != NULL && serial != NULL && X509_set_version(cert, 2) == 1 &&
-	     BN_rand(serial, 127, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1 &&
-	     BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(cert)) != NULL &&
-	     X509_gmtime_adj(X509_getm_notBefore(cert), -24 * 3600L) != NULL &&
-	     X509_time_adj_ex(X509_getm_notAfter(cert), (int)days, 0, NULL) != NULL &&
-	     X509_set_pubkey(cert, key) == 1;
-	name = ok ? X509_get_subject_name(cert) : NULL;
-	ok = ok && X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
-		       (const unsigned char *)common_name, -1, -1, 0) == 1;
-	ok = ok &&
-	     X509_set_issuer_name(cert, issuer != NULL ? X509_get_subject_name(issuer) : name) == 1;
-	BN_free(serial);
-	if (!ok) {
-		X509_free(cert);
-		return NULL;
-	}
-	return cert;
-}
-
-static X509 *
-make_ca(EVP_PKEY *key, const struct ca_options *o)
-{
-	char name[64], tag[9];
-	unsigned char random[4];
-	X509 *cert;
-
-	/* the tag keeps two CAs of one site apart */
-	if (RAND_bytes(random, sizeof(random)) != 1)
-		return NULL;
-	(void)snprintf(
-	    tag, sizeof(tag), "%02x%02x%02x%02x", random[0], random[1], random[2], random[3]);
-	(void)snprintf(name, sizeof(name), "Bootferry site CA %s", tag);
-	cert = new_cert(name, o->ca_days, key, NULL);
-	if (cert == NULL)
-		return NULL;
-	if (add_extension(cert, cert, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") < 0 ||
-	    add_extension(cert, cert, NID_key_usage, "critical,keyCertSign,cRLSign") < 0 ||
-	    add_extension(cert, cert, NID_subject_key_identifier, "hash") < 0 ||
-	    X509_sign(cert, key, EVP_sha256()) == 0) {
-		X509_free(cert);
-		return NULL;
-	}
-	return cert;
-}
-
-static X509 *
-make_server(EVP_PKEY *key, X509 *ca, EVP_PKEY *ca_key, const struct ca_options *o)
-{
-	char san[8192];
-	struct wbuf w;
-	X509 *cert;
-
-	wbuf_init(&w, san, sizeof(san) - 1);
-	for (size_t i = 0; i < o->nnames; i++)
-		wbuf_printf(&w, "%sDNS:%s", w.used > 0 ? "," : "", o->names[i]);
-	for (size_t i = 0; i < o->naddresses; i++)
-		wbuf_printf(&w, "%sIP:%s", w.used > 0 ? "," : "", o->addresses[i]);
-	san[w.used] = '\0';
-	cert = new_cert(o->nnames > 0 ? o->names[0] : o->addresses[0], o->days, key, ca);
-	if (cert == NULL)
-		return NULL;
-	if (w.bad || add_extension(cert, ca, NID_basic_constraints, "critical,CA:FALSE") < 0 ||
-	    add_extension(cert, ca, NID_key_usage, "critical,digitalSignature,keyEncipherment") <
-		0 ||
-	    add_extension(cert, ca, NID_ext_key_usage, "serverAuth") < 0 ||
-	    add_extension(cert, ca, NID_subject_alt_name, san) < 0 ||
-	    add_extension(cert, ca, NID_subject_key_identifier, "hash") < 0 ||
-	    add_extension(cert, ca, NID_authority_key_identifier, "keyid") < 0 ||
-	    X509_sign(cert, ca_key, EVP_sha256()) == 0) {
-		X509_free(cert);
-		return NULL;
-	}
-	return cert;
-}
-
-/* --- files ---------------------------------------------------------------------------------- */
-
-static int
-write_bio(const char *path, BIO *bio, unsigned mode)
-{
-	char *data;
-	long n = BIO_get_mem_data(bio, &data);
-	int rc = publish_bytes(path, data, (size_t)n, mode);
-
-	OPENSSL_cleanse(data, (size_t)n);
-	return rc;
-}
-
-static int
-write_key(const char *path, EVP_PKEY *key, unsigned mode)
-{
-	BIO *bio = BIO_new(BIO_s_mem());
-	int rc = -1;
-
-	if (bio != NULL && PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1)
-		rc = write_bio(path, bio, mode);
-	BIO_free(bio);
-	return rc;
-}
-
-static int
-write_certs(const char *path, X509 *first, X509 *second)
-{
-	BIO *bio = BIO_new(BIO_s_mem());
-	int rc = -1;
-
-	if (bio != NULL && PEM_write_bio_X509(bio, first) == 1 &&
-	    (second == NULL || PEM_write_bio_X509(bio, second) == 1))
-		rc = write_bio(path, bio, 0644);
-	BIO_free(bio);
-	return rc;
-}
-
-/* The server's key is for httpsbootd, by the group of its account, if it has one here. */
-static int
-share_key(const char *path)
-{
-	const struct group *gr = getgrnam(GROUP);
-
-	if (gr == NULL || geteuid() != 0)
-		return 0;
-	if (chown(path, 0, gr->gr_gid) < 0 || chmod(path, 0640) < 0)
-		return ctl_error("%s: %s", path, strerror(errno));
-	return 0;
-}
-
-static int
-write_all(const struct ca_options *o, X509 *ca, EVP_PKEY *ca_key, X509 *cert, EVP_PKEY *key)
-{
-	struct ca_paths p;
-	char folder[PUBLISH_PATH];
-
-	set_paths(o->dir, &p);
-	(void)snprintf(folder, sizeof(folder), "%s/tls", o->dir);
-	if (publish_folder(folder) < 0)
-		return CTL_FAIL;
-	(void)snprintf(folder, sizeof(folder), "%s/ca", o->dir);
-	if (publish_folder(folder) < 0)
-		return CTL_FAIL;
-	if (chmod(folder, 0700) < 0)
-		return ctl_error("%s: %s", folder, strerror(errno));
-	if (write_key(p.ca_key, ca_key, 0600) < 0 || write_certs(p.ca_cert, ca, NULL) < 0 ||
-	    write_key(p.key, key, 0600) < 0 || write_certs(p.cert, cert, ca) < 0)
-		return CTL_FAIL;
-	return share_key(p.key) != 0 ? CTL_FAIL : CTL_OK;
-}
-
-/* --- commands ------------------------------------------------------------------------------- */
-
-static json_t *
-dump_cert(X509 *cert)
+json_t *
+ca_dump_cert(X509 *cert)
 {
 	uint8_t digest[DIGEST_BYTES];
-	char hex[DIGEST_STRLEN], subject[256];
-	GENERAL_NAMES *san = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
-	json_t *names = json_array();
+	char hex[DIGEST_STRLEN], subject[256], issuer[256], group[24] = "", kind[64];
+	struct ca_options names = { 0 };
+	EVP_PKEY *key = X509_get0_pubkey(cert);
+	json_t *list = json_array(), *dump;
 	struct tm tm = { 0 };
 
 	(void)X509_digest(cert, EVP_sha256(), digest, NULL); /* of a certificate just read */
 	(void)X509_NAME_oneline(X509_get_subject_name(cert), subject, sizeof(subject));
-	for (int i = 0; i < sk_GENERAL_NAME_num(san); i++) {
-		const GENERAL_NAME *n = sk_GENERAL_NAME_value(san, i);
-		struct ipaddr ip = { 0 };
-		char text[IP_STRLEN];
-
-		if (n->type == GEN_DNS) {
-			json_array_append_new(
-			    names, json_stringn((const char *)ASN1_STRING_get0_data(n->d.dNSName),
-				       (size_t)ASN1_STRING_length(n->d.dNSName)));
-		} else if (n->type == GEN_IPADD) {
-			int len = ASN1_STRING_length(n->d.iPAddress);
-
-			ip.family = len == 4 ? 4 : len == 16 ? 6 : 0;
-			memcpy(ip.b, ASN1_STRING_get0_data(n->d.iPAddress),
-			    ip.family == 4   ? 4
-			    : ip.family == 6 ? 16
-					     : 0);
-			json_array_append_new(names, json_string(ip_format(&ip, text)));
-		}
-	}
-	GENERAL_NAMES_free(san);
+	(void)X509_NAME_oneline(X509_get_issuer_name(cert), issuer, sizeof(issuer));
+	(void)EVP_PKEY_get_group_name(key, group, sizeof(group), NULL); /* a curve has one */
+	(void)snprintf(kind, sizeof(kind), "%s %d%s%s", EVP_PKEY_get0_type_name(key),
+	    EVP_PKEY_get_bits(key), group[0] != '\0' ? " " : "", group);
+	(void)ca_add_of(&names, cert);
+	for (size_t i = 0; i < names.nnames; i++)
+		json_array_append_new(list, json_string(names.names[i]));
+	for (size_t i = 0; i < names.naddresses; i++)
+		json_array_append_new(list, json_string(names.addresses[i]));
+	ca_drop_names(&names);
 	(void)ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm); /* as above */
-	return json_pack("{s:s, s:o, s:I, s:s}", "subject", subject, "names", names, "expires_ms",
-	    (json_int_t)timegm(&tm) * 1000, "sha256", digest_format(digest, hex));
+	dump = json_pack("{s:s, s:s, s:s, s:o, s:I, s:s}", "subject", subject, "issuer", issuer,
+	    "kind", kind, "names", list, "expires_ms", (json_int_t)timegm(&tm) * 1000, "sha256",
+	    digest_format(digest, hex));
+	return dump;
 }
 
-static int
-print_certs(const struct ctl *c, const char *dir, X509 *ca, X509 *cert)
+void
+ca_print_cert(const char *title, const char *file, X509 *cert)
 {
-	json_t *report = json_pack(
-	    "{s:s, s:o, s:o}", "dir", dir, "ca", dump_cert(ca), "server", dump_cert(cert));
-	const json_t *which, *name;
+	json_t *which = ca_dump_cert(cert);
+	const json_t *name;
 	char time[32];
 	size_t i;
 
-	if (c->json)
-		return ctl_print_json(report);
-	which = json_object_get(report, "ca");
-	printf("site CA      %s\n", member_text(which, "subject"));
-	printf("  file       %s/ca/ca.pem\n", dir);
+	printf("%-12s %s, %s\n", title, member_text(which, "subject"), member_text(which, "kind"));
+	if (file != NULL)
+		printf("  file       %s\n", file);
 	printf("  expires    %s\n", format_time((uint64_t)member_int(which, "expires_ms"), time));
 	printf("  SHA-256    %s\n", member_text(which, "sha256"));
-	which = json_object_get(report, "server");
-	printf("certificate  %s\n", member_text(which, "subject"));
-	printf("  file       %s/tls/server.pem, key %s/tls/server.key\n", dir, dir);
-	printf("  expires    %s\n", format_time((uint64_t)member_int(which, "expires_ms"), time));
-	printf("  names     ");
-	json_array_foreach(json_object_get(which, "names"), i, name)
-	    printf(" %s", json_string_value(name));
-	printf("\n");
-	json_decref(report);
+	if (json_array_size(json_object_get(which, "names")) > 0) {
+		printf("  names     ");
+		json_array_foreach(json_object_get(which, "names"), i, name)
+		    printf(" %s", json_string_value(name));
+		printf("\n");
+	}
+	json_decref(which);
+}
+
+static int
+show_json(const struct ca_store *s, const struct ca_pair pairs[static CA_PAIRS])
+{
+	json_t *report = json_pack("{s:s, s:s, s:o}", "dir", s->dir, "phase",
+	    ca_phase_name(s->phase), "ca", ca_dump_cert(s->ca));
+
+	if (s->next != NULL)
+		json_object_set_new(report, "next", ca_dump_cert(s->next));
+	if (pairs[0].leaf != NULL)
+		json_object_set_new(report, "server", ca_dump_cert(pairs[0].leaf));
+	if (pairs[1].leaf != NULL)
+		json_object_set_new(report, "server_ecdsa", ca_dump_cert(pairs[1].leaf));
+	return ctl_print_json(report);
+}
+
+static void
+show_text(const struct ca_store *s, const struct ca_pair pairs[static CA_PAIRS])
+{
+	char path[PUBLISH_PATH], time[32];
+
+	ca_store_path(s, "ca/ca.pem", path);
+	ca_print_cert("site CA", path, s->ca);
+	if (s->next != NULL) {
+		ca_store_path(s, "ca/next.pem", path);
+		ca_print_cert("next CA", path, s->next);
+	}
+	if (s->phase != CA_STEADY)
+		printf("roll-over    %s since %s: `ferryctl ca roll` tells what comes next\n",
+		    ca_phase_name(s->phase), format_time(s->since_ms, time));
+	for (size_t i = 0; i < CA_PAIRS; i++) {
+		if (pairs[i].leaf == NULL)
+			continue;
+		ca_print_cert("certificate", pairs[i].cert_file, pairs[i].leaf);
+		printf("  key        %s\n", pairs[i].key_file);
+	}
+}
+
+int
+ca_show(struct ca_options *o)
+{
+	struct ca_pair pairs[CA_PAIRS] = { 0 };
+	struct ca_store s;
+	int rc = ca_store_open(&s, o->dir, false);
+
+	if (rc == CTL_OK)
+		rc = ca_pair_open(&s, CA_KEY_RSA, &pairs[0]);
+	if (rc == CTL_OK)
+		rc = ca_pair_open(&s, CA_KEY_ECDSA, &pairs[1]);
+	if (rc == CTL_OK && o->ctl->json)
+		rc = show_json(&s, pairs);
+	else if (rc == CTL_OK)
+		show_text(&s, pairs);
+	for (size_t i = 0; i < CA_PAIRS; i++)
+		ca_pair_close(&pairs[i]);
+	ca_store_close(&s);
+	return rc;
+}
+
+/* --- making --------------------------------------------------------------------------------- */
+
+static bool
+wants(enum ca_key key, size_t pair)
+{
+	return key == CA_KEY_BOTH || (key == CA_KEY_ECDSA) == (pair == 1);
+}
+
+/*
+ * A leaf for a pair: with the key that is there, if it may be kept, so that one file changes and no
+ * moment has a certificate without its key.
+ */
+static int
+make_pair(const struct ca_store *s, enum ca_key kind, const struct ca_options *o, bool keep_key)
+{
+	EVP_PKEY *signer_key;
+	X509 *signer = ca_store_signer(s, &signer_key);
+	struct ca_pair p;
+	int rc = ca_pair_open(s, kind, &p);
+
+	if (rc != CTL_OK) /* what is there is no certificate: it is replaced all the same */
+		(void)ctl_error("%s is made anew", p.cert_file);
+	if (p.key != NULL && !keep_key) {
+		EVP_PKEY_free(p.key);
+		p.key = NULL;
+	}
+	keep_key = p.key != NULL;
+	X509_free(p.leaf);
+	p.leaf = NULL;
+	if (p.key == NULL)
+		p.key = ca_new_key(kind, o->bits);
+	if (p.key != NULL)
+		p.leaf = ca_make_leaf(p.key, signer, signer_key, o);
+	rc = p.leaf != NULL ? ca_pair_write(s, &p, !keep_key) : CTL_FAIL;
+	ca_pair_close(&p);
+	return rc;
+}
+
+/* What a new CA replaces, but its retired ones. */
+static int
+forget_roll(const struct ca_store *s)
+{
+	static const char *const files[] = { "ca/roll.json", "ca/next.pem", "ca/next.key",
+		"ca/ca-by-next.pem", "ca/next-by-ca.pem", "ca/cross.pem" };
+
+	for (size_t i = 0; i < NITEMS(files); i++) {
+		if (ca_store_remove(s, files[i]) != CTL_OK)
+			return CTL_FAIL;
+	}
 	return CTL_OK;
 }
 
 static int
-init(const struct ctl *c, struct ca_options *o)
+make_all(struct ca_store *s, const struct ca_options *o)
 {
-	EVP_PKEY *ca_key = NULL, *key = NULL;
-	X509 *ca = NULL, *cert = NULL;
-	struct ca_paths p;
+	static const enum ca_key kinds[CA_PAIRS] = { CA_KEY_RSA, CA_KEY_ECDSA };
+	int rc = CTL_OK;
+
+	s->ca_key = ca_new_key(o->ca_key, o->bits);
+	if (s->ca_key != NULL)
+		s->ca = ca_make_root(s->ca_key, o->ca_days);
+	if (s->ca == NULL || ca_store_make_folders(o->dir) != CTL_OK || forget_roll(s) != CTL_OK ||
+	    ca_store_put_key(s, "ca/ca.key", s->ca_key) != CTL_OK ||
+	    ca_store_put_cert(s, "ca/ca.pem", s->ca) != CTL_OK)
+		return CTL_FAIL;
+	for (size_t i = 0; rc == CTL_OK && i < CA_PAIRS; i++) {
+		if (wants(o->key, i)) {
+			rc = make_pair(s, kinds[i], o, false);
+		} else { /* of the CA before, perhaps */
+			rc = ca_store_remove(s, i == 1 ? "tls/server-ecdsa.pem" : "tls/server.pem");
+			if (rc == CTL_OK)
+				rc = ca_store_remove(
+				    s, i == 1 ? "tls/server-ecdsa.key" : "tls/server.key");
+		}
+	}
+	return rc;
+}
+
+int
+ca_init(struct ca_options *o)
+{
+	struct ca_store s = { 0 };
+	char ca_key[PUBLISH_PATH], key[PUBLISH_PATH];
 	int rc;
 
-	set_paths(o->dir, &p);
-	if (!o->force && (access(p.ca_key, F_OK) == 0 || access(p.key, F_OK) == 0))
-		return ctl_error("there is a CA in %s already; --force replaces it, and machines "
-				 "that trust only the old one will not boot until they got the "
-				 "new fingerprint",
+	if (strlen(o->dir) >= sizeof(s.dir))
+		return ctl_error("%s: %s", o->dir, strerror(ENAMETOOLONG));
+	strcpy(s.dir, o->dir);
+	ca_store_path(&s, "ca/ca.key", ca_key);
+	ca_store_path(&s, "tls/server.key", key);
+	if (!o->force && (access(ca_key, F_OK) == 0 || access(key, F_OK) == 0))
+		return ctl_error(
+		    "there is a CA in %s already; `ferryctl ca roll` replaces it without "
+		    "a machine that fails to boot; --force does so at once, and machines "
+		    "that trust only the old one will not boot until they got the "
+		    "new fingerprint",
 		    o->dir);
-	if (o->nnames == 0 && o->naddresses == 0 &&
-	    (add_own_name(o) != CTL_OK || add_own_addresses(o) != CTL_OK))
+	if (o->key == CA_KEY_UNSET)
+		o->key = CA_KEY_RSA;
+	if (o->ca_key == CA_KEY_UNSET)
+		o->ca_key = o->key == CA_KEY_ECDSA ? CA_KEY_ECDSA : CA_KEY_RSA;
+	if (o->key == CA_KEY_ECDSA)
+		fprintf(stderr, "without an RSA certificate firmware of before 2025 and iPXE of "
+				"before 2.0 cannot boot over HTTPS\n");
+	if (o->nnames == 0 && o->naddresses == 0 && ca_add_own(o) != CTL_OK)
 		return CTL_FAIL;
-	ca_key = EVP_RSA_gen(RSA_BITS);
-	key = EVP_RSA_gen(RSA_BITS);
-	if (ca_key != NULL && key != NULL)
-		ca = make_ca(ca_key, o);
-	if (ca != NULL)
-		cert = make_server(key, ca, ca_key, o);
-	if (cert == NULL)
-		rc = openssl_failed("certificate");
-	else
-		rc = write_all(o, ca, ca_key, cert, key);
+	rc = make_all(&s, o);
 	if (rc == CTL_OK)
-		rc = print_certs(c, o->dir, ca, cert);
-	X509_free(cert);
-	X509_free(ca);
-	EVP_PKEY_free(key);
-	EVP_PKEY_free(ca_key);
-	return rc;
+		rc = ca_restamp(o->ctl, s.ca);
+	ca_store_close(&s);
+	return rc == CTL_OK ? ca_show(o) : rc;
 }
 
-static X509 *
-read_cert(const char *path)
+int
+ca_renew(struct ca_options *o)
 {
-	FILE *f = fopen(path, "r");
-	X509 *cert;
+	static const enum ca_key kinds[CA_PAIRS] = { CA_KEY_RSA, CA_KEY_ECDSA };
+	bool given = o->nnames > 0 || o->naddresses > 0;
+	struct ca_store s;
+	size_t renewed = 0;
+	int rc = ca_store_open(&s, o->dir, true);
 
-	if (f == NULL) {
-		(void)ctl_error("%s: %s", path, strerror(errno));
-		return NULL;
+	for (size_t i = 0; rc == CTL_OK && i < CA_PAIRS; i++) {
+		struct ca_pair p;
+
+		rc = ca_pair_open(&s, kinds[i], &p);
+		if (rc == CTL_OK && p.leaf != NULL) {
+			if (!given) {
+				ca_drop_names(o);
+				rc = ca_add_of(o, p.leaf);
+			}
+			if (rc == CTL_OK && o->nnames + o->naddresses == 0)
+				rc = ctl_error(
+				    "%s: it names no host: give --name and --address", p.cert_file);
+			if (rc == CTL_OK)
+				rc = make_pair(&s, kinds[i], o, !o->new_key);
+			renewed++;
+		} else if (rc == CTL_OK && (o->key == kinds[i] || o->key == CA_KEY_BOTH)) {
+			rc = o->nnames + o->naddresses == 0 ? ca_add_own(o) : CTL_OK;
+			if (rc == CTL_OK)
+				rc = make_pair(&s, kinds[i], o, false);
+			renewed++;
+		}
+		ca_pair_close(&p);
 	}
-	cert = PEM_read_X509(f, NULL, NULL, NULL);
-	fclose(f);
-	if (cert == NULL)
-		(void)ctl_error("%s: not a certificate in PEM", path);
-	return cert;
+	if (rc == CTL_OK && renewed == 0)
+		rc = ctl_error("%s/tls holds no certificate: `ferryctl ca renew --key rsa` makes "
+			       "one",
+		    o->dir);
+	ca_store_close(&s);
+	if (rc != CTL_OK)
+		return rc;
+	if (!o->ctl->json)
+		puts("httpsbootd takes it within seconds, without a reload\n");
+	return ca_show(o);
 }
 
-static int
-show(const struct ctl *c, const struct ca_options *o)
+int
+ca_issue(struct ca_options *o)
 {
-	X509 *ca, *cert = NULL;
-	struct ca_paths p;
-	int rc = CTL_FAIL;
+	struct ca_pair p = { 0 };
+	EVP_PKEY *signer_key;
+	struct ca_store s;
+	X509 *signer;
+	int rc;
 
-	set_paths(o->dir, &p);
-	ca = read_cert(p.ca_cert);
-	if (ca != NULL)
-		cert = read_cert(p.cert);
-	if (cert != NULL)
-		rc = print_certs(c, o->dir, ca, cert);
-	X509_free(cert);
-	X509_free(ca);
+	if (o->out == NULL)
+		return ctl_usage(USAGE);
+	if (o->key == CA_KEY_BOTH)
+		return ctl_error("--key: one certificate is issued at a time");
+	if (o->client ? o->nnames == 0 : o->nnames + o->naddresses == 0)
+		return ctl_error(o->client
+				     ? "a client's certificate needs a --name"
+				     : "give --name and --address of the host that it is for");
+	rc = ca_store_open(&s, o->dir, true);
+	(void)snprintf(p.cert_file, sizeof(p.cert_file), "%s.pem", o->out);
+	(void)snprintf(p.key_file, sizeof(p.key_file), "%s.key", o->out);
+	if (rc == CTL_OK && !o->force && access(p.key_file, F_OK) == 0)
+		p.key = ca_read_key(p.key_file); /* of the last time: it is kept */
+	if (rc == CTL_OK) {
+		bool had = p.key != NULL;
+
+		signer = ca_store_signer(&s, &signer_key);
+		if (!had)
+			p.key =
+			    ca_new_key(o->key == CA_KEY_ECDSA ? CA_KEY_ECDSA : CA_KEY_RSA, o->bits);
+		if (p.key != NULL)
+			p.leaf = ca_make_leaf(p.key, signer, signer_key, o);
+		rc = p.leaf != NULL ? ca_pair_write(&s, &p, !had) : CTL_FAIL;
+	}
+	if (rc == CTL_OK && o->ctl->json) {
+		rc = ctl_print_json(ca_dump_cert(p.leaf));
+	} else if (rc == CTL_OK) {
+		ca_print_cert("certificate", p.cert_file, p.leaf);
+		printf("  key        %s\n", p.key_file);
+	}
+	ca_pair_close(&p);
+	ca_store_close(&s);
 	return rc;
 }
 
-static int
-take_days(const char *text, const char *option, uint64_t *ret)
+/* --- exporting ------------------------------------------------------------------------------ */
+
+/*
+ * EFI_SIGNATURE_LIST of X.509 certificates (UEFI section 32.4.1), one list each, as firmware keeps
+ * those that HTTPS trusts: OVMF takes it from fw_cfg, tools of makers enrol it.
+ */
+static bool
+put_uefi(BIO *out, X509 *cert)
 {
-	if (parse_u64(text, ret) < 0 || *ret < 1 || *ret > 36500)
-		return ctl_error("--%s is a number of days from 1 to 36500", option);
+	static const uint8_t x509_guid[16] = { 0xa1, 0x59, 0xc0, 0xa5, 0xe4, 0x94, 0xa7, 0x4a, 0x87,
+		0xb5, 0xab, 0x15, 0x5c, 0x2b, 0xf0, 0x72 };
+	static const uint8_t owner[16] = "Bootferry";
+	unsigned char *der = NULL;
+	int n = i2d_X509(cert, &der);
+	uint32_t sizes[3] = { 28 + 16 + (uint32_t)n, 0, 16 + (uint32_t)n };
+	uint8_t little[12];
+	bool ok;
+
+	for (size_t i = 0; i < sizeof(little); i++)
+		little[i] = (uint8_t)(sizes[i / 4] >> 8 * (i % 4));
+	ok = n > 0 && BIO_write(out, x509_guid, 16) == 16 && BIO_write(out, little, 12) == 12 &&
+	     BIO_write(out, owner, 16) == 16 && BIO_write(out, der, n) == n;
+	OPENSSL_free(der);
+	return ok;
+}
+
+static bool
+put_cert(BIO *out, const char *format, X509 *cert)
+{
+	uint8_t digest[DIGEST_BYTES];
+	char hex[DIGEST_STRLEN];
+
+	if (strcmp(format, "der") == 0)
+		return i2d_X509_bio(out, cert) == 1;
+	if (strcmp(format, "uefi") == 0)
+		return put_uefi(out, cert);
+	if (strcmp(format, "fingerprint") == 0)
+		return X509_digest(cert, EVP_sha256(), digest, NULL) == 1 &&
+		       BIO_printf(out, "%s\n", digest_format(digest, hex)) > 0;
+	return PEM_write_bio_X509(out, cert) == 1;
+}
+
+int
+ca_export(struct ca_options *o)
+{
+	static const char *const formats[] = { "pem", "der", "fingerprint", "uefi" };
+	const char *format = o->format != NULL ? o->format : "pem";
+	BIO *out = BIO_new(BIO_s_mem());
+	struct ca_store s = { 0 };
+	bool known = false, ok;
+	char *data;
+	long n;
+	int rc;
+
+	for (size_t i = 0; i < NITEMS(formats); i++)
+		known = known || strcmp(format, formats[i]) == 0;
+	if (!known) {
+		BIO_free(out);
+		return ctl_error("--format is pem, der, fingerprint or uefi");
+	}
+	rc = ca_store_open(&s, o->dir, false);
+	/* while a CA is replaced, who is given one is given both; DER has room for one alone */
+	ok = rc == CTL_OK && out != NULL && put_cert(out, format, ca_store_signer(&s, NULL));
+	if (ok && s.next != NULL && strcmp(format, "der") != 0)
+		ok = put_cert(out, format, s.phase == CA_SWITCHED ? s.ca : s.next);
+	if (rc == CTL_OK && !ok)
+		rc = ca_openssl_error("export");
+	if (rc == CTL_OK) {
+		n = BIO_get_mem_data(out, &data);
+		if (o->out != NULL)
+			rc = publish_bytes(o->out, data, (size_t)n, 0644) < 0 ? CTL_FAIL : CTL_OK;
+		else if (fwrite(data, 1, (size_t)n, stdout) != (size_t)n)
+			rc = ctl_error("standard output: %s", strerror(errno));
+	}
+	BIO_free(out);
+	ca_store_close(&s);
+	return rc;
+}
+
+/* --- options -------------------------------------------------------------------------------- */
+
+static int
+take_number(const char *text, const char *option, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	if (parse_u64(text, ret) < 0 || *ret < min || *ret > max)
+		return ctl_error("--%s is a number from %llu to %llu", option,
+		    (unsigned long long)min, (unsigned long long)max);
 	return CTL_OK;
 }
 
 static int
-parse_options(int argc, char *argv[], struct ca_options *o)
+take_key(const char *text, const char *option, bool both, enum ca_key *ret)
+{
+	if (strcmp(text, "rsa") == 0)
+		*ret = CA_KEY_RSA;
+	else if (strcmp(text, "ecdsa") == 0)
+		*ret = CA_KEY_ECDSA;
+	else if (both && strcmp(text, "both") == 0)
+		*ret = CA_KEY_BOTH;
+	else
+		return ctl_error("--%s is rsa%s", option, both ? ", ecdsa or both" : " or ecdsa");
+	return CTL_OK;
+}
+
+static int
+take_option(struct ca_options *o, int k, const char *value)
+{
+	switch (k) {
+	case 'd': o->dir = value; return CTL_OK;
+	case 'n': return ca_add_name(o, value);
+	case 'a': return ca_add_address(o, value);
+	case 't': return take_number(value, "days", 1, 36500, &o->days);
+	case 'T': return take_number(value, "ca-days", 1, 36500, &o->ca_days);
+	case 'b': return take_number(value, "bits", 2048, 8192, &o->bits);
+	case 'k': return take_key(value, "key", true, &o->key);
+	case 'K': return take_key(value, "ca-key", false, &o->ca_key);
+	case 'f': o->force = true; return CTL_OK;
+	case 'w': o->new_key = true; return CTL_OK;
+	case 'c': o->client = true; return CTL_OK;
+	case 'r': o->remove = true; return CTL_OK;
+	case 'o': o->out = value; return CTL_OK;
+	case 'F': o->format = value; return CTL_OK;
+	case 'i': o->issuer = value; return CTL_OK;
+	case 'I': o->issuer_key = value; return CTL_OK;
+	default: return ctl_usage(USAGE);
+	}
+}
+
+static int
+parse_options(int argc, char *argv[], size_t max_args, struct ca_options *o)
 {
 	static const struct option options[] = {
 		{ "dir", required_argument, NULL, 'd' },
@@ -481,40 +481,67 @@ parse_options(int argc, char *argv[], struct ca_options *o)
 		{ "address", required_argument, NULL, 'a' },
 		{ "days", required_argument, NULL, 't' },
 		{ "ca-days", required_argument, NULL, 'T' },
+		{ "bits", required_argument, NULL, 'b' },
+		{ "key", required_argument, NULL, 'k' },
+		{ "ca-key", required_argument, NULL, 'K' },
 		{ "force", no_argument, NULL, 'f' },
+		{ "new-key", no_argument, NULL, 'w' },
+		{ "client", no_argument, NULL, 'c' },
+		{ "remove", no_argument, NULL, 'r' },
+		{ "out", required_argument, NULL, 'o' },
+		{ "format", required_argument, NULL, 'F' },
+		{ "issuer", required_argument, NULL, 'i' },
+		{ "issuer-key", required_argument, NULL, 'I' },
 		{ 0 },
 	};
 	int k, rc = CTL_OK;
 
-	optind = 1;
-	while (rc == CTL_OK && (k = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (k) {
-		case 'd': o->dir = optarg; break;
-		case 'n': rc = add_name(o, optarg); break;
-		case 'a': rc = add_address(o, optarg); break;
-		case 't': rc = take_days(optarg, "days", &o->days); break;
-		case 'T': rc = take_days(optarg, "ca-days", &o->ca_days); break;
-		case 'f': o->force = true; break;
-		default: rc = ctl_usage(USAGE); break;
-		}
+	optind = 0; /* anew: options may stand behind words here, which main() forbids */
+	while (rc == CTL_OK && (k = getopt_long(argc, argv, "", options, NULL)) != -1)
+		rc = take_option(o, k, optarg);
+	while (rc == CTL_OK && optind < argc) {
+		if (o->nargs == max_args)
+			return ctl_usage(USAGE);
+		o->args[o->nargs++] = argv[optind++];
 	}
-	return rc == CTL_OK && optind != argc ? ctl_usage(USAGE) : rc;
+	return rc;
 }
 
 int
 cmd_ca(const struct ctl *c, int argc, char *argv[])
 {
-	struct ca_options o = { .dir = CTL_ETC, .days = DAYS, .ca_days = CA_DAYS };
+	static const struct {
+		const char *name;
+		int (*fn)(struct ca_options *o);
+		size_t max_args;
+	} commands[] = {
+		{ "init", ca_init, 0 },
+		{ "renew", ca_renew, 0 },
+		{ "issue", ca_issue, 0 },
+		{ "show", ca_show, 0 },
+		{ "export", ca_export, 0 },
+		{ "check", ca_check, 1 },
+		{ "import", ca_import, 2 },
+		{ "roll", ca_roll, 1 },
+		{ "cross", ca_cross, 1 },
+	};
+	struct ca_options o = { .ctl = c,
+		.dir = CTL_ETC,
+		.days = CERT_DAYS,
+		.ca_days = CA_DAYS,
+		.bits = CA_BITS,
+		.key = CA_KEY_UNSET,
+		.ca_key = CA_KEY_UNSET };
 	int rc;
 
-	if (argc < 2 || (strcmp(argv[1], "init") != 0 && strcmp(argv[1], "show") != 0))
-		return ctl_usage(USAGE);
-	rc = parse_options(argc - 1, argv + 1, &o);
-	if (rc == CTL_OK)
-		rc = strcmp(argv[1], "init") == 0 ? init(c, &o) : show(c, &o);
-	for (size_t i = 0; i < o.nnames; i++)
-		free(o.names[i]);
-	for (size_t i = 0; i < o.naddresses; i++)
-		free(o.addresses[i]);
-	return rc;
+	for (size_t i = 0; argc >= 2 && i < NITEMS(commands); i++) {
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		rc = parse_options(argc - 1, argv + 1, commands[i].max_args, &o);
+		if (rc == CTL_OK)
+			rc = commands[i].fn(&o);
+		ca_drop_names(&o);
+		return rc;
+	}
+	return ctl_usage(USAGE);
 }

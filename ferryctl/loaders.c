@@ -1,9 +1,7 @@
 /* ferryctl loaders: bringing network boot programs into the content root. */
-#include "common/origins.h"
+#include "ferryctl/loaders.h"
 #include "common/path.h"
-#include "ferryctl/ctl.h"
 #include "ferryctl/fetch.h"
-#include "ferryctl/publish.h"
 #include "ferryctl/table.h"
 
 #include <dirent.h>
@@ -20,7 +18,10 @@
 #define USAGE                                                                                      \
 	"loaders list |\n"                                                                         \
 	"  loaders import [--suite RELEASE] [--mirror URL]   from Debian's package ipxe\n"         \
-	"  loaders import FOLDER                             every boot program in it"
+	"  loaders import FOLDER                             every boot program in it |\n"         \
+	"  loaders stamp [PATH]... [--dir DIR] [--remove]    with this site's CA, where offers "   \
+	"are not "                                                                                 \
+	"ours"
 
 struct import {
 	const struct ctl *ctl;
@@ -31,25 +32,6 @@ struct import {
 	json_t *report;
 	int failures;
 };
-
-/* The whole file, up to LOADER_READ_MAX; NULL after printing why. */
-static uint8_t *
-read_loader(const char *path, size_t *ret_n)
-{
-	uint8_t *bytes = malloc(LOADER_READ_MAX);
-	FILE *f = fopen(path, "rb");
-
-	if (bytes == NULL || f == NULL) {
-		(void)ctl_error("%s: %s", path, strerror(errno));
-		free(bytes);
-		bytes = NULL;
-	} else {
-		*ret_n = fread(bytes, 1, LOADER_READ_MAX, f);
-	}
-	if (f != NULL)
-		fclose(f);
-	return bytes;
-}
 
 /*
  * The name in the content root: the folder tells the CPU, so a suffix that does is dropped.  Shims
@@ -95,7 +77,7 @@ import_file(struct import *im, const char *from, const char *name)
 	uint64_t size;
 	size_t n;
 
-	bytes = read_loader(from, &n);
+	bytes = loaders_read(from, &n);
 	if (bytes == NULL) {
 		im->failures++;
 		return;
@@ -187,17 +169,11 @@ print_loaders(json_t *list)
 static int
 finish_import(struct import *im)
 {
-	char path[PUBLISH_PATH];
-	char *text;
-	int rc = CTL_OK;
+	int rc;
 
 	if (json_array_size(im->report) == 0)
 		return ctl_error("%s: no boot program found", im->source);
-	(void)snprintf(path, sizeof(path), "%s/boot/" ORIGINS_FILE, im->root);
-	text = json_dumps(im->notes, JSON_INDENT(2));
-	if (text == NULL || publish_bytes(path, text, strlen(text), 0644) < 0)
-		rc = CTL_FAIL;
-	free(text);
+	rc = loaders_write_notes(im->root, im->notes);
 	ctl_content_changed(im->ctl);
 	if (im->ctl->json)
 		(void)ctl_print_json(json_incref(im->report));
@@ -262,8 +238,7 @@ import(const struct ctl *c, int argc, char *argv[])
 		rc = CTL_FAIL;
 		goto out;
 	}
-	(void)snprintf(path, sizeof(path), "%s/boot/" ORIGINS_FILE, im.root);
-	im.notes = json_load_file(path, 0, NULL); /* none yet, or spoilt: begun anew */
+	im.notes = loaders_notes(im.root); /* none yet, or spoilt: begun anew */
 	if (argc - optind == 1) {
 		im.source = argv[optind];
 		rc = import_folder(&im, argv[optind]);
@@ -301,5 +276,7 @@ cmd_loaders(const struct ctl *c, int argc, char *argv[])
 		return list(c);
 	if (strcmp(argv[1], "import") == 0)
 		return import(c, argc - 1, argv + 1);
+	if (strcmp(argv[1], "stamp") == 0)
+		return cmd_loaders_stamp(c, argc - 1, argv + 1);
 	return ctl_usage(USAGE);
 }

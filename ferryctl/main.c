@@ -34,13 +34,16 @@ static const struct {
 	{ "rivals", cmd_rivals,
 	    "list | show | accept | forget: other DHCP and PXE servers, and what they do" },
 	{ "images", cmd_images, "list | show | add | remove | verify: what can be booted" },
-	{ "loaders", cmd_loaders, "list | import: network boot programs" },
+	{ "loaders", cmd_loaders, "list | import | stamp: network boot programs" },
 	{ "dhcp-options", cmd_dhcp_options,
 	    "--for SERVER: what the DHCP server is told, where no proxy is wanted" },
 	{ "quirks", cmd_quirks,
 	    "list | show | export | import | forget: what models of firmware follow" },
 	{ "script", cmd_script, "test FILE --request R.json: asks a script as handlerd would" },
-	{ "ca", cmd_ca, "init | show: the site's CA and the server's certificate" },
+	{ "ca", cmd_ca,
+	    "init | renew | issue | show | export | check | import | roll | cross: the site's CA "
+	    "and "
+	    "the servers' certificates" },
 	{ "doctor", cmd_doctor,
 	    "dhcp: looks for what keeps machines from booting, and asks as ten kinds of them" },
 	{ "config", cmd_config, "show: handlerd's effective configuration" },

@@ -87,11 +87,12 @@ sync_folder(const char *path)
 }
 
 static int
-finish(int fd, const char *hidden, const char *to, unsigned mode)
+finish(int fd, const char *hidden, const char *to, unsigned mode, const struct publish_owner *owner)
 {
 	int rc = 0;
 
-	if (fchmod(fd, mode) < 0 || fsync(fd) < 0 || rename(hidden, to) < 0) {
+	if ((owner != NULL && fchown(fd, owner->uid, owner->gid) < 0) || fchmod(fd, mode) < 0 ||
+	    fsync(fd) < 0 || rename(hidden, to) < 0) {
 		rc = say("cannot write", to);
 		(void)unlink(hidden); /* what cannot be removed stays hidden */
 	}
@@ -132,11 +133,18 @@ publish_copy(const char *from, const char *to, uint8_t sha256[static DIGEST_BYTE
 		(void)unlink(hidden); /* as above */
 		return rc;
 	}
-	return finish(out, hidden, to, 0644);
+	return finish(out, hidden, to, 0644, NULL);
 }
 
 int
 publish_bytes(const char *to, const void *p, size_t n, unsigned mode)
+{
+	return publish_bytes_for(to, p, n, mode, NULL);
+}
+
+int
+publish_bytes_for(
+    const char *to, const void *p, size_t n, unsigned mode, const struct publish_owner *owner)
 {
 	char hidden[PUBLISH_PATH];
 	const char *at = p;
@@ -157,7 +165,7 @@ publish_bytes(const char *to, const void *p, size_t n, unsigned mode)
 		at += done;
 		n -= (size_t)done;
 	}
-	return finish(fd, hidden, to, mode);
+	return finish(fd, hidden, to, mode, owner);
 }
 
 int

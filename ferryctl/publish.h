@@ -7,6 +7,8 @@
 
 #include "common/digest.h"
 
+#include <sys/types.h>
+
 #define PUBLISH_PATH 4096
 
 /* Makes a folder with those above it, mode 0755.  0, or a negative errno after printing why. */
@@ -19,6 +21,13 @@ int publish_copy(
     const char *from, const char *to, uint8_t sha256[static DIGEST_BYTES], uint64_t *size);
 /* The same for bytes, with the mode given. */
 int publish_bytes(const char *to, const void *p, size_t n, unsigned mode);
+/* The same, and it belongs to somebody else (NULL: the caller) from the first moment on. */
+struct publish_owner {
+	uid_t uid;
+	gid_t gid;
+};
+int publish_bytes_for(
+    const char *to, const void *p, size_t n, unsigned mode, const struct publish_owner *owner);
 /*
  * A new hidden folder beside `path`, its name in `ret`; publish_swap() then puts it in the place of
  * `path` and removes what was there.  0, or a negative errno after printing why.

@@ -1,0 +1,144 @@
+/*
+ * ferryctl ca: what its parts share.  Certificates are made by ca_make.c, kept in files by
+ * ca_store.c, replaced step by step by ca_roll.c, read into facts by ca_facts.c, and judged by
+ * ca_judge.c.
+ */
+#ifndef FERRYCTL_CA_H
+#define FERRYCTL_CA_H
+
+#include "ferryctl/ctl.h"
+#include "ferryctl/publish.h"
+
+#include <openssl/x509.h>
+#include <stdbool.h>
+
+#define CA_NAMES  32
+#define CA_DAYS   7300
+#define CERT_DAYS 3650
+#define CA_BITS   3072
+#define CA_PAIRS  2 /* server certificates: RSA, ECDSA */
+#define CA_CHAIN  8 /* certificates in a chain that we write */
+
+enum ca_key {
+	CA_KEY_RSA,
+	CA_KEY_ECDSA,
+	CA_KEY_BOTH,
+	CA_KEY_UNSET,
+};
+
+struct ca_options {
+	const struct ctl *ctl;
+	const char *dir;
+	char *names[CA_NAMES];
+	size_t nnames;
+	char *addresses[CA_NAMES];
+	size_t naddresses;
+	uint64_t days, ca_days, bits;
+	enum ca_key key, ca_key;
+	bool force, new_key, client, remove;
+	const char *out, *format, *issuer, *issuer_key;
+	const char *args[3]; /* what is no option */
+	size_t nargs;
+};
+
+/* --- ca_make.c: NULL after printing why ------------------------------------------------------ */
+
+EVP_PKEY *ca_new_key(enum ca_key kind, uint64_t bits);
+X509 *ca_make_root(EVP_PKEY *key, uint64_t days);
+/* For the names and addresses in `o`; for a server, or (o->client) for a client. */
+X509 *ca_make_leaf(EVP_PKEY *key, X509 *ca, EVP_PKEY *ca_key, const struct ca_options *o);
+/* The name and key of one CA, signed by another one; valid as long as both are. */
+X509 *ca_make_cross(X509 *ca, X509 *issuer, EVP_PKEY *issuer_key);
+/* True if a chain may be this long below it: CAs of before had room for a leaf alone. */
+bool ca_can_vouch(X509 *ca);
+
+/* --- ca_names.c ------------------------------------------------------------------------------ */
+
+int ca_add_name(struct ca_options *o, const char *name);
+int ca_add_address(struct ca_options *o, const char *address);
+/* This host's full name and addresses. */
+int ca_add_own(struct ca_options *o);
+/* Those of a certificate. */
+int ca_add_of(struct ca_options *o, X509 *cert);
+/* Frees them all. */
+void ca_drop_names(struct ca_options *o);
+
+/* --- ca_store.c ------------------------------------------------------------------------------ */
+
+enum ca_phase {
+	CA_STEADY,   /* one CA */
+	CA_BEGUN,    /* a new one is known; the old one's certificates are served */
+	CA_SWITCHED, /* the new one's certificates are served, the old one is still known */
+};
+
+/* Below DIR/ca and DIR/tls. */
+struct ca_store {
+	char dir[PUBLISH_PATH - 64];
+	X509 *ca, *next;
+	EVP_PKEY *ca_key, *next_key;
+	X509 *ca_by_next, *next_by_ca; /* the one vouches for the other */
+	/* other roots that vouch for ours, each followed by that root: ca/cross.pem */
+	STACK_OF(X509) * cross;
+	enum ca_phase phase;
+	uint64_t since_ms; /* of the phase */
+};
+
+/* One server certificate with its key. */
+struct ca_pair {
+	char cert_file[PUBLISH_PATH], key_file[PUBLISH_PATH];
+	X509 *leaf;
+	EVP_PKEY *key;
+};
+
+/* Reads what is there; `need_key`: the CA must be able to sign.  CTL_OK, or CTL_FAIL after printing
+ * why. */
+int ca_store_open(struct ca_store *s, const char *dir, bool need_key);
+void ca_store_close(struct ca_store *s);
+void ca_store_path(const struct ca_store *s, const char *name, char ret[static PUBLISH_PATH]);
+/* The CA that signs in this phase. */
+X509 *ca_store_signer(const struct ca_store *s, EVP_PKEY **ret_key);
+/* Writes the phase down. */
+int ca_store_set_phase(struct ca_store *s, enum ca_phase phase);
+int ca_store_put_cert(const struct ca_store *s, const char *name, X509 *cert);
+int ca_store_put_key(const struct ca_store *s, const char *name, EVP_PKEY *key);
+int ca_store_remove(const struct ca_store *s, const char *name);
+/* Names the pair of that kind below DIR/tls, and reads it if it is there: then leaf is not NULL. */
+int ca_pair_open(const struct ca_store *s, enum ca_key kind, struct ca_pair *ret);
+void ca_pair_close(struct ca_pair *p);
+/* The certificate with the chain that this phase wants; the key too, if asked for. */
+int ca_pair_write(const struct ca_store *s, const struct ca_pair *p, bool with_key);
+/* Key, and a certificate with a chain from elsewhere. */
+int ca_pair_write_chain(const struct ca_pair *p, STACK_OF(X509) * chain);
+/* Writes ca/cross.pem, or removes it. */
+int ca_store_put_cross(const struct ca_store *s);
+/* Makes the folders. */
+int ca_store_make_folders(const char *dir);
+/* Without a message: NULL if there is none. */
+X509 *ca_read_cert(const char *path);
+EVP_PKEY *ca_read_key(const char *path);
+STACK_OF(X509) * ca_read_certs(const char *path);
+const char *ca_phase_name(enum ca_phase v);
+/* What is sent behind a leaf of the signer: at most CA_CHAIN, borrowed.  The number. */
+size_t ca_store_chain(const struct ca_store *s, X509 *ret[static CA_CHAIN]);
+
+/* --- commands -------------------------------------------------------------------------------- */
+
+int ca_init(struct ca_options *o);
+int ca_renew(struct ca_options *o);
+int ca_issue(struct ca_options *o);
+int ca_show(struct ca_options *o);
+int ca_export(struct ca_options *o);
+int ca_roll(struct ca_options *o);
+int ca_check(struct ca_options *o);
+int ca_import(struct ca_options *o);
+int ca_cross(struct ca_options *o);
+/* Writes the server certificates of this CA anew, with the chains that are right now. */
+int ca_refresh_pairs(const struct ca_store *s, struct ca_options *o);
+/* A certificate for people and programs. */
+json_t *ca_dump_cert(X509 *cert);
+void ca_print_cert(const char *title, const char *file, X509 *cert);
+int ca_openssl_error(const char *what);
+/* Stamped loaders get the CA's fingerprint anew.  CTL_OK, or CTL_FAIL after printing why. */
+int ca_restamp(const struct ctl *c, X509 *ca);
+
+#endif

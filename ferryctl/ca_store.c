@@ -1,0 +1,414 @@
+/*
+ * The files of a site's CA; see ca.h.
+ *
+ *   ca/ca.pem ca.key             the CA
+ *   ca/next.pem next.key         the one that takes its place, while a roll-over is under way
+ *   ca/ca-by-next.pem ...        each vouching for the other
+ *   ca/roll.json                 how far the roll-over has come
+ *   ca/cross.pem                 other roots that vouch for ours
+ *   tls/server.pem server.key    what httpsbootd serves; server-ecdsa.* beside it
+ */
+#include "ferryctl/ca.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ACCOUNT "bootferry-httpsbootd"
+
+/* --- reading -------------------------------------------------------------------------------- */
+
+STACK_OF(X509) * ca_read_certs(const char *path)
+{
+	STACK_OF(X509) *certs = NULL;
+	FILE *f = fopen(path, "re");
+	X509 *cert;
+
+	if (f == NULL)
+		return NULL;
+	certs = sk_X509_new_null();
+	while (certs != NULL && (cert = PEM_read_X509(f, NULL, NULL, NULL)) != NULL) {
+		if (sk_X509_push(certs, cert) == 0)
+			X509_free(cert);
+	}
+	ERR_clear_error(); /* the end of the file is one */
+	fclose(f);
+	if (sk_X509_num(certs) > 0)
+		return certs;
+	sk_X509_free(certs);
+	return NULL;
+}
+
+X509 *
+ca_read_cert(const char *path)
+{
+	STACK_OF(X509) *certs = ca_read_certs(path);
+	X509 *first = certs != NULL ? sk_X509_shift(certs) : NULL;
+
+	sk_X509_pop_free(certs, X509_free);
+	return first;
+}
+
+EVP_PKEY *
+ca_read_key(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	EVP_PKEY *key;
+
+	if (f == NULL)
+		return NULL;
+	key = PEM_read_PrivateKey(f, NULL, NULL, NULL);
+	ERR_clear_error();
+	fclose(f);
+	return key;
+}
+
+void
+ca_store_path(const struct ca_store *s, const char *name, char ret[static PUBLISH_PATH])
+{
+	(void)snprintf(ret, PUBLISH_PATH, "%s/%s", s->dir, name);
+}
+
+static X509 *
+read_cert(const struct ca_store *s, const char *name)
+{
+	char path[PUBLISH_PATH];
+
+	ca_store_path(s, name, path);
+	return ca_read_cert(path);
+}
+
+static EVP_PKEY *
+read_key(const struct ca_store *s, const char *name)
+{
+	char path[PUBLISH_PATH];
+
+	ca_store_path(s, name, path);
+	return ca_read_key(path);
+}
+
+static void
+read_phase(struct ca_store *s)
+{
+	char path[PUBLISH_PATH];
+	json_t *roll;
+
+	ca_store_path(s, "ca/roll.json", path);
+	roll = json_load_file(path, 0, NULL);
+	if (roll == NULL)
+		return;
+	s->phase = json_is_true(json_object_get(roll, "switched")) ? CA_SWITCHED : CA_BEGUN;
+	s->since_ms = (uint64_t)json_integer_value(json_object_get(roll, "since_ms"));
+	json_decref(roll);
+}
+
+int
+ca_store_open(struct ca_store *s, const char *dir, bool need_key)
+{
+	char path[PUBLISH_PATH];
+
+	memset(s, 0, sizeof(*s));
+	if (strlen(dir) >= sizeof(s->dir))
+		return ctl_error("%s: %s", dir, strerror(ENAMETOOLONG));
+	strcpy(s->dir, dir);
+	s->ca = read_cert(s, "ca/ca.pem");
+	s->ca_key = read_key(s, "ca/ca.key");
+	s->next = read_cert(s, "ca/next.pem");
+	s->next_key = read_key(s, "ca/next.key");
+	s->ca_by_next = read_cert(s, "ca/ca-by-next.pem");
+	s->next_by_ca = read_cert(s, "ca/next-by-ca.pem");
+	ca_store_path(s, "ca/cross.pem", path);
+	s->cross = ca_read_certs(path);
+	read_phase(s);
+	ca_store_path(s, "ca/ca.pem", path);
+	if (s->ca == NULL)
+		return ctl_error("%s: %s; `ferryctl ca init` makes a CA", path,
+		    access(path, F_OK) < 0 ? strerror(errno) : "not a certificate in PEM");
+	if (!need_key)
+		return CTL_OK;
+	if (s->phase == CA_STEADY &&
+	    (s->ca_key == NULL || X509_check_private_key(s->ca, s->ca_key) != 1))
+		return ctl_error("%s/ca/ca.key: %s", dir,
+		    s->ca_key != NULL ? "it is not the key of ca.pem"
+		    : access(path, R_OK) == 0 && geteuid() != 0
+			? "only root can read it"
+			: "it cannot be read, and the CA cannot sign without");
+	return CTL_OK;
+}
+
+void
+ca_store_close(struct ca_store *s)
+{
+	X509_free(s->ca);
+	X509_free(s->next);
+	X509_free(s->ca_by_next);
+	X509_free(s->next_by_ca);
+	EVP_PKEY_free(s->ca_key);
+	EVP_PKEY_free(s->next_key);
+	sk_X509_pop_free(s->cross, X509_free);
+	memset(s, 0, sizeof(*s));
+}
+
+X509 *
+ca_store_signer(const struct ca_store *s, EVP_PKEY **ret_key)
+{
+	bool next = s->phase == CA_SWITCHED && s->next != NULL;
+
+	if (ret_key != NULL)
+		*ret_key = next ? s->next_key : s->ca_key;
+	return next ? s->next : s->ca;
+}
+
+const char *
+ca_phase_name(enum ca_phase v)
+{
+	static const char *const names[] = {
+		[CA_STEADY] = "steady", [CA_BEGUN] = "begun", [CA_SWITCHED] = "switched"
+	};
+
+	return names[v];
+}
+
+/* --- chains --------------------------------------------------------------------------------- */
+
+/* Where in ca/cross.pem the certificate for this CA stands; -1: nowhere. */
+static int
+find_cross(const struct ca_store *s, X509 *ca)
+{
+	for (int i = 0; i < sk_X509_num(s->cross); i++) {
+		X509 *cert = sk_X509_value(s->cross, i);
+
+		if (X509_NAME_cmp(X509_get_subject_name(cert), X509_get_subject_name(ca)) == 0 &&
+		    EVP_PKEY_eq(X509_get0_pubkey(cert), X509_get0_pubkey(ca)) == 1)
+			return i;
+	}
+	return -1;
+}
+
+/*
+ * Behind the leaf comes its root, so that who knows it is content, then the root's twin that
+ * another one vouches for, and that one: who knows any of them finds the way back.
+ */
+size_t
+ca_store_chain(const struct ca_store *s, X509 *ret[static CA_CHAIN])
+{
+	bool switched = s->phase == CA_SWITCHED;
+	X509 *root = ca_store_signer(s, NULL);
+	X509 *twin = switched ? s->next_by_ca : s->ca_by_next, *other = switched ? s->ca : s->next;
+	size_t n = 0;
+	int at;
+
+	ret[n++] = root;
+	at = find_cross(s, root);
+	/* a chain is a line: one that leads elsewhere ends it, unless the other root is on that way
+	 */
+	if (s->phase != CA_STEADY && twin != NULL && other != NULL &&
+	    (at < 0 || find_cross(s, other) >= 0)) {
+		ret[n++] = twin;
+		ret[n++] = other;
+		at = find_cross(s, other);
+	}
+	while (at >= 0 && at < sk_X509_num(s->cross) && n < CA_CHAIN) {
+		X509 *cert = sk_X509_value(s->cross, at++);
+
+		ret[n++] = cert;
+		if (X509_self_signed(cert, 0) == 1)
+			break;
+	}
+	return n;
+}
+
+/* --- writing -------------------------------------------------------------------------------- */
+
+static int
+write_bio(const char *path, BIO *bio, unsigned mode, const struct publish_owner *owner)
+{
+	char *data;
+	long n = BIO_get_mem_data(bio, &data);
+	int rc = publish_bytes_for(path, data, (size_t)n, mode, owner);
+
+	OPENSSL_cleanse(data, (size_t)n);
+	return rc < 0 ? CTL_FAIL : CTL_OK;
+}
+
+static int
+write_key(const char *path, EVP_PKEY *key, const struct publish_owner *owner)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	int rc = CTL_FAIL;
+
+	if (bio != NULL && PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1)
+		rc = write_bio(path, bio, 0600, owner);
+	else
+		(void)ca_openssl_error(path);
+	BIO_free(bio);
+	return rc;
+}
+
+static int
+write_certs(const char *path, X509 *const *certs, size_t n)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	bool ok = bio != NULL;
+	int rc = CTL_FAIL;
+
+	for (size_t i = 0; ok && i < n; i++)
+		ok = PEM_write_bio_X509(bio, certs[i]) == 1;
+	if (ok)
+		rc = write_bio(path, bio, 0644, NULL);
+	else
+		(void)ca_openssl_error(path);
+	BIO_free(bio);
+	return rc;
+}
+
+int
+ca_store_put_cert(const struct ca_store *s, const char *name, X509 *cert)
+{
+	char path[PUBLISH_PATH];
+
+	ca_store_path(s, name, path);
+	return write_certs(path, &cert, 1);
+}
+
+int
+ca_store_put_key(const struct ca_store *s, const char *name, EVP_PKEY *key)
+{
+	char path[PUBLISH_PATH];
+
+	ca_store_path(s, name, path);
+	return write_key(path, key, NULL);
+}
+
+int
+ca_store_remove(const struct ca_store *s, const char *name)
+{
+	char path[PUBLISH_PATH];
+
+	ca_store_path(s, name, path);
+	return unlink(path) < 0 && errno != ENOENT
+	           ? ctl_error("cannot remove %s: %s", path, strerror(errno))
+	           : CTL_OK;
+}
+
+int
+ca_store_set_phase(struct ca_store *s, enum ca_phase phase)
+{
+	char path[PUBLISH_PATH], text[128];
+	struct timespec now;
+	int n;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	s->phase = phase;
+	s->since_ms = (uint64_t)now.tv_sec * 1000;
+	ca_store_path(s, "ca/roll.json", path);
+	n = snprintf(text, sizeof(text), "{\"switched\": %s, \"since_ms\": %llu}\n",
+	    phase == CA_SWITCHED ? "true" : "false", (unsigned long long)s->since_ms);
+	return publish_bytes(path, text, (size_t)n, 0644) < 0 ? CTL_FAIL : CTL_OK;
+}
+
+int
+ca_store_make_folders(const char *dir)
+{
+	char folder[PUBLISH_PATH];
+
+	(void)snprintf(folder, sizeof(folder), "%s/tls", dir);
+	if (publish_folder(folder) < 0)
+		return CTL_FAIL;
+	(void)snprintf(folder, sizeof(folder), "%s/ca", dir);
+	if (publish_folder(folder) < 0)
+		return CTL_FAIL;
+	if (chmod(folder, 0700) < 0)
+		return ctl_error("%s: %s", folder, strerror(errno));
+	return CTL_OK;
+}
+
+int
+ca_pair_open(const struct ca_store *s, enum ca_key kind, struct ca_pair *ret)
+{
+	const char *suffix = kind == CA_KEY_ECDSA ? "-ecdsa" : "";
+
+	memset(ret, 0, sizeof(*ret));
+	(void)snprintf(
+	    ret->cert_file, sizeof(ret->cert_file), "%s/tls/server%s.pem", s->dir, suffix);
+	(void)snprintf(ret->key_file, sizeof(ret->key_file), "%s/tls/server%s.key", s->dir, suffix);
+	ret->leaf = ca_read_cert(ret->cert_file);
+	ret->key = ca_read_key(ret->key_file);
+	if (ret->leaf == NULL && access(ret->cert_file, F_OK) == 0)
+		return ctl_error("%s: not a certificate in PEM", ret->cert_file);
+	return CTL_OK;
+}
+
+void
+ca_pair_close(struct ca_pair *p)
+{
+	X509_free(p->leaf);
+	EVP_PKEY_free(p->key);
+	p->leaf = NULL;
+	p->key = NULL;
+}
+
+/* The server's key is httpsbootd's own, if it has an account here. */
+static const struct publish_owner *
+find_owner(struct publish_owner *room)
+{
+	const struct passwd *pw = geteuid() == 0 ? getpwnam(ACCOUNT) : NULL;
+
+	if (pw == NULL)
+		return NULL;
+	*room = (struct publish_owner){ pw->pw_uid, pw->pw_gid };
+	return room;
+}
+
+int
+ca_pair_write(const struct ca_store *s, const struct ca_pair *p, bool with_key)
+{
+	X509 *certs[CA_CHAIN + 1] = { p->leaf };
+	struct publish_owner room;
+	size_t n = 1 + ca_store_chain(s, certs + 1);
+
+	if (with_key && write_key(p->key_file, p->key, find_owner(&room)) != CTL_OK)
+		return CTL_FAIL;
+	return write_certs(p->cert_file, certs, n);
+}
+
+int
+ca_pair_write_chain(const struct ca_pair *p, STACK_OF(X509) * chain)
+{
+	X509 *certs[2 * CA_CHAIN];
+	struct publish_owner room;
+	size_t n = 0;
+
+	while (n < NITEMS(certs) && (int)n < sk_X509_num(chain)) {
+		certs[n] = sk_X509_value(chain, (int)n);
+		n++;
+	}
+	if (write_key(p->key_file, p->key, find_owner(&room)) != CTL_OK)
+		return CTL_FAIL;
+	return write_certs(p->cert_file, certs, n);
+}
+
+int
+ca_store_put_cross(const struct ca_store *s)
+{
+	X509 *certs[4 * CA_CHAIN];
+	char path[PUBLISH_PATH];
+	size_t n = 0;
+
+	if (sk_X509_num(s->cross) <= 0)
+		return ca_store_remove(s, "ca/cross.pem");
+	if (sk_X509_num(s->cross) > (int)NITEMS(certs))
+		return ctl_error("more than %zu cross-certificates", NITEMS(certs));
+	for (; (int)n < sk_X509_num(s->cross); n++)
+		certs[n] = sk_X509_value(s->cross, (int)n);
+	ca_store_path(s, "ca/cross.pem", path);
+	return write_certs(path, certs, n);
+}
