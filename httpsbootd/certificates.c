@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define WATCH_MS       2000 /* between looks at the files */
+#define WATCH_MS       1000 /* between looks at the files */
 #define DAY_MS         (24 * 3600 * UINT64_C(1000))
 #define FILES          (2 * TLS_CERTS + 1)
 #define PATH_MAX_BYTES 4096

@@ -76,7 +76,10 @@ tls_chain_expires_ms(const STACK_OF(X509) * chain)
 {
 	uint64_t first = 0;
 
-	for (int i = 0; i < sk_X509_num(chain); i++) {
+	/* up to its own root: what stands behind is for clients that know another one */
+	for (int i = 0;
+	     i < sk_X509_num(chain) && (i < 2 || !tls_cert_is_root(sk_X509_value(chain, i - 1)));
+	     i++) {
 		struct tm tm;
 		time_t s;
 

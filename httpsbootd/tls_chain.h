@@ -23,7 +23,7 @@ bool tls_chain_is_tied(const STACK_OF(X509) * chain);
 /* A new stack with the roots at the end, the last one first; it borrows.  NULL: out of memory. */
 STACK_OF(X509) * tls_chain_roots_last(const STACK_OF(X509) * chain);
 bool tls_cert_is_root(X509 *cert);
-/* When the first of its certificates expires, in ms since 1970; 0: not known. */
+/* When the first of its certificates up to its root expires, in ms since 1970; 0: not known. */
 uint64_t tls_chain_expires_ms(const STACK_OF(X509) * chain);
 
 #endif

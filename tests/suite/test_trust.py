@@ -1,0 +1,255 @@
+"""Trust: certificates, the site's CA and its replacement, sessions, what a failed handshake says."""
+
+import json
+import os
+import re
+import time
+
+from lab import Lab, SERVER, check, network, read, wait_until
+from test_http import BASE, curl, start
+from test_tftp import put
+
+WATCH = 12  # seconds in which httpsbootd takes a changed file, generously
+
+
+def ca(site, *args, ok=True):
+    return site.ferryctl("ca", *args, "--dir", f"{site.run}/etc", ok=ok)
+
+
+def s_client(lab, client, arguments, after="</dev/null"):
+    return lab.sh(client, f"timeout 10 openssl s_client -connect {SERVER}:8050 {arguments} {after} 2>&1",
+                  check_status=False)
+
+
+def roots(site):
+    """The fingerprints that clients are told."""
+    return site.query("--socket", f"{site.run}/httpsbootd.sock", "status")["tls"]["roots"]
+
+
+def counter(site, name):
+    return site.query("--socket", f"{site.run}/httpsbootd.sock", "status")["counters"].get(name, 0)
+
+
+def test_two_certificates():
+    """RSA and ECDSA from one listener, also without a server name; the profile decides on old suites."""
+    with Lab("two") as lab:
+        _, _, client, site = network(lab, httpsbootd={"workers": 2})
+        ca(site, "init", "--name", "boot.example", "--address", SERVER, "--key", "both")
+        site.start("handlerd", "httpsbootd")
+        trust = f"-CAfile {site.run}/etc/ca/ca.pem -verify_return_error"
+        for arguments, cipher in (
+                ("-noservername -tls1_2", "ECDHE-ECDSA-AES256-GCM-SHA384"),
+                ("-servername other.example -tls1_2", "ECDHE-ECDSA-AES256-GCM-SHA384"),
+                ("-noservername -tls1_2 -cipher ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"),
+                ("-tls1_2 -sigalgs RSA+SHA256 -cipher DEFAULT", "ECDHE-RSA-AES256-GCM-SHA384"),
+                ("-noservername -tls1_2 -cipher DHE-RSA-AES256-GCM-SHA384", "DHE-RSA-AES256-GCM-SHA384"),
+                ("-noservername -tls1_2 -cipher AES128-SHA", "AES128-SHA"),
+                ("-tls1_3", "TLS_AES_256_GCM_SHA384")):
+            out = s_client(lab, client, f"{trust} {arguments}")
+            check(f"Cipher is {cipher}" in out and "Verify return code: 0" in out,
+                  f"{arguments}: {out[-600:]}")
+        out = s_client(lab, client, f"{trust} -tls1_2 -maxfraglen 512 -trace -ign_eof",
+                       f"<<<$'GET /2PXE/boot HTTP/1.0\\r\\n\\r'")
+        lengths = [int(x) for x in re.findall(r"Received Record\n.*\n.*\n *Length: (\d+)|Length = (\d+)", out)
+                   for x in x if x] if "Received Record" in out else []
+        check("#!ipxe" in out, "an answer in short records")
+        check(all(n <= 512 + 64 for n in lengths), f"no record is longer than was asked for: {lengths}")
+        site.kill("httpsbootd", 15)
+        site.conf["httpsbootd"]["tls_profile"] = "strict"
+        site.start("httpsbootd")
+        for arguments, want in (("-tls1_3", "TLS_AES_256_GCM_SHA384"),
+                                ("-tls1_2", "ECDHE-ECDSA-AES256-GCM-SHA384"),
+                                ("-tls1_2 -cipher DHE-RSA-AES256-GCM-SHA384", "(NONE)"),
+                                ("-tls1_2 -cipher AES128-SHA", "(NONE)"),
+                                ("-tls1_2 -cipher ECDHE-RSA-AES256-SHA384", "(NONE)")):
+            out = s_client(lab, client, arguments)
+            check(f"Cipher is {want}" in out, f"strict, {arguments}: {out[-300:]}")
+
+
+def test_sessions():
+    """A session goes on at whichever worker, across a change of the certificate and of the ticket's key."""
+    with Lab("sessions") as lab:
+        _, _, client, site = network(lab, httpsbootd={"workers": 2, "ticket_rotation_s": 3})
+        start(site)
+        for version in ("-tls1_2", "-tls1_3"):
+            ticket = lab.path(f"ticket{version}")
+            s_client(lab, client, f"{version} -sess_out {ticket} -ign_eof",
+                     "<<<$'GET /2PXE/boot HTTP/1.0\\r\\n\\r'")
+            made = time.monotonic()
+            for _ in range(6):  # the kernel spreads them over the workers
+                out = s_client(lab, client, f"{version} -sess_in {ticket}")
+                check("Reused, TLSv1" in out, f"{version}: {out[-500:]}")
+            if version == "-tls1_2":
+                ca(site, "renew")
+                wait_until(lambda: "the files have changed" in read(site.log("httpsbootd")), WATCH,
+                           "the new certificate")
+                continue
+            wait_until(lambda: "New, TLSv1" in s_client(lab, client, f"{version} -sess_in {ticket}"), 12,
+                       "the key is forgotten", pause=0.5)
+            check(time.monotonic() - made > 3, "not before another one took its place")
+        check(counter(site, "tickets_taken") + counter(site, "tickets_renewed") >= 12, "they are counted")
+        check(counter(site, "ticket_keys") >= 2, "and the keys")
+
+
+def test_replaced_files():
+    """A changed certificate is taken without a reload; half a change and a bad one are not."""
+    with Lab("replaced") as lab:
+        _, _, client, site = network(lab)
+        start(site)
+
+        def served():
+            return lab.sh(client, f"openssl s_client -connect {SERVER}:8050 </dev/null 2>/dev/null "
+                                  "| openssl x509 -noout -fingerprint")
+
+        first = served()
+        before = os.stat(f"{site.run}/etc/tls/server.key").st_mtime_ns
+        ca(site, "renew")
+        check(os.stat(f"{site.run}/etc/tls/server.key").st_mtime_ns == before, "the key was kept")
+        check(oct(os.stat(f"{site.run}/etc/tls/server.key").st_mode & 0o777) == "0o600", "for its owner alone")
+        wait_until(lambda: served() != first, WATCH, "the new one")
+        second = served()
+        with open(f"{site.run}/etc/tls/server.key", "w", encoding="utf-8") as f:
+            f.write("junk")
+        wait_until(lambda: "server.key" in read(site.log("httpsbootd")), WATCH, "what is wrong is told")
+        check(served() == second, "and the old one is served")
+        ca(site, "renew", "--new-key", "--days", "5")
+        wait_until(lambda: served() != second, WATCH, "a good one is taken again")
+        wait_until(lambda: re.search("problem: .*expires in [45] days", site.ferryctl("status")), 10,
+                   "its end is near")
+        check("certificate of subnet lab" in site.ferryctl("status"), "when it expires")
+        events = read(site.log("httpsbootd"))
+        check(events.count("`ferryctl ca renew` makes a new one") == 1, "the log says so once")
+
+
+def test_roll():
+    """The CA is replaced: in no phase does a client fail that knows one of the two."""
+    with Lab("roll") as lab:
+        _, _, client, site = network(lab)
+        put(site, "f", b"hello")
+        put(site, "k", b"kernel")
+        start(site)
+        old, new = lab.path("old.pem"), lab.path("new.pem")
+        lab.sh(None, f"cp {site.run}/etc/ca/ca.pem {old}")
+        before = roots(site)
+
+        def boots(*knowing):
+            """curl is made of OpenSSL, like firmware; gnutls goes along a chain as iPXE does not."""
+            for pem in (old, new):
+                p = lab.sh(client, f"curl -sS --max-time 10 --cacert {pem} {BASE}/2PXE/file/f 2>&1",
+                           check_status=False)
+                check((p == "hello") == (pem in knowing), f"{pem} of {knowing}: {p}")
+
+        def step(name, *args):
+            text = ca(site, "roll", name, *args)
+            check(text == ca(site, "roll", name, *args), f"{name} can be repeated")
+
+        step("begin")
+        lab.sh(None, f"cp {site.run}/etc/ca/next.pem {new}")
+        wait_until(lambda: len(roots(site)) == 2, WATCH, "both fingerprints")
+        check(roots(site)[0] == before[0], "the old one first")
+        boots(old, new)
+        check(ca(site, "export", "--format", "fingerprint").split() == roots(site), "both are exported")
+        step("switch")
+        wait_until(lambda: roots(site)[0] != before[0], WATCH, "the new one first")
+        check(len(roots(site)) == 2, "and still both")
+        boots(old, new)
+        p = ca(site, "roll", "finish", ok=False)
+        check(p.returncode == 1 and "a day after" in p.stderr, f"too early: {p.stderr}")
+        step("finish", "--force")
+        wait_until(lambda: len(roots(site)) == 1, WATCH, "one fingerprint")
+        boots(new)
+        check(not os.path.exists(f"{site.run}/etc/ca/next.key"), "one key")
+        # a cut-off finish: the key has moved, the certificate has not
+        ca(site, "roll", "begin")
+        ca(site, "roll", "switch")
+        os.rename(f"{site.run}/etc/ca/next.key", f"{site.run}/etc/ca/ca.key")
+        ca(site, "roll", "finish", "--force")
+        out = lab.sh(None, f"openssl verify -CAfile {site.run}/etc/ca/ca.pem {site.run}/etc/tls/server.pem")
+        check("OK" in out, out)
+        ca(site, "renew")
+        ca(site, "roll", "begin")
+        ca(site, "roll", "abort")
+        check(lab.sh(None, f"ls {site.run}/etc/ca").split().count("next.pem") == 0, "back again")
+
+
+def test_failures():
+    """A failed handshake is told of with its cause, once, and counted by kind."""
+    with Lab("tlsfail") as lab:
+        _, _, client, site = network(lab, httpsbootd={"workers": 1})
+        start(site)
+        port = f"{SERVER} 8050"
+        for command, name, words in (
+                (f"curl -sS --max-time 5 {BASE}/", "tls_no_trust", "alert unknown_ca, 48"),
+                (f"curl -sS --max-time 5 http://{SERVER}:8050/", "tls_not_tls", "https://"),
+                (f"openssl s_client -connect {SERVER}:8050 -tls1_1 -cipher DEFAULT@SECLEVEL=0 </dev/null",
+                 "tls_version", "no TLS 1.2"),
+                (f"openssl s_client -connect {SERVER}:8050 -noservername -tls1_2 -cipher ECDHE-ECDSA-AES128-GCM-SHA256 </dev/null",
+                 "tls_cipher", "this firmware and the server have no cipher suite in common"),
+                (f"timeout 1 bash -c 'exec 3<>/dev/tcp/{SERVER}/8050' ", "tls_silent", None)):
+            for _ in range(3):
+                lab.sh(client, command, check_status=False)
+            wait_until(lambda n=name: counter(site, n) == 3, 5, f"{name} of {port}")
+            if words:
+                check(read(site.log("httpsbootd")).count(words) == 1, f"{words}: once")
+        check("TLS failed: the connection ended" not in read(site.log("httpsbootd")), "no line for a port scan")
+
+
+def test_check_and_import():
+    """`ca check` and `ca import` judge certificates from elsewhere, and the loaders here."""
+    with Lab("cacheck") as lab:
+        _, _, _, site = network(lab)
+        site.ca()
+        work = lab.path("pki")
+        os.makedirs(work)
+        lab.sh(None, f"""cd {work} && openssl req -x509 -newkey rsa:3072 -nodes -keyout root.key -out root.pem \
+            -subj '/CN=Corp root' -days 100 2>/dev/null
+            make() {{ # NAME, key type, CN, extensions...
+                openssl req -newkey $2 -nodes -keyout $1.key -out $1.csr -subj "/CN=$3" 2>/dev/null
+                printf '%s\\n' "${{@:4}}" >$1.ext
+                openssl x509 -req -in $1.csr -CA root.pem -CAkey root.key -CAcreateserial -days 50 \
+                    -extfile $1.ext -out $1.leaf 2>/dev/null
+                cat $1.leaf root.pem >$1.pem
+            }}
+            make good rsa:3072 boot.example subjectAltName=DNS:boot.example,IP:{SERVER} extendedKeyUsage=serverAuth
+            make upper rsa:2048 Boot.Example subjectAltName=DNS:Boot.Example,IP:{SERVER} \
+                extendedKeyUsage=serverAuth,clientAuth authorityInfoAccess=OCSP\\;URI:http://o.example/
+            """)
+
+        def verdicts(*args):
+            p = site.ferryctl("--json", "ca", "check", *args, "--dir", f"{site.run}/etc", "--name",
+                              "boot.example", "--address", SERVER, ok=False)
+            v = json.loads(p.stdout)
+            return p.returncode, v["clients"], " ".join(
+                f["text"] for c in v["certificates"] for f in c["findings"])
+
+        status, clients, text = verdicts()
+        check(status == 0 and set(clients.values()) == {"accepts"}, f"ours: {clients} {text}")
+        status, clients, text = verdicts(f"{work}/good.pem")
+        check(status == 0 and set(clients.values()) == {"accepts"}, f"good: {clients} {text}")
+        status, clients, text = verdicts(f"{work}/good.leaf")
+        check(status == 1 and clients["ipxe-2"] == "refuses" and clients["uefi-2026"] == "accepts" and
+              "append the root" in text, f"without its root: {clients} {text}")
+        status, clients, text = verdicts(f"{work}/upper.pem")
+        check(clients["ipxe-2022"] == "refuses" and clients["uefi-2025"] == "refuses", f"{clients}")
+        for words in ("upper-case", "OCSP", "clientAuth", "3072"):
+            check(words in text, f"{words} in {text}")
+        p = ca(site, "import", f"{work}/good.leaf", f"{work}/upper.key", ok=False)
+        check("it is not the key of" in p.stderr, p.stderr)
+        p = ca(site, "import", f"{work}/good.leaf", f"{work}/good.key", ok=False)
+        check(p.returncode == 1 and "was not imported" in p.stderr, p.stderr)
+        ca(site, "import", f"{work}/good.leaf", f"{work}/good.key", "--issuer", f"{work}/root.pem")
+        check(read(f"{site.run}/etc/tls/server.pem") == read(f"{work}/good.pem"), "it is in its place")
+        # another root vouches for ours
+        site.ferryctl("ca", "init", "--dir", f"{site.run}/etc", "--name", "boot.example", "--force")
+        ca(site, "cross", "--issuer", f"{work}/root.pem", "--issuer-key", f"{work}/root.key")
+        out = lab.sh(None, f"openssl verify -CAfile {work}/root.pem -untrusted {site.root}/certificate/cross.crt "
+                           f"{site.run}/etc/tls/server.pem")
+        check("OK" in out, out)
+        auto = os.listdir(f"{site.root}/certificate/auto")
+        check(len(auto) == 1 and re.fullmatch("[0-9a-f]{8}\\.der", auto[0]), f"{auto}")
+        with open(f"{site.root}/certificate/auto/{auto[0]}", "rb") as f:
+            der = f.read()
+        check(der[0] == 0x31 and int.from_bytes(der[2:5], "big") == len(der) - 5, "a SET of its length")
+        for args in (("--name", "Boot.Example"), ("--address", "10.0.0.300"), ("--bits", "512")):
+            p = ca(site, "renew", *args, ok=False)
+            check(p.returncode == 1 and args[1] in p.stderr + " 512", f"{args}: {p.stderr}")
