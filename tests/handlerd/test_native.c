@@ -84,6 +84,12 @@ enum {
 	" {\"name\": \"hush\", \"type\": \"linux\", \"kernel\": \"l/hush\", \"secret\": true},"    \
 	" {\"name\": \"off\", \"title\": \"The disk\", \"type\": \"local\"},"                      \
 	" {\"name\": \"prog\", \"type\": \"efi\", \"file\": \"l/prog.efi\", \"args\": \"-v\"}]"
+#define MENUS                                                                                      \
+	"\"menus\": [{\"name\": \"a\", \"title\": \"First\", \"timeout_ms\": 0, \"items\": ["      \
+	"{\"kind\": \"text\", \"title\": \"Here\"}, {\"kind\": \"menu\", \"name\": \"b\"}]},"      \
+	" {\"name\": \"b\", \"title\": \"Second\", \"items\": [{\"name\": \"tiny\", \"title\": "   \
+	"\"Small\"},"                                                                              \
+	" {\"kind\": \"menu\", \"name\": \"a\"}]}]"
 #define RULE(action) "\"rules\": [{\"name\": \"r\", " action "}]"
 
 static const struct {
@@ -186,18 +192,7 @@ static const struct {
 	    0, REASON_REFERRED, "", { "chainloader \"($bf_root)/boot/x64/snponly.efi\"\nboot\n" },
 	    { NULL } },
 	{ "menus that lead to menus", PXELINUX,
-	    "{" RULE("\"action\": \"menu\", \"menu\": \"a\"") ", \"menus\": [{\"name\": \"a\", "
-							      "\"title\": \"First\", "
-							      "\"timeout_ms\": 0, \"items\": "
-							      "[{\"kind\": \"text\", \"title\": "
-							      "\"Here\"}, {\"kind\": \"menu\", "
-							      "\"name\": \"b\"}]}, {\"name\": "
-							      "\"b\", \"title\": "
-							      "\"Second\", \"items\": [{\"name\": "
-							      "\"tiny\", \"title\": \"Small\"}, "
-							      "{\"kind\": \"menu\", \"name\": "
-							      "\"a\"}]}]}",
-	    BIOS, REASON_MENU, "",
+	    "{" RULE("\"action\": \"menu\", \"menu\": \"a\"") ", " MENUS "}", BIOS, REASON_MENU, "",
 	    { "SAY First\nSAY Here\nSAY Second\nSAY   tiny             Small\nLABEL tiny\n",
 		"TIMEOUT 0\n" },
 	    { NULL } },
