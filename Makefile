@@ -57,7 +57,7 @@ handlerd_PURE := boots services decide script record identity index texts machin
 	match learn sharing cidr referral targets targets_conf token token_uses adapt adapt_dump \
 	token_conf loops breaker ws_cache ws ws_bootferry ws_pixiecore ws_decode entry entry_conf \
 	firmware styles styles_dump \
-	names plan native decide_native \
+	names plan native decide_native hive bcd decide_windows \
 	script_params script_entry script_menu pattern rules rules_conf policy policy_conf judge \
 	decide_offer decide_boot explain told extra selftest admission transfers
 handlerd_EDGE := conf journal sql store store_query store_schema store_machines inventory \
@@ -142,7 +142,7 @@ $(B)/tests/common/%: $(B)/tests/common/%.o $(B)/tests/test.o \
 $(B)/tests/common/test_http $(B)/tests/handlerd/test_webservice $(B)/tests/handlerd/test_probe: $(B)/tests/service.o
 
 # tests that decide
-$(B)/tests/handlerd/test_decide $(B)/tests/handlerd/test_native $(B)/tests/handlerd/test_judge $(B)/tests/handlerd/test_explain: $(B)/tests/stock.o
+$(B)/tests/handlerd/test_decide $(B)/tests/handlerd/test_native $(B)/tests/handlerd/test_bcd $(B)/tests/handlerd/test_judge $(B)/tests/handlerd/test_explain: $(B)/tests/stock.o
 
 define room_tests
 $(B)/tests/$(1)/%: $(B)/tests/$(1)/%.o $(B)/tests/test.o \

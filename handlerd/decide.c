@@ -240,6 +240,8 @@ decide_file(const struct deciding *d)
 		give_collector(d);
 	else if (d->r->via == VIA_TFTP && is_for_native(f))
 		give_native(d);
+	else if (d->r->via == VIA_TFTP && is_for_windows(f))
+		give_bcd(d);
 	else if (f->file_rc == -EACCES)
 		answer_refuse(
 		    d, BOOT_ERROR_FORBIDDEN, REASON_BAD_NAME, "not below the content root");

@@ -1,5 +1,5 @@
 /* What the files of the decision share: decide.c, decide_offer.c (DHCP), decide_boot.c (iPXE),
- * decide_native.c (pxelinux and GRUB). */
+ * decide_native.c (pxelinux and GRUB), decide_windows.c (its boot manager). */
 #ifndef HANDLERD_DECISION_H
 #define HANDLERD_DECISION_H
 
@@ -55,5 +55,8 @@ void menu_of_ruling(const struct deciding *d, const struct ruling *ruling, struc
 /* True if a file is asked for that is made for pxelinux or GRUB, as the site has none. */
 bool is_for_native(const struct facts *f);
 void give_native(const struct deciding *d);
+/* The same for the BCD of Windows' boot manager. */
+bool is_for_windows(const struct facts *f);
+void give_bcd(const struct deciding *d);
 
 #endif

@@ -71,7 +71,9 @@ check_answer(const struct decision *d)
 	if (d->need != 0)
 		return;
 	MUST(a->reason != REASON_UNSPECIFIED);
-	if (a->action == ACTION_DATA) {
+	if (a->action == ACTION_DATA && slice_begins(a->data, "regf")) {
+		MUST(d->as_boot && a->data.n % 4096 == 0 && a->data.n <= DECIDE_SCRATCH);
+	} else if (a->action == ACTION_DATA) {
 		MUST(slice_begins(a->data, d->as_boot ? "# made by Bootferry" : "#!ipxe\n"));
 		MUST(a->data.n <= DECIDE_SCRATCH && a->data.p[a->data.n - 1] == '\n');
 		MUST(memchr(a->data.p, 0, a->data.n) == NULL);

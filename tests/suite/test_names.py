@@ -141,6 +141,39 @@ def test_made():
         check(r["text"] == "the site's own", "a file of the site wins")
 
 
+def test_made_bcd():
+    """The BCD that Windows' boot manager is given where the site has none, as hivexsh reads it."""
+    entries = [{"name": "pe", "title": "Windows PE", "type": "wim", "wimboot": "w/wimboot", "sdi": "w/boot.sdi",
+                "wim": "w/boot.wim"},
+               {"name": "re", "type": "wim", "wimboot": "w/wimboot", "wim": "w/re.wim"}]
+    loader = "{bf0b0075-0001-4000-8000-00000000000%d}"
+    values = {"{9dea862c-5cdd-4e70-acc1-f32b344d4795}\\Elements\\23000003": f'"Element"="{loader % 0}"',
+              f"{loader % 0}\\Elements\\12000004": '"Element"="Windows PE"',
+              f"{loader % 1}\\Elements\\12000004": '"Element"="re"',
+              f"{loader % 1}\\Description": '"Type"=dword:10200003',
+              f"{loader % 0}\\Elements\\11000001": "77,00,5c,00,62,00,6f,00,6f,00,74,00,2e,00,77,00,69,00,6d",
+              f"{(loader % 0).replace('-0001-', '-0002-')}\\Elements\\32000004": '"Element"="\\\\w\\\\boot.sdi"',
+              f"{(loader % 1).replace('-0001-', '-0002-')}\\Elements\\32000004":
+                  '"Element"="\\\\boot\\\\boot.sdi"'}
+    with Lab("bcd") as lab:
+        _, _, client, site = network(lab, handlerd={"entries": entries})
+        put(site, "boot/windows/bootmgfw.efi", "the boot manager")
+        put(site, "boot/windows/boot.sdi", "the RAM disk")
+        put(site, "w/boot.wim", "the image")
+        site.start("handlerd", "tftpd")
+        lab.sh(client, f"curl -sS -o {lab.path('BCD')} 'tftp://{SERVER}//%5CBoot%5CBCD'")
+        for key, value in values.items():
+            put(site, "../script", f"cd \\Objects\\{key}\nlsval\n")
+            out = lab.sh(None, f"hivexsh -f {lab.path('script')} {lab.path('BCD')}")
+            check(value in out, f"{key}: {value} is in {out}")
+        found = lab.client(client, "tftp_all", address=SERVER, names=[
+            "\\Boot\\Windows\\bootmgfw.efi", "\\Boot\\BCD", "\\boot\\boot.sdi", "\\w\\boot.wim"])
+        check([got(r) for r in found[2:]] == ["the RAM disk", "the image"], f"what it names is there: {found}")
+        put(site, "boot/windows/BCD", "the site's own")
+        r = lab.client(client, "tftp", address=SERVER, name="\\Boot\\BCD")
+        check(r["text"] == "the site's own", "a file of the site wins")
+
+
 def with_loader(lab, loader, **handlerd):
     """A site whose DHCP server names the loader itself; ours only listens."""
     rules = [{"name": "left-alone", "when": {"stage": ["discover", "bootserver"]}, "action": "ignore"}]
