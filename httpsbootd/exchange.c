@@ -13,6 +13,7 @@
 #include "common/params.h"
 #include "common/sockaddr.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@
 #define PROGRESS_MS 5000 /* between two reports of how far a transfer is */
 /* What is read of a body that nobody wants. */
 #define FORGET_MAX      (4u << 20)
+#define SMALL_BYTES     (64 * 1024) /* a file's part that goes through the engine */
 
 #define ADD(counter, n) atomic_fetch_add_explicit(&(counter), n, memory_order_relaxed)
 
@@ -33,7 +35,33 @@
 static struct watched *
 watched_of(const struct exchange *x)
 {
-	return x->fd >= 0 ? x->worker->fds[x->fd].watched : NULL;
+	int fd = tls_conn_socket(x->client);
+
+	return fd >= 0 ? x->worker->fds[fd].watched : NULL;
+}
+
+/* Its client is in another stage, unless that is still given an answer before. */
+static void
+enter(const struct exchange *x, enum pace_stage stage)
+{
+	if (tls_body_of(x->client) == NULL)
+		watch_enter(watched_of(x), stage);
+}
+
+static void
+take_client(struct exchange *x, struct fd_info *info)
+{
+	int64_t max = x->worker->conf->max_requests;
+
+	x->client = info->client;
+	x->secure = tls_conn_is_secure(x->client);
+	x->local = info->local;
+	x->tls_version = info->tls_version;
+	x->tls_suite = info->tls_suite;
+	x->last = max != 0 && ++info->requests >= (uint64_t)max;
+	/* else the client still gets the answer before this one */
+	if (tls_body_of(x->client) == NULL)
+		watch_set_user(watched_of(x), x);
 }
 
 void *
@@ -55,13 +83,8 @@ exchange_begin(void *cls, const char *uri, struct MHD_Connection *connection)
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	x->peer = ip_from_sockaddr(info != NULL ? info->client_addr : NULL);
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	x->fd = info != NULL && (size_t)info->connect_fd < w->nfds ? info->connect_fd : -1;
-	if (x->fd >= 0) {
-		x->secure = w->fds[x->fd].secure;
-		x->local = w->fds[x->fd].local;
-		w->fds[x->fd].requests++;
-	}
-	watch_set_user(watched_of(x), x);
+	assert(info != NULL);
+	take_client(x, &w->fds[info->connect_fd]);
 	x->next = w->exchanges;
 	x->prev = &w->exchanges;
 	if (x->next != NULL)
@@ -115,21 +138,21 @@ note_too_large(struct exchange *x)
 	x->too_large = true;
 }
 
+static struct exchange *
+exchange_of(struct delivery *d)
+{
+	return (struct exchange *)((char *)d - offsetof(struct exchange, delivery));
+}
+
+/* The body of an answer has been sent, or will not be. */
+static void on_delivered(struct delivery *d, enum delivery_end end);
+
 /* --- the answer ----------------------------------------------------------------------------- */
 
 static const char *
 header_of(struct exchange *x, const char *name)
 {
 	return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
-}
-
-/* True if it is the last request that its connection may bring. */
-static bool
-is_last(const struct exchange *x)
-{
-	uint64_t max = (uint64_t)x->worker->conf->max_requests;
-
-	return max != 0 && x->fd >= 0 && x->worker->fds[x->fd].requests >= max;
 }
 
 static enum MHD_Result
@@ -139,8 +162,8 @@ queue(struct exchange *x, unsigned status, const char *type, struct MHD_Response
 
 	x->state = EXCHANGE_SENDING;
 	x->status = status;
-	watch_enter(watched_of(x), PACE_ANSWER);
-	if (response != NULL && is_last(x)) {
+	enter(x, PACE_ANSWER);
+	if (response != NULL && x->last) {
 		ADD(x->worker->stats.last_requests, 1);
 		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	}
@@ -284,22 +307,61 @@ file_asked(struct exchange *x, struct filehead_asked *asked)
 	};
 }
 
-/* The bytes of a file; the descriptor is taken over. */
+/* A small body, read at once: it leaves with its head. */
 static struct MHD_Response *
-file_body(const struct content_file *f, const struct filehead *head)
+small_body(int fd, uint64_t first, size_t n)
+{
+	struct MHD_Response *response;
+	char *p = malloc(n);
+	size_t had = 0;
+
+	while (p != NULL && had < n) {
+		ssize_t got = pread(fd, p + had, n - had, (off_t)(first + had));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0) { /* it has become shorter, or cannot be read */
+			free(p);
+			return NULL;
+		}
+		had += (size_t)got;
+	}
+	if (p == NULL)
+		return NULL;
+	response = MHD_create_response_from_buffer(n, p, MHD_RESPMEM_MUST_FREE);
+	if (response == NULL)
+		free(p);
+	return response;
+}
+
+/*
+ * The bytes of a file; the descriptor is taken over.  A large body is left to the client's own
+ * connection: the engine then writes the head only, and the exchange goes on until the body has
+ * been sent.  NULL: the connection is to be closed.
+ */
+static struct MHD_Response *
+file_body(struct exchange *x, const struct content_file *f, const struct filehead *head)
 {
 	/* 304 has no body, but the length of the one that it stands for (RFC 9110 section 8.6) */
-	uint64_t n = head->status == FILEHEAD_NOT_MODIFIED ? f->size : head->bytes;
-	struct MHD_Response *response;
+	bool none = head->status == FILEHEAD_NOT_MODIFIED;
+	uint64_t n = none ? f->size : head->bytes;
+	uint64_t first = head->bytes > 0 ? head->range.first : 0;
+	struct MHD_Response *response = NULL;
 
 	if (n == 0) { /* no bytes need no descriptor, and libmicrohttpd takes none */
-		close(f->fd);
+		response = MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
+	} else if (none || x->head) { /* the engine takes nothing of it but its length */
+		response = MHD_create_response_from_fd_at_offset64(n, f->fd, first);
+		if (response != NULL)
+			return response;
+	} else if (n <= SMALL_BYTES) {
+		response = small_body(f->fd, first, (size_t)n);
+	} else if (tls_body_expect(x->client) == 0) {
+		x->delivers = true;
+		x->delivery = (struct delivery){ f->fd, first, n, on_delivered };
 		return MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
 	}
-	response = MHD_create_response_from_fd_at_offset64(
-	    n, f->fd, head->bytes > 0 ? head->range.first : 0);
-	if (response == NULL)
-		close(f->fd);
+	close(f->fd);
 	return response;
 }
 
@@ -324,7 +386,7 @@ send_file(struct exchange *x)
 	x->bytes = head.bytes;
 	ADD(x->worker->stats.ranges, head.status == FILEHEAD_PART);
 	ADD(x->worker->stats.unmodified, head.status == FILEHEAD_NOT_MODIFIED);
-	response = file_body(&f, &head);
+	response = file_body(x, &f, &head);
 	put_file_head(response, &head);
 	memcpy(x->path, f.path, sizeof(x->path));
 	x->transfer = !x->head && (head.status == FILEHEAD_WHOLE || head.status == FILEHEAD_PART);
@@ -489,6 +551,7 @@ exchange_answer(void *arg, void *cookie, const struct boot_answer *answer)
 
 	x->question = 0;
 	x->state = EXCHANGE_ANSWERED;
+	tls_conn_set_owed(x->client, false);
 	if (answer == NULL) {
 		ADD(w->stats.unanswered, 1);
 		x->unanswered = true;
@@ -526,13 +589,6 @@ read_head(struct exchange *x, const char *method)
 	size_t n = sizeof(form) - 1;
 	bool post;
 
-	const union MHD_ConnectionInfo *info =
-	    MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-	if (info != NULL) {
-		x->tls_version = x->worker->fds[info->connect_fd].tls_version;
-		x->tls_suite = x->worker->fds[info->connect_fd].tls_suite;
-	}
 	(void)slice_copy(
 	    x->agent, sizeof(x->agent), slice_str(header_of(x, MHD_HTTP_HEADER_USER_AGENT)));
 	(void)slice_copy(x->method, sizeof(x->method), slice_str(method));
@@ -594,6 +650,19 @@ take_body(struct exchange *x, const char *upload, size_t n)
 	return x->sent_n <= FORGET_MAX;
 }
 
+/* Requests that a client sends before it has the body that it asked for wait for their turn. */
+static bool
+waits_for_leader(struct exchange *x)
+{
+	struct delivery *d = tls_body_of(x->client);
+
+	if (d == NULL)
+		return false;
+	x->leader = exchange_of(d);
+	x->leader->follower = x; /* the engine takes the next request when it is through with one */
+	return true;
+}
+
 enum MHD_Result
 exchange_step(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
     const char *version, const char *upload, size_t *upload_n, void **con_cls)
@@ -608,7 +677,7 @@ exchange_step(void *cls, struct MHD_Connection *connection, const char *url, con
 	if (x->first_call) {
 		x->first_call = false;
 		read_head(x, method);
-		watch_enter(watched_of(x), has_body(x) ? PACE_BODY : PACE_THINK);
+		enter(x, has_body(x) ? PACE_BODY : PACE_THINK);
 		return wants_body(x) ? MHD_YES : send_answer(x);
 	}
 	if (*upload_n > 0) {
@@ -620,12 +689,17 @@ exchange_step(void *cls, struct MHD_Connection *connection, const char *url, con
 	if (x->state == EXCHANGE_READING) {
 		if (is_wrong(x) || x->route.kind == ROUTE_NONE)
 			return send_answer(x);
+		if (waits_for_leader(x)) {
+			MHD_suspend_connection(connection);
+			return MHD_YES;
+		}
 		if (!ask(x)) {
 			x->unanswered = true;
 			return send_answer(x);
 		}
 		x->state = EXCHANGE_ASKING;
-		watch_enter(watched_of(x), PACE_THINK);
+		enter(x, PACE_THINK);
+		tls_conn_set_owed(x->client, true);
 		MHD_suspend_connection(connection);
 		return MHD_YES;
 	}
@@ -674,48 +748,91 @@ note_engine_status(struct exchange *x, struct MHD_Connection *connection)
 	ADD(x->worker->stats.malformed, 1);
 }
 
-void
-exchange_end(void *cls, struct MHD_Connection *connection, void **con_cls,
-    enum MHD_RequestTerminationCode code)
+/* The exchange is over; `why` tells what went wrong, NULL: nothing. */
+static void
+finish(struct exchange *x, const char *why)
 {
-	struct exchange *x = *con_cls;
-	bool complete = code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
-	struct worker *w = cls;
-	uint64_t taken;
+	struct worker *w = x->worker;
+	struct exchange *next = x->follower;
+	uint64_t taken = x->bytes;
 
-	if (x == NULL)
-		return;
-	*con_cls = NULL;
-	note_engine_status(x, connection);
 	if (x->question != 0)
 		bus_cancel(w->bus, x->question);
-	if (complete)
+	if (why == NULL) {
 		ADD(w->stats.bytes, x->head ? 0 : x->bytes);
-	else
+	} else {
+		uint64_t n = watch_taken(watched_of(x));
+
 		ADD(w->stats.aborted, 1);
-	taken = complete ? x->bytes : watch_taken(watched_of(x));
-	if (taken > x->bytes)
-		taken = x->bytes;
+		taken = n < taken ? n : taken;
+	}
 	x->taken = taken;
-	watch_set_user(watched_of(x), NULL);
-	watch_enter(watched_of(x), PACE_IDLE);
+	if (tls_body_of(x->client) == NULL) {
+		watch_set_user(watched_of(x), next);
+		enter(x, next != NULL ? PACE_THINK : PACE_IDLE);
+	}
 	if (x->transfer)
-		report(x, complete ? EVENT_TRANSFER_FINISHED : EVENT_TRANSFER_FAILED, taken, 0,
-		    complete                ? ""
+		report(x, why == NULL ? EVENT_TRANSFER_FINISHED : EVENT_TRANSFER_FAILED, taken, 0,
+		    why == NULL             ? ""
 		    : x->fault != PACE_FINE ? "the client took it too slowly"
-		    : code == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED
-			? "the client took nothing for too long"
-			: "the client closed the connection before it had all");
-	else if (x->route.kind == ROUTE_BOOT && x->status == MHD_HTTP_OK && complete && !x->head)
+					    : why);
+	else if (x->route.kind == ROUTE_BOOT && x->status == MHD_HTTP_OK && why == NULL && !x->head)
 		report(
 		    x, EVENT_SCRIPT, x->bytes, 0, x->unanswered ? "handlerd did not answer" : "");
 	if (x->status != 0)
-		log_exchange(x, complete);
+		log_exchange(x, why == NULL);
 	ADD(w->stats.open, (uint64_t)-1);
 	*x->prev = x->next;
 	if (x->next != NULL)
 		x->next->prev = x->prev;
+	if (x->leader != NULL)
+		x->leader->follower = NULL;
+	if (next != NULL) {
+		next->leader = NULL;
+		MHD_resume_connection(next->connection);
+		w->mhd_due = true;
+	}
+	if (x->delivers)
+		close(x->delivery.fd);
 	free(x->body);
 	free(x->data);
 	free(x);
+}
+
+static const char *const end_words[] = {
+	[DELIVERY_COMPLETE] = NULL,
+	[DELIVERY_CLOSED] = "the client closed the connection before it had all",
+	[DELIVERY_STALLED] = "the client took nothing for too long",
+	[DELIVERY_BROKEN] = "the file became shorter, or could not be read",
+};
+
+static void
+on_delivered(struct delivery *d, enum delivery_end end)
+{
+	finish(exchange_of(d), end_words[end]);
+}
+
+void
+exchange_end(void *cls, struct MHD_Connection *connection, void **con_cls,
+    enum MHD_RequestTerminationCode code)
+{
+	bool complete = code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
+	struct exchange *x = *con_cls;
+
+	(void)cls;
+	if (x == NULL)
+		return;
+	*con_cls = NULL;
+	note_engine_status(x, connection);
+	tls_conn_set_owed(x->client, false);
+	tls_conn_answered(x->client);
+	if (x->delivers && complete && tls_body_begin(x->client, &x->delivery) == 0)
+		return; /* on_delivered() goes on */
+	if (x->delivers) {
+		tls_body_forget(x->client);
+		complete = false;
+	}
+	finish(x, end_words[complete                        ? DELIVERY_COMPLETE
+			    : tls_conn_timed_out(x->client) ? DELIVERY_STALLED
+							    : DELIVERY_CLOSED]);
 }

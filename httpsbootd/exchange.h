@@ -22,7 +22,8 @@ struct exchange {
 	struct worker *worker;
 	struct exchange *next, **prev; /* among all of the worker's */
 	struct MHD_Connection *connection;
-	int fd; /* the engine's, or -1 */
+	struct tls_conn *client;            /* stays while the engine has it, or a body is sent */
+	struct exchange *follower, *leader; /* waits until its leader's body has been sent */
 	enum exchange_state state;
 	bool first_call;
 	bool secure;
@@ -59,7 +60,10 @@ struct exchange {
 	uint64_t number;              /* under this number of its worker's */
 	uint64_t taken;               /* by the client, in the end */
 	uint64_t told_ms, told_bytes; /* of the last report of its progress */
-	char target[];                /* the request's, as it came */
+	bool last;                    /* on this connection */
+	bool delivers;                /* the body does not go through the engine */
+	struct delivery delivery;
+	char target[]; /* the request's, as it came */
 };
 
 /* A listening socket. */
@@ -98,13 +102,14 @@ struct worker {
 	bool started;
 	struct serve_stats stats;
 
-	/* what is known of each descriptor, by its number: the engine's, and the clients' */
+	/* what is known of each descriptor, by its number: */
 	struct fd_info {
-		bool secure;
+		/* a client's */
+		struct watched *watched;
+		/* the engine's */
+		struct tls_conn *client;
 		struct ipaddr local;
-		struct watched *watched; /* NULL: the client is gone */
-		int other;               /* the client's for an engine's, and the reverse, or -1 */
-		uint64_t requests;       /* on the engine's connection */
+		uint64_t requests;
 		const char *tls_version, *tls_suite; /* OpenSSL's own names; NULL: plain HTTP */
 	} * fds;
 	size_t nfds;

@@ -43,54 +43,51 @@ note_fd(struct worker *w, int fd, const struct fd_info *info)
 	return true;
 }
 
-/* The client's descriptor is about to be closed: what the engine has of it leads nowhere now. */
-static void
-forget_client(struct worker *w, int fd)
-{
-	struct fd_info *info = &w->fds[fd];
-
-	watch_close(info->watched);
-	info->watched = NULL;
-	if (info->other >= 0)
-		w->fds[info->other].watched = NULL;
-	info->other = -1;
-}
-
 static void
 closing(void *arg, int socket)
 {
-	forget_client(arg, socket);
+	struct worker *w = arg;
+
+	watch_close(w->fds[socket].watched);
+	w->fds[socket].watched = NULL;
 }
 
-/* Gives a socket of plain bytes to the engine, which closes it, also if it refuses. */
-static int
-add_to_engine(struct worker *w, int fd, const struct sockaddr *peer, socklen_t len)
-{
-	w->mhd_due = true;
-	return MHD_add_connection(w->mhd, fd, peer, len) == MHD_YES ? 0 : -ENOBUFS;
-}
-
-/* A TLS connection is there: its other end goes to the engine. */
-static int
-deliver(void *arg, int fd, int socket, const SSL *ssl, const struct sockaddr *peer, socklen_t len)
+static void
+established(void *arg, int socket)
 {
 	struct worker *w = arg;
+
+	watch_enter(w->fds[socket].watched, PACE_FRESH);
+}
+
+/* A client has begun to send: the other end of its pair goes to the engine. */
+static int
+deliver(void *arg, int fd, struct tls_conn *client, int socket, const SSL *ssl,
+    const struct sockaddr *peer, socklen_t len)
+{
 	const struct fd_info info = {
-		.secure = true,
+		.client = client,
 		.local = ip_of_socket(socket),
-		.watched = w->fds[socket].watched,
-		.other = socket,
-		.tls_version = SSL_get_version(ssl),
-		.tls_suite = SSL_CIPHER_get_name(SSL_get_current_cipher(ssl)),
+		.tls_version = ssl != NULL ? SSL_get_version(ssl) : NULL,
+		.tls_suite = ssl != NULL ? SSL_CIPHER_get_name(SSL_get_current_cipher(ssl)) : NULL,
 	};
+	struct worker *w = arg;
 
 	if (!note_fd(w, fd, &info)) {
 		close(fd);
 		return -ENOMEM;
 	}
-	w->fds[socket].other = fd;
-	watch_enter(info.watched, PACE_FRESH);
-	return add_to_engine(w, fd, peer, len);
+	/* closes it itself when it refuses */
+	return MHD_add_connection(w->mhd, fd, peer, len) == MHD_YES ? 0 : -ENOBUFS;
+}
+
+/* The engine need not wait for epoll to tell it. */
+static void
+fed(void *arg)
+{
+	struct worker *w = arg;
+
+	w->mhd_due = true;
 }
 
 static void
@@ -124,7 +121,9 @@ handshake_failed(
 }
 
 static const struct tls_ops tls_ops = {
+	.established = established,
 	.deliver = deliver,
+	.fed = fed,
 	.closing = closing,
 	.failed = handshake_failed,
 };
@@ -158,28 +157,22 @@ static const struct watch_ops watch_ops = {
 	.progress = on_progress,
 };
 
-/* The engine's end of a connection comes and goes; `context` keeps its number. */
+/* While the engine has a client's connection, exchanges may name it. */
 static void
 on_connection(void *arg, struct MHD_Connection *connection, void **context,
     enum MHD_ConnectionNotificationCode code)
 {
-	struct worker *w = arg;
 	const union MHD_ConnectionInfo *info;
-	int fd;
+	struct worker *w = arg;
 
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-		*context = (void *)(intptr_t)(info != NULL ? info->connect_fd : -1);
-		return;
+		assert(info != NULL);
+		*context = w->fds[info->connect_fd].client;
+		tls_conn_hold(*context);
+	} else {
+		tls_conn_release(*context);
 	}
-	fd = (int)(intptr_t)*context;
-	if (fd < 0)
-		return;
-	if (!w->fds[fd].secure)
-		forget_client(w, fd);
-	else if (w->fds[fd].other >= 0)
-		w->fds[w->fds[fd].other].other = -1;
-	w->fds[fd].other = -1;
 }
 
 /* A listener stays readable while descriptors are short: it rests, instead of the loop spinning. */
@@ -208,9 +201,10 @@ accept_all(struct worker *w, int listen_fd, bool secure)
 	for (int i = 0; i < ACCEPT_TURN; i++) {
 		struct sockaddr_storage peer;
 		socklen_t len = sizeof(peer);
-		struct fd_info info = { .secure = secure, .other = -1 };
+		struct fd_info info = { 0 };
 		struct ipaddr ip;
 		int fd, on = 1;
+		SSL_CTX *ctx;
 
 		fd = accept4(
 		    listen_fd, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -223,8 +217,6 @@ accept_all(struct worker *w, int listen_fd, bool secure)
 		}
 		ip = ip_from_sockaddr((const struct sockaddr *)&peer);
 		info.watched = watch_open(w->watch, fd, &ip);
-		if (!secure)
-			info.local = ip_of_socket(fd);
 		if (info.watched == NULL || !note_fd(w, fd, &info)) {
 			watch_close(info.watched);
 			close(fd);
@@ -232,16 +224,9 @@ accept_all(struct worker *w, int listen_fd, bool secure)
 		}
 		atomic_fetch_add_explicit(&w->stats.connections, 1, memory_order_relaxed);
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* only speed */
-		if (secure) {
-			SSL_CTX *ctx = tls_shared_get(w->tls);
-
-			tls_front_accept(w->front, ctx, fd, &peer, len);
-			SSL_CTX_free(ctx);
-		} else {
-			watch_enter(info.watched, PACE_FRESH);
-			if (add_to_engine(w, fd, (const struct sockaddr *)&peer, len) < 0)
-				forget_client(w, fd);
-		}
+		ctx = secure ? tls_shared_get(w->tls) : NULL;
+		tls_front_accept(w->front, ctx, fd, &peer, len);
+		SSL_CTX_free(ctx);
 	}
 }
 
@@ -311,6 +296,7 @@ run_engine(void *arg)
 		timed = MHD_get_timeout(w->mhd, &ms) == MHD_YES;
 		w->mhd_due = timed && ms == 0;
 	}
+	tls_front_run(w->front);
 	publish_stats(w);
 	if (w->mhd_due)
 		loop_hurry(w->loop);
@@ -473,7 +459,6 @@ start_engine(struct worker *w)
 	    MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, w, MHD_OPTION_NOTIFY_COMPLETED,
 	    exchange_end, w, MHD_OPTION_NOTIFY_CONNECTION, on_connection, w,
 	    MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_LIMIT, ENGINE_CONNECTIONS,
-	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)w->conf->idle_timeout_s,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)w->conf->max_head_bytes, MHD_OPTION_END);
 	if (w->mhd == NULL)
 		return -ENOMEM;

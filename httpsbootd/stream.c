@@ -1,0 +1,542 @@
+/*
+ * How bytes move; see stream.h.
+ *
+ * What goes to a client in one turn gathers in one buffer of the front, however many TLS records it
+ * makes, and leaves in one send.  What the client does not take is kept with its connection, and
+ * until that is gone nothing more is made for it: a slow client costs one piece, an idle one
+ * nothing.
+ *
+ * The body of a large answer does not pass through the engine, which writes its head only.  Without
+ * TLS the kernel sends it from the page cache (sendfile); with TLS it is read, encrypted and sent
+ * in large pieces.  The file is read, not mapped: one that is cut meanwhile gives a short read, and
+ * no signal.
+ */
+#include "httpsbootd/stream.h"
+
+#include "common/log.h"
+#include "httpsbootd/head.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+
+#define A_TURN    4                 /* pieces before others get their turn */
+#define SEND_FILE (2 * 1024 * 1024) /* by the kernel at once */
+/* With more than this unsent, nothing is read: TLS itself answers to some records (KeyUpdate). */
+#define OUTPUT_BYTES (64 * 1024)
+
+void
+stream_make_ready(struct tls_conn *c)
+{
+	struct tls_front *t = c->front;
+
+	if (c->gone || c->ready_prev != NULL)
+		return;
+	c->ready_next = t->ready;
+	c->ready_prev = &t->ready;
+	if (c->ready_next != NULL)
+		c->ready_next->ready_prev = &c->ready_next;
+	t->ready = c;
+}
+
+void
+stream_drop_engine(struct tls_conn *c)
+{
+	if (c->engine.fd < 0)
+		return;
+	loop_del(c->front->loop, &c->engine);
+	close(c->engine.fd);
+	c->engine.fd = -1;
+	free(c->in);
+	c->in = NULL;
+	c->in_n = c->in_off = 0;
+}
+
+/* --- to the client -------------------------------------------------------------------------- */
+
+/* Room for n more octets of output; NULL when out of memory. */
+static uint8_t *
+reserve(struct tls_front *t, size_t n)
+{
+	if (t->out_n + n > t->out_size) {
+		size_t size = t->out_size == 0 ? PLAIN_BYTES + PLAIN_BYTES / 8 : t->out_size;
+		uint8_t *p;
+
+		while (size < t->out_n + n)
+			size *= 2;
+		p = realloc(t->out, size);
+		if (p == NULL)
+			return NULL;
+		t->out = p;
+		t->out_size = size;
+	}
+	return t->out + t->out_n;
+}
+
+static int
+on_bio_write(BIO *bio, const char *p, int n)
+{
+	struct tls_front *t = BIO_get_data(bio);
+	uint8_t *dst = n > 0 ? reserve(t, (size_t)n) : NULL;
+
+	if (dst == NULL)
+		return -1;
+	memcpy(dst, p, (size_t)n);
+	t->out_n += (size_t)n;
+	return n;
+}
+
+static long
+on_bio_ctrl(BIO *bio, int command, long number, void *p)
+{
+	(void)bio;
+	(void)number;
+	(void)p;
+	return command == BIO_CTRL_FLUSH;
+}
+
+static int
+on_bio_create(BIO *bio)
+{
+	BIO_set_init(bio, 1);
+	return 1;
+}
+
+BIO_METHOD *
+stream_bio_method(void)
+{
+	BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "bootferry");
+
+	if (m == NULL)
+		return NULL;
+	(void)BIO_meth_set_write(m, on_bio_write); /* these cannot fail */
+	(void)BIO_meth_set_ctrl(m, on_bio_ctrl);
+	(void)BIO_meth_set_create(m, on_bio_create);
+	return m;
+}
+
+/* Puts octets for the client into the front's buffer. */
+static bool
+output(struct tls_conn *c, const uint8_t *p, size_t n)
+{
+	uint8_t *dst;
+
+	if (c->ssl == NULL) {
+		dst = reserve(c->front, n);
+		if (dst == NULL)
+			return false;
+		memcpy(dst, p, n);
+		c->front->out_n += n;
+		return true;
+	}
+	while (n > 0) {
+		int k;
+
+		ERR_clear_error();
+		k = SSL_write(c->ssl, p, (int)n);
+		if (k <= 0)
+			return false;
+		p += k;
+		n -= (size_t)k;
+	}
+	return true;
+}
+
+/* Sends; what it took in *ret.  False when the client is gone. */
+static bool
+send_some(struct tls_conn *c, const uint8_t *p, size_t n, size_t *ret)
+{
+	/* the file follows at once, and fills the segment */
+	int flags = MSG_NOSIGNAL | (c->ssl == NULL && c->body != NULL ? MSG_MORE : 0);
+	size_t done = 0;
+
+	while (done < n) {
+		ssize_t sent = send(c->client.fd, p + done, n - done, flags);
+
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0 && errno == EAGAIN)
+			break;
+		if (sent < 0)
+			return false;
+		done += (size_t)sent;
+		c->moved_ms = loop_now_ms(c->front->loop);
+	}
+	*ret = done;
+	return true;
+}
+
+/* Keeps output that the client does not take now. */
+static bool
+keep(struct tls_conn *c, const uint8_t *p, size_t n)
+{
+	uint8_t *fresh = malloc(c->rest_n + n);
+
+	if (fresh == NULL)
+		return false;
+	if (c->rest_n > 0)
+		memcpy(fresh, c->rest + c->rest_off, c->rest_n);
+	memcpy(fresh + c->rest_n, p, n);
+	free(c->rest);
+	c->rest = fresh;
+	c->rest_n += n;
+	c->rest_off = 0;
+	return true;
+}
+
+bool
+stream_flush(struct tls_conn *c)
+{
+	struct tls_front *t = c->front;
+	size_t sent = 0, n = t->out_n;
+
+	t->out_n = 0;
+	if (c->rest_n > 0) {
+		if (!send_some(c, c->rest + c->rest_off, c->rest_n, &sent))
+			return false;
+		c->rest_off += sent;
+		c->rest_n -= sent;
+	}
+	if (c->rest_n == 0 && c->rest != NULL) {
+		free(c->rest);
+		c->rest = NULL;
+		c->rest_off = 0;
+	}
+	sent = 0;
+	if (n > 0 && c->rest_n == 0 && !send_some(c, t->out, n, &sent))
+		return false;
+	return sent == n || keep(c, t->out + sent, n - sent);
+}
+
+/* --- from the client to the engine ---------------------------------------------------------- */
+
+/* Hands on what the engine did not take at once; it may have closed its end with some unread. */
+static void
+feed(struct tls_conn *c)
+{
+	while (c->in_n > 0) {
+		ssize_t n = send(c->engine.fd, c->in + c->in_off, c->in_n, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n < 0) {
+			c->in_n = 0;
+			c->client_done = true; /* nobody wants the rest */
+			break;
+		}
+		c->front->ops->fed(c->front->arg);
+		c->in_off += (size_t)n;
+		c->in_n -= (size_t)n;
+	}
+	free(c->in);
+	c->in = NULL;
+	c->in_off = 0;
+}
+
+/* Gives n octets of the front's input buffer to the engine, or keeps them for it. */
+static bool
+take(struct tls_conn *c, size_t n)
+{
+	struct tls_front *t = c->front;
+	ssize_t sent;
+
+	if (c->engine.fd < 0 && tls_conn_connect(c) < 0) {
+		log_peer_warn("https: no room for another connection");
+		return false;
+	}
+	do {
+		sent = send(c->engine.fd, t->input, n, MSG_NOSIGNAL);
+	} while (sent < 0 && errno == EINTR);
+	if (sent < 0 && errno != EAGAIN) {
+		c->client_done = true;
+		return true;
+	}
+	t->ops->fed(t->arg);
+	if (sent < 0)
+		sent = 0;
+	n -= (size_t)sent;
+	if (n == 0)
+		return true;
+	c->in = malloc(n);
+	if (c->in == NULL)
+		return false;
+	memcpy(c->in, t->input + sent, n);
+	c->in_n = n;
+	return true;
+}
+
+/* The client sends no more. */
+static void
+end_input(struct tls_conn *c)
+{
+	c->client_done = true;
+	if (c->engine.fd >= 0)
+		(void)shutdown(c->engine.fd, SHUT_WR); /* closed already, if it fails */
+}
+
+/* Octets of the client, decrypted, in the front's input buffer: how many; 0: none now; negative:
+ * the connection is broken. */
+static ssize_t
+receive(struct tls_conn *c)
+{
+	struct tls_front *t = c->front;
+	ssize_t n;
+
+	if (c->ssl == NULL) {
+		do {
+			n = recv(c->client.fd, t->input, sizeof(t->input), 0);
+		} while (n < 0 && errno == EINTR);
+		if (n == 0)
+			end_input(c);
+		return n < 0 && errno == EAGAIN ? 0 : n;
+	}
+	ERR_clear_error();
+	n = SSL_read(c->ssl, t->input, sizeof(t->input));
+	if (n > 0)
+		return n;
+	switch (SSL_get_error(c->ssl, (int)n)) {
+	case SSL_ERROR_WANT_READ:
+	case SSL_ERROR_WANT_WRITE: return 0;
+	case SSL_ERROR_ZERO_RETURN: end_input(c); return 0;
+	default: return -1;
+	}
+}
+
+/* Client to engine.  False when the connection is broken. */
+static bool
+pump_in(struct tls_conn *c)
+{
+	while (!c->client_done && !c->engine_done && c->in_n == 0 && c->rest_n <= OUTPUT_BYTES) {
+		ssize_t n = receive(c);
+
+		if (n <= 0)
+			return n == 0;
+		c->moved_ms = loop_now_ms(c->front->loop);
+		if (!take(c, (size_t)n))
+			return false;
+	}
+	return true;
+}
+
+/* --- from the engine and from files to the client ------------------------------------------- */
+
+/* Engine to client.  False when the connection is broken. */
+static bool
+pump_out(struct tls_conn *c)
+{
+	struct tls_front *t = c->front;
+
+	for (int i = 0; i < A_TURN; i++) {
+		ssize_t n;
+
+		if (c->engine.fd < 0 || c->rest_n > 0 || c->body != NULL || c->holding)
+			return true;
+		n = recv(c->engine.fd, t->plain, sizeof(t->plain), 0);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return true;
+		if (n <= 0) {
+			/* its end is closed and would be reported for ever */
+			stream_drop_engine(c);
+			c->engine_done = true;
+			if (c->ssl != NULL)
+				(void)SSL_shutdown(c->ssl); /* goes out with the rest, or not */
+		} else if (!output(c, t->plain, (size_t)n)) {
+			return false;
+		}
+		if (!stream_flush(c))
+			return false;
+		if (n > 0 && (size_t)n < sizeof(t->plain))
+			return true; /* that was all */
+	}
+	return true;
+}
+
+static void
+free_head(struct tls_conn *c)
+{
+	free(c->head);
+	c->head = NULL;
+	c->head_n = 0;
+}
+
+/* Encrypts the next piece of a file, behind the head if that still waits. */
+static bool
+send_encrypted(struct tls_conn *c)
+{
+	struct delivery *d = c->body;
+	uint8_t *p = c->front->plain;
+	size_t n = PLAIN_BYTES, room;
+	ssize_t got;
+
+	if (c->head != NULL)
+		memcpy(p, c->head, c->head_n);
+	room = n - c->head_n;
+	n = d->left < room ? (size_t)d->left : room;
+	do {
+		got = pread(d->fd, p + c->head_n, n, (off_t)d->offset);
+	} while (got < 0 && errno == EINTR);
+	c->file_failed = got <= 0;
+	if (got <= 0 || !output(c, p, c->head_n + (size_t)got))
+		return false;
+	free_head(c);
+	d->offset += (size_t)got;
+	d->left -= (size_t)got;
+	return stream_flush(c);
+}
+
+/* Lets the kernel send from a file.  *blocked: the client takes no more now. */
+static bool
+send_plain(struct tls_conn *c, bool *blocked)
+{
+	struct delivery *d = c->body;
+	off_t offset = (off_t)d->offset;
+	ssize_t n;
+
+	if (c->head != NULL) {
+		if (!output(c, c->head, c->head_n) || !stream_flush(c))
+			return false;
+		free_head(c);
+		if (c->rest_n > 0)
+			return true;
+	}
+	n = sendfile(c->client.fd, d->fd, &offset, d->left < SEND_FILE ? d->left : SEND_FILE);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		*blocked = errno == EAGAIN;
+		return true;
+	}
+	/* of the two it is the socket that fails with these */
+	c->file_failed = n == 0 || (n < 0 && errno != EPIPE && errno != ECONNRESET &&
+				       errno != ETIMEDOUT && errno != EHOSTUNREACH);
+	if (n <= 0)
+		return false;
+	d->offset += (size_t)n;
+	d->left -= (size_t)n;
+	c->moved_ms = loop_now_ms(c->front->loop);
+	return true;
+}
+
+/* File to client.  False when the connection is broken. */
+static bool
+pump_body(struct tls_conn *c)
+{
+	struct delivery *d = c->body;
+	bool blocked = false;
+
+	for (int i = 0; i < A_TURN && !blocked && d->left > 0 && c->rest_n == 0; i++) {
+		if (c->ssl != NULL ? !send_encrypted(c) : !send_plain(c, &blocked))
+			return false;
+	}
+	if (d->left == 0 && c->rest_n == 0) {
+		c->body = NULL;
+		d->ended(d, DELIVERY_COMPLETE);
+	}
+	return true;
+}
+
+bool
+stream_move(struct tls_conn *c)
+{
+	if (c->broken || !stream_flush(c))
+		return false;
+	if (c->engine.fd >= 0)
+		feed(c);
+	if (!pump_in(c) || (c->body != NULL && !pump_body(c)) || !pump_out(c) || !stream_flush(c))
+		return false;
+	if (c->rest_n > 0 || c->body != NULL)
+		return true;
+	/* a client that sends no more and never asked for anything gets nothing */
+	return !c->engine_done && !(c->client_done && c->engine.fd < 0);
+}
+
+void
+stream_wait(struct tls_conn *c)
+{
+	struct loop *loop = c->front->loop;
+	bool out = c->rest_n > 0 || c->body != NULL;
+	uint32_t client = out ? EPOLLOUT : 0, engine = 0;
+
+	if (!c->client_done && !c->engine_done && c->in_n == 0 && c->rest_n <= OUTPUT_BYTES)
+		client |= EPOLLIN;
+	if (c->in_n > 0)
+		engine |= EPOLLOUT;
+	if (!out && !c->holding)
+		engine |= EPOLLIN;
+	loop_mod(loop, &c->client, client);
+	if (c->engine.fd < 0)
+		return;
+	if (c->engine.fn != NULL)
+		loop_mod(loop, &c->engine, engine);
+	else if (!out && !c->holding) /* closed by the engine, and not yet read to its end */
+		(void)loop_add(loop, &c->engine, c->engine.fd, engine, tls_conn_on_engine, c);
+}
+
+/* --- bodies --------------------------------------------------------------------------------- */
+
+int
+tls_body_expect(struct tls_conn *c)
+{
+	struct tls_front *t = c->front;
+	ssize_t n;
+
+	assert(c->body == NULL);
+	if (c->gone || c->broken || c->engine.fd < 0)
+		return -ECONNRESET;
+	stream_make_ready(c);
+	/* earlier answers, and "100 Continue", go first: what comes then is the head alone */
+	while ((n = recv(c->engine.fd, t->plain, sizeof(t->plain), 0)) > 0) {
+		if (!output(c, t->plain, (size_t)n) || !stream_flush(c)) {
+			t->out_n = 0;
+			c->broken = true;
+			return -ECONNRESET;
+		}
+	}
+	c->holding = true;
+	return 0;
+}
+
+int
+tls_body_begin(struct tls_conn *c, struct delivery *d)
+{
+	uint8_t *head = c->front->plain;
+	ssize_t n;
+	int rc;
+
+	if (c->gone || c->broken || c->engine.fd < 0)
+		return -ECONNRESET;
+	stream_make_ready(c);
+	c->holding = false;
+	n = recv(c->engine.fd, head, PLAIN_BYTES - HEAD_LENGTH_DIGITS, 0);
+	rc = n <= 0 ? -ECONNRESET : head_put_length(head, (size_t)n, d->left);
+	if (rc > 0) {
+		c->head = malloc((size_t)rc);
+		if (c->head == NULL)
+			rc = -ENOMEM;
+	}
+	if (rc < 0) {
+		c->broken = true;
+		return rc;
+	}
+	memcpy(c->head, head, (size_t)rc);
+	c->head_n = (size_t)rc;
+	c->body = d;
+	return 0;
+}
+
+void
+tls_body_forget(struct tls_conn *c)
+{
+	c->holding = false;
+	stream_make_ready(c);
+}
+
+struct delivery *
+tls_body_of(const struct tls_conn *c)
+{
+	return c->body;
+}

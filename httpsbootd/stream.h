@@ -1,0 +1,81 @@
+/*
+ * What tls.c and stream.c share: a client's connection, and how bytes move between client, HTTP
+ * engine and files.
+ */
+#ifndef HTTPSBOOTD_STREAM_H
+#define HTTPSBOOTD_STREAM_H
+
+#include "httpsbootd/tls.h"
+
+#define PLAIN_BYTES (256 * 1024) /* taken from the engine or a file at once */
+#define INPUT_BYTES (16 * 1024)  /* taken from a client at once */
+
+struct tls_conn {
+	struct tls_front *front;
+	struct tls_conn *next, **prev;
+	struct tls_conn *ready_next, **ready_prev; /* NULL: not in that list */
+	SSL *ssl;                                  /* NULL: plain HTTP */
+	BIO *out;                                  /* of ssl, and owned by it */
+	struct loop_fd client, engine;             /* engine.fd -1: none yet, or not any more */
+	struct loop_timer timer;
+	uint64_t moved_ms; /* when the client last sent or took something */
+	struct sockaddr_storage peer;
+	socklen_t peer_len;
+	unsigned held; /* how many connections the engine still has of it */
+	bool secure;
+	bool gone;        /* lives on only because it is held */
+	bool established; /* the handshake is over */
+	bool client_done; /* sends no more */
+	bool engine_done; /* the engine has closed its end: nothing more will come of it */
+	bool broken;      /* to be ended at its next turn */
+	bool file_failed; /* the body's: that is why it ends */
+	bool timed_out;
+	bool owed; /* the client waits for us, not we for the client */
+
+	uint8_t *rest; /* output that the client has not taken yet; NULL: none */
+	size_t rest_n, rest_off;
+	uint8_t *in; /* input that the engine has not taken yet; NULL: none */
+	size_t in_n, in_off;
+
+	bool holding;  /* the engine writes the head of a body */
+	uint8_t *head; /* of the body, until it has been sent; NULL: none, or sent */
+	size_t head_n;
+	struct delivery *body;
+};
+
+struct tls_front {
+	struct loop *loop;
+	const struct tls_ops *ops;
+	void *arg;
+	struct tls_conn *conns, *ready;
+	BIO_METHOD *bio;
+	uint64_t idle_ms;
+	struct tls_stats stats;
+	/* of the connection that has its turn: empty when the turn is over */
+	uint8_t *out;
+	size_t out_n, out_size;
+	uint8_t plain[PLAIN_BYTES];
+	uint8_t input[INPUT_BYTES];
+};
+
+/* The BIO through which OpenSSL's output goes into the front's buffer.  NULL: out of memory. */
+BIO_METHOD *stream_bio_method(void);
+
+/* Sends what waits.  False when the client is gone. */
+bool stream_flush(struct tls_conn *c);
+/* Moves what can be moved.  False when the connection is over. */
+bool stream_move(struct tls_conn *c);
+/* Waits for what the state of the connection lets happen next. */
+void stream_wait(struct tls_conn *c);
+/* The connection gets its turn in tls_front_run(). */
+void stream_make_ready(struct tls_conn *c);
+void stream_drop_engine(struct tls_conn *c);
+
+/* tls.c: moves what can be moved, and ends what is over. */
+void tls_conn_serve(struct tls_conn *c);
+/* tls.c: the engine gets its end of a pair.  0, or a negative errno. */
+int tls_conn_connect(struct tls_conn *c);
+/* tls.c */
+void tls_conn_on_engine(void *arg, uint32_t events);
+
+#endif

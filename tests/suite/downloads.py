@@ -1,0 +1,106 @@
+"""HTTP clients that look at every octet; run in a client's namespace by inside.py."""
+
+import hashlib
+import socket
+import ssl
+import time
+
+
+def connect(address, version, receive=0):
+    """A connection; `version` "1.2" or "1.3" of TLS, "" for plain HTTP.  `receive`: its buffer."""
+    raw = socket.socket()
+    if receive:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
+    raw.settimeout(20)
+    raw.connect((address, 8050 if version else 8060))
+    if not version:
+        return raw
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = context.maximum_version = {
+        "1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}[version]
+    return context.wrap_socket(raw, suppress_ragged_eofs=False)
+
+
+def head(f):
+    """Status and fields of the next answer; None at the end."""
+    line = f.readline()
+    if not line:
+        return None, {}
+    fields = {}
+    for field in iter(f.readline, b"\r\n"):
+        name, _, value = field.decode().partition(":")
+        if name.lower() in fields:
+            raise ValueError(f"twice: {name}")
+        fields[name.lower()] = value.strip()
+    return int(line.split()[1]), fields
+
+
+def request(method, path, fields=(), version="1.1"):
+    lines = [f"{method} {path} HTTP/{version}", "Host: boot.example", *fields]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def answers(address, version, requests, pipelined=False):
+    """
+    The answers to [method, path, [field, ...]] over one connection, one after the other or all sent
+    at once: status, promised length, length and digest of the body; and what came behind the last.
+    """
+    out = []
+    with connect(address, version) as s, s.makefile("rb") as f:
+        if pipelined:
+            s.sendall(b"".join(request(*r) for r in requests))
+        for r in requests:
+            if not pipelined:
+                s.sendall(request(*r))
+            status, fields = head(f)
+            promised = int(fields["content-length"])
+            body = b"" if r[0] == "HEAD" else f.read(promised)
+            out.append([status, promised, len(body), hashlib.sha256(body).hexdigest()])
+        s.settimeout(0.3)
+        try:
+            behind = len(f.read(1))
+        except OSError:
+            behind = 0
+    return {"answers": out, "behind": behind}
+
+
+def whole(address, version, path, http="1.0", fields=()):
+    """An answer behind which the server closes: everything up to there."""
+    with connect(address, version) as s, s.makefile("rb") as f:
+        s.sendall(request("GET", path, fields, http))
+        status, got = head(f)
+        body = f.read()
+    return {"status": status, "promised": int(got["content-length"]), "got": len(body),
+            "connection": got.get("connection", ""), "sha": hashlib.sha256(body).hexdigest()}
+
+
+def part_way(address, version, path, leave_at, wait=0.0, ready=""):
+    """Leaves after so many octets, or waits there for a while and reads on; what came in all."""
+    digest = hashlib.sha256()
+    got = 0
+    error = ""
+    with connect(address, version, receive=65536) as s, s.makefile("rb", buffering=0) as f:
+        s.sendall(request("GET", path))
+        fields = b""
+        while not fields.endswith(b"\r\n\r\n"):
+            fields += s.recv(1)
+        promised = int(fields.lower().split(b"content-length: ")[1].split()[0])
+        try:
+            while got < promised:
+                data = f.read(min(16384, promised - got))
+                if not data:
+                    break
+                digest.update(data)
+                before, got = got, got + len(data)
+                if before < leave_at <= got:
+                    if ready:
+                        with open(ready, "w", encoding="ascii"):
+                            pass
+                    if not wait:
+                        break
+                    time.sleep(wait)
+        except OSError as e:
+            error = str(e)
+    return {"promised": promised, "got": got, "sha": digest.hexdigest(), "error": error}
