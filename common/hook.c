@@ -352,6 +352,10 @@ put_client(struct filling *f, const struct boot_request *r, uint16_t boot_arch)
 		{ "version", r->version },
 		{ "vendor_class", r->vendor_class },
 		{ "user_class", r->user_class },
+		{ "client_subject", r->client_subject },
+		{ "client_issuer", r->client_issuer },
+		{ "client_serial", r->client_serial },
+		{ "client_fingerprint", r->client_fingerprint },
 	};
 	const struct {
 		const char *key;

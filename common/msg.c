@@ -53,6 +53,10 @@ static const struct field request_fields[] = {
 	REQ(35, FIELD_U32, 0, ndi),
 	REQ(43, FIELD_BOOL, 0, selftest),
 	REQ(70, FIELD_BOOL, 0, head_only),
+	REQ(60, FIELD_SLICE, 511, client_subject),
+	REQ(61, FIELD_SLICE, 511, client_issuer),
+	REQ(62, FIELD_SLICE, 63, client_serial),
+	REQ(63, FIELD_SLICE, 64, client_fingerprint),
 };
 
 #define ANS(tag, form, max, member)                                                                \

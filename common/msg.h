@@ -229,6 +229,11 @@ struct boot_request {
 	/* for telling one firmware from another */
 	struct slice param_list; /* option 55 */
 	uint32_t ndi; /* option 94: type << 16 | major << 8 | minor; and NDI_... of other options */
+	/*
+	 * The client's own certificate, verified: names as RFC 2253 writes them, serial number and
+	 * SHA-256 in hexadecimal.  Empty: it showed none.
+	 */
+	struct slice client_subject, client_issuer, client_serial, client_fingerprint;
 	/* of a self-test: to be answered as any other, and to leave no trace */
 	bool selftest;
 	bool head_only; /* HTTP: HEAD, which gets nothing of a file but its size */

@@ -74,6 +74,12 @@ explain_request(const struct boot_request *r, const struct subject *s)
 	set_text(o, "product", s->product);
 	set_text(o, "serial", s->serial);
 	set_text(o, "asset", s->asset);
+	if (s->client_subject.n > 0) {
+		set_text(o, "client_subject", s->client_subject);
+		set_text(o, "client_issuer", s->client_issuer);
+		set_text(o, "client_serial", s->client_serial);
+		set_text(o, "client_fingerprint", s->client_fingerprint);
+	}
 	set_text(o, "subnet", s->subnet);
 	json_object_set_new(o, "attempt", json_integer(s->attempt));
 	set_name(o, "outcome", rule_outcome_name(s->outcome));

@@ -292,6 +292,10 @@ gather_subject(struct handlerd *h, const struct boot_request *r, const struct bo
 		.interface = r->interface,
 		.vendor_class = r->vendor_class,
 		.user_class = r->user_class,
+		.client_subject = r->client_subject,
+		.client_issuer = r->client_issuer,
+		.client_serial = r->client_serial,
+		.client_fingerprint = r->client_fingerprint,
 		.file = r->file,
 		.params = r->params,
 	};

@@ -571,6 +571,23 @@ note_status(struct inquiry *q, struct boot *b)
 		notes_remark(&q->h->notes, b, "status", source_name(SOURCE_WEBSERVICE), a->status);
 }
 
+/* Who the client proved to be. */
+static void
+note_certificate(struct inquiry *q, struct boot *b)
+{
+	const struct boot_request *r = &q->r;
+	char text[TEXT_MAX];
+
+	if (b == NULL || r->stage != STAGE_BOOT || r->client_subject.n == 0)
+		return;
+	(void)snprintf(text, sizeof(text), "%.*s, of %.*s, serial %.*s, SHA-256 %.*s",
+	    (int)r->client_subject.n, (const char *)r->client_subject.p, (int)r->client_issuer.n,
+	    (const char *)r->client_issuer.p, (int)r->client_serial.n,
+	    (const char *)r->client_serial.p, (int)r->client_fingerprint.n,
+	    (const char *)r->client_fingerprint.p);
+	notes_remark(&q->h->notes, b, "client-certificate", "", text);
+}
+
 static void
 write_down(struct inquiry *q)
 {
@@ -602,6 +619,7 @@ write_down(struct inquiry *q)
 	notes_log(&q->r, b, a);
 	note_request(q, b);
 	note_status(q, b);
+	note_certificate(q, b);
 	recall_keep(q->h, &q->r, b, &q->facts, &q->decision);
 	report_decision(q->h, &q->r, b, &q->facts, &q->decision);
 }

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
-static_assert(RULE_FIELDS <= 32, "a bit for each field");
+static_assert(RULE_FIELDS <= 64, "a bit for each field");
 
 /* How the patterns of a field are compiled. */
 enum field_kind {
@@ -97,7 +97,7 @@ struct asking {
 	const struct rules *rules;
 	const struct subject *s;
 	uint64_t heads[RULE_FIELDS];
-	uint32_t headed; /* bit n: heads[n] is known */
+	uint64_t headed; /* bit n: heads[n] is known */
 	bool known[DECODED];
 	int n[DECODED]; /* length, or negative: it is not there */
 	char values[DECODED][VALUE_MAX];
@@ -134,6 +134,10 @@ static const struct {
 	[RULE_REMOTE_ID] = { "remote_id", KIND_GLOB },
 	[RULE_VENDOR_CLASS] = { "vendor_class", KIND_GLOB },
 	[RULE_USER_CLASS] = { "user_class", KIND_GLOB },
+	[RULE_CLIENT_SUBJECT] = { "client_subject", KIND_GLOB },
+	[RULE_CLIENT_ISSUER] = { "client_issuer", KIND_GLOB },
+	[RULE_CLIENT_SERIAL] = { "client_serial", KIND_GLOB },
+	[RULE_CLIENT_FINGERPRINT] = { "client_fingerprint", KIND_GLOB },
 	[RULE_FILE] = { "file", KIND_GLOB },
 	[RULE_PARAM] = { "param", KIND_PARAM },
 };
@@ -636,6 +640,10 @@ text_of(enum rule_field field, const struct subject *s)
 	case RULE_REMOTE_ID: return s->remote_id;
 	case RULE_VENDOR_CLASS: return s->vendor_class;
 	case RULE_USER_CLASS: return s->user_class;
+	case RULE_CLIENT_SUBJECT: return s->client_subject;
+	case RULE_CLIENT_ISSUER: return s->client_issuer;
+	case RULE_CLIENT_SERIAL: return s->client_serial;
+	case RULE_CLIENT_FINGERPRINT: return s->client_fingerprint;
 	case RULE_FILE: return s->file;
 	default: return (struct slice){ 0 };
 	}
@@ -710,7 +718,7 @@ head_of(const struct cond *c, struct asking *a)
 {
 	if ((a->headed >> c->field & 1) == 0) {
 		a->heads[c->field] = make_head(c, a->s);
-		a->headed |= 1u << c->field;
+		a->headed |= UINT64_C(1) << c->field;
 	}
 	return a->heads[c->field];
 }

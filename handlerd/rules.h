@@ -44,6 +44,10 @@ enum rule_field {
 	RULE_REMOTE_ID,
 	RULE_VENDOR_CLASS,
 	RULE_USER_CLASS,
+	RULE_CLIENT_SUBJECT, /* of the client's own certificate */
+	RULE_CLIENT_ISSUER,
+	RULE_CLIENT_SERIAL,
+	RULE_CLIENT_FINGERPRINT,
 	RULE_FILE,
 	RULE_PARAM,
 	RULE_FIELDS,
@@ -140,6 +144,7 @@ struct subject {
 	struct slice manufacturer, product, serial, asset;
 	struct slice circuit_id, remote_id;
 	struct slice vendor_class, user_class;
+	struct slice client_subject, client_issuer, client_serial, client_fingerprint;
 	struct slice file;
 	struct slice params; /* the form, URL-encoded */
 };

@@ -58,6 +58,7 @@ take_client(struct exchange *x, struct fd_info *info)
 	x->local = info->local;
 	x->tls_version = info->tls_version;
 	x->tls_suite = info->tls_suite;
+	x->identity = info->identity;
 	x->last = max != 0 && ++info->requests >= (uint64_t)max;
 	/* else the client still gets the answer before this one */
 	if (tls_body_of(x->client) == NULL)
@@ -497,6 +498,20 @@ join_params(const struct exchange *x, const struct form *body, char *dst)
 	return (struct slice){ (const uint8_t *)dst, used };
 }
 
+/* What the client proved itself with; valid while the connection is. */
+static void
+add_identity(const struct exchange *x, struct boot_request *r)
+{
+	const struct tls_identity *id = x->identity;
+
+	if (id == NULL)
+		return;
+	r->client_subject = slice_str(id->subject);
+	r->client_issuer = slice_str(id->issuer);
+	r->client_serial = slice_str(id->serial);
+	r->client_fingerprint = slice_str(id->fingerprint);
+}
+
 static bool
 ask(struct exchange *x)
 {
@@ -524,6 +539,7 @@ ask(struct exchange *x)
 
 	if (scratch == NULL)
 		return false;
+	add_identity(x, &r);
 	wbuf_init(&w, scratch, size);
 	form_parse((struct slice){ x->body, x->body_n }, &w, &form);
 	r.params = join_params(x, &form, (char *)scratch + size);

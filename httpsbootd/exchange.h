@@ -34,6 +34,7 @@ struct exchange {
 	char method[16];
 	char agent[80];
 	const char *tls_version, *tls_suite; /* NULL: plain HTTP */
+	const struct tls_identity *identity; /* of the connection; or NULL */
 	struct route route;
 	struct ipaddr peer, local;
 	uint64_t question; /* at handlerd, or 0 */
@@ -111,6 +112,7 @@ struct worker {
 		struct ipaddr local;
 		uint64_t requests;
 		const char *tls_version, *tls_suite; /* OpenSSL's own names; NULL: plain HTTP */
+		struct tls_identity *identity;       /* of an engine's: the client's; or NULL */
 	} * fds;
 	size_t nfds;
 };

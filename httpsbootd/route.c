@@ -23,6 +23,23 @@ pass_word(const char *p, const char *end, const char *word)
 	return p == end || *p == '/' ? p : NULL;
 }
 
+/* A file whose path in the content root has another beginning; false if it does not fit. */
+static bool
+put_rest(struct route *ret, const char *before, const char *rest, const char *end)
+{
+	size_t n = strlen(before);
+
+	while (rest < end && *rest == '/')
+		rest++;
+	if (rest == end || n + (size_t)(end - rest) > sizeof(ret->rest))
+		return false;
+	ret->kind = ROUTE_FILE;
+	memcpy(ret->rest, before, n);
+	memcpy(ret->rest + n, rest, (size_t)(end - rest));
+	ret->rest_n = n + (size_t)(end - rest);
+	return true;
+}
+
 int
 route_parse(const char *target, struct route *ret)
 {
@@ -61,6 +78,10 @@ route_parse(const char *target, struct route *ret)
 	ret->query = slice_str(query != NULL ? query + 1 : "");
 	end = path + n;
 	p = pass_word(path, end, "2PXE");
+	/* where iPXE looks for cross-certificates, below its setting `crosscert` */
+	rest = p == NULL ? pass_word(path, end, "auto") : NULL;
+	if (rest != NULL && rest + 1 < end && put_rest(ret, "certificate/auto/", rest, end))
+		return 0;
 	for (size_t i = 0; p != NULL && i < NITEMS(routes); i++) {
 		size_t before = strlen(routes[i].before);
 

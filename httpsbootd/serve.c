@@ -36,9 +36,11 @@ note_fd(struct worker *w, int fd, const struct fd_info *info)
 		fds = realloc(w->fds, n * sizeof(*fds));
 		if (fds == NULL)
 			return false;
+		memset(fds + w->nfds, 0, (n - w->nfds) * sizeof(*fds));
 		w->fds = fds;
 		w->nfds = n;
 	}
+	free(w->fds[i].identity);
 	w->fds[i] = *info;
 	return true;
 }
@@ -70,10 +72,12 @@ deliver(void *arg, int fd, struct tls_conn *client, int socket, const SSL *ssl,
 		.local = ip_of_socket(socket),
 		.tls_version = ssl != NULL ? SSL_get_version(ssl) : NULL,
 		.tls_suite = ssl != NULL ? SSL_CIPHER_get_name(SSL_get_current_cipher(ssl)) : NULL,
+		.identity = ssl != NULL ? tls_identity_new(ssl) : NULL,
 	};
 	struct worker *w = arg;
 
 	if (!note_fd(w, fd, &info)) {
+		free(info.identity);
 		close(fd);
 		return -ENOMEM;
 	}
@@ -567,6 +571,8 @@ worker_close(struct worker *w)
 	if (w->command_fd >= 0)
 		close(w->command_fd);
 	loop_free(w->loop);
+	for (size_t i = 0; i < w->nfds; i++)
+		free(w->fds[i].identity);
 	free(w->fds);
 	free(w);
 }

@@ -36,6 +36,10 @@ full_request(void)
 		.interface = slice_str("eth0"),
 		.vendor_class = slice_str("PXEClient:Arch:00007:UNDI:003010"),
 		.user_class = slice_str("iPXE"),
+		.client_subject = slice_str("CN=pc-17"),
+		.client_issuer = slice_str("CN=CA"),
+		.client_serial = slice_str("0A17"),
+		.client_fingerprint = slice_str("00ff"),
 		.relay_info = { (const uint8_t *)"\1\2ab", 4 },
 		.file = slice_str("boot/snponly.efi"),
 		.manufacturer = slice_str("QEMU"),
@@ -93,6 +97,10 @@ check_request(const struct boot_request *got, const struct boot_request *want)
 	CHECK_BYTES(got->version, want->version);
 	CHECK_BYTES(got->params, want->params);
 	CHECK_BYTES(got->token, want->token);
+	CHECK_BYTES(got->client_subject, want->client_subject);
+	CHECK_BYTES(got->client_issuer, want->client_issuer);
+	CHECK_BYTES(got->client_serial, want->client_serial);
+	CHECK_BYTES(got->client_fingerprint, want->client_fingerprint);
 	CHECK_BYTES(got->param_list, want->param_list);
 	CHECK_INT(got->ndi, want->ndi);
 }
@@ -205,6 +213,7 @@ test_other_records(void)
 		.trust = slice_str("0123456789abcdef0123456789abcdef"),
 		.counters = slice_str("requests 5\n"),
 		.problem = slice_str("eth0: down"),
+		.certificate_ms = 1790000000000,
 		.transfers = 17,
 		.max_transfers = 20000,
 		.bytes_per_s = UINT64_C(1) << 33,
@@ -269,6 +278,7 @@ test_other_records(void)
 	CHECK_BYTES(s.version, status.version);
 	CHECK_BYTES(s.host_name, status.host_name);
 	CHECK_BYTES(s.trust, status.trust);
+	CHECK_INT(s.certificate_ms, status.certificate_ms);
 	CHECK_BYTES(s.counters, status.counters);
 	CHECK_BYTES(s.problem, status.problem);
 	CHECK(s.transfers == 17 && s.max_transfers == 20000 && s.queue_blocks == 345);

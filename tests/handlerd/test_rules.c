@@ -81,6 +81,9 @@ laptop(void)
 		.serial = slice_str("ABC123"),
 		.circuit_id = slice_str("ge-0/0/7"),
 		.remote_id = slice_str("0x01ab"),
+		.client_subject = slice_str("CN=pc-17,O=Lab"),
+		.client_issuer = slice_str("CN=Lab CA"),
+		.client_serial = slice_str("0A17"),
 		.params = slice_str("entry=debian&authmethod=pin"),
 	};
 
@@ -98,6 +101,11 @@ test_conditions(void)
 		bool holds;
 		const char *why;
 	} cases[] = {
+		{ "{\"client_subject\": [\"cn=pc-*,o=lab\"]}", true, NULL },
+		{ "{\"client_subject\": [\"CN=pc-18*\"]}", false, NULL },
+		{ "{\"client_issuer\": [\"CN=Lab CA\"], \"client_serial\": [\"0a17\"]}", true,
+		    NULL },
+		{ "{\"client_fingerprint\": [\"*\"]}", false, NULL },
 		{ "{}", true, "it has no condition" },
 		{ "{\"stage\":[\"boot\"]}", true, "all its conditions hold" },
 		{ "{\"stage\":[\"discover\",\"bootserver\"]}", false,

@@ -253,3 +253,37 @@ def test_check_and_import():
         for args in (("--name", "Boot.Example"), ("--address", "10.0.0.300"), ("--bits", "512")):
             p = ca(site, "renew", *args, ok=False)
             check(p.returncode == 1 and args[1] in p.stderr + " 512", f"{args}: {p.stderr}")
+
+
+def test_client_certificates():
+    """A client's own certificate, verified, is a fact that rules go by, and stands in its timeline."""
+    with Lab("mtls") as lab:
+        rules = [{"name": "known", "when": {"client_subject": ["CN=pc-17*"]}, "action": "entry", "entry": "two"}]
+        _, _, client, site = network(lab, handlerd={"rules": rules})
+        put(site, "k", b"kernel")
+        site.ca()
+        mine, other = lab.path("mine"), lab.path("other")
+        ca(site, "issue", "--client", "--name", "pc-17", "--out", mine)
+        site.ferryctl("ca", "init", "--dir", lab.path("elsewhere"), "--name", "x")
+        site.ferryctl("ca", "issue", "--dir", lab.path("elsewhere"), "--client", "--name", "pc-17", "--out", other)
+        site.conf["httpsbootd"].update({"client_certificates": "optional",
+                                        "client_ca": f"{site.run}/etc/ca/ca.pem", "workers": 1})
+        site.start("handlerd", "httpsbootd")
+        for name in ("one", "two"):
+            site.ferryctl("images", "add", name, "--type", "linux", "--kernel", f"{site.root}/k", "--title", name)
+        url = f"-d mac=52:54:00:12:34:56 {BASE}/2PXE/boot"
+        check(b"item one" in curl(lab, client, site, url)[2], "without one: the menu")
+        text = curl(lab, client, site, f"--cert {mine}.pem --key {mine}.key {url}")[2]
+        check(b"images/two/" in text and b"item one" not in text, f"with one: what the rule says {text}")
+        lines = [e for e in site.boot()["timeline"] if e["kind"] == "client-certificate"]
+        check(len(lines) == 1 and lines[0]["text"].startswith("CN=pc-17, of CN=Bootferry site CA "), f"{lines}")
+        lab.sh(client, f"curl -sS --max-time 5 --cacert {site.run}/etc/ca/ca.pem --cert {other}.pem "
+                       f"--key {other}.key {BASE}/2PXE/boot", check_status=False)
+        wait_until(lambda: counter(site, "tls_client") == 1, 5, "a strange one is refused, and counted")
+        site.conf["httpsbootd"]["client_certificates"] = "required"
+        site.kill("httpsbootd", 15)
+        site.start("httpsbootd")
+        lab.sh(client, f"curl -sS --max-time 5 --cacert {site.run}/etc/ca/ca.pem {BASE}/2PXE/boot",
+               check_status=False)
+        wait_until(lambda: "own certificate is missing" in read(site.log("httpsbootd")), 5, "none is told of")
+        check(curl(lab, client, site, f"--cert {mine}.pem --key {mine}.key {url}")[0] == 200, "one is served")
