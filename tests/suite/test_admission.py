@@ -119,7 +119,7 @@ def test_offers_wait():
         check(shown.count("under way: big by tftp, ") == 10, f"the boot has them, too:\n{shown}")
 
         for one in crowd.result():
-            check(one["error"] is None and one["blocks"] > 40 and one["silence"] < 1,
+            check(one["error"] is None and one["blocks"] > 30 and one["silence"] < 4,
                   f"a transfer in progress goes on: {one}")
         wait_until(lambda: load(site)["permille"] == 0, 5, "tftpd is idle")
         check_idle(lab, client)
@@ -204,4 +204,4 @@ def test_firmware_boots_under_load():
         ipxe = [e for e in lines if e["kind"] == "discover" and e["file"].startswith("https://")]
         check(ipxe and not [e for e in ipxe if "delayed" in e["text"]], f"iPXE did not wait: {ipxe}")
         for one in crowd.result():
-            check(one["error"] is None and one["silence"] < 2, f"a transfer in progress goes on: {one}")
+            check(one["error"] is None and one["silence"] < 4, f"a transfer in progress goes on: {one}")
