@@ -82,6 +82,7 @@ served_file(struct served_files *files, struct content_file *f, struct served **
 		rc = map(f, &s);
 		keep = rc == 0;
 		if (keep) {
+			assert(s != NULL); /* as clang-tidy does not see */
 			s->next = *first;
 			s->prev = first;
 			if (s->next != NULL)

@@ -13,21 +13,23 @@
 static void
 usage(void)
 {
-	fputs("usage: tftp_load --net ADDRESS --server ADDRESS --file NAME --size BYTES\n"
-	      "       tftp_load --write BYTES\n"
-	      "  --port N             69\n"
-	      "  --clients N          1\n"
-	      "  --blksize N          1468; 512: not asked for\n"
-	      "  --windowsize N       0: not asked for\n"
-	      "  --tsize              ask for the size and compare it\n"
-	      "  --patience SECONDS   without progress a transfer has failed: 24\n"
-	      "  --limit SECONDS      for all: 600\n"
-	      "  --stagger US         between the requests of two clients: 0\n"
-	      "  --spin US            look for packets so long before sleeping: 0\n"
-	      "  --loss PERCENT       of all packets, both ways\n"
-	      "  --seed N             of the losses\n"
-	      "  --drop KIND          once a transfer: rrq, oack, data:N, data:last, ack:N, "
-	      "ack:last\n",
+	fputs(
+	    "usage: tftp_load --net ADDRESS --server ADDRESS --file NAME --size BYTES\n"
+	    "       tftp_load --write BYTES\n"
+	    "  --port N             69\n"
+	    "  --clients N          1\n"
+	    "  --blksize N          1468; 512: not asked for\n"
+	    "  --windowsize N       0: not asked for\n"
+	    "  --tsize              ask for the size and compare it\n"
+	    "  --patience SECONDS   without progress a transfer has failed: 24\n"
+	    "  --limit SECONDS      for all: 600\n"
+	    "  --stagger US         between the requests of two clients: 0\n"
+	    "  --spin US            look for packets so long before sleeping: 0\n"
+	    "  --express            ACKs past this host's IP stack, if the server is a neighbour\n"
+	    "  --loss PERCENT       of all packets, both ways\n"
+	    "  --seed N             of the losses\n"
+	    "  --drop KIND          once a transfer: rrq, oack, data:N, data:last, ack:N, "
+	    "ack:last\n",
 	    stderr);
 	exit(2);
 }
@@ -109,7 +111,8 @@ tftp_load_conf_read(struct tftp_load_conf *c, int argc, char *argv[])
 		{ "server", 1, NULL, 'h' }, { "file", 1, NULL, 'f' }, { "size", 1, NULL, 's' },
 		{ "write", 1, NULL, 'w' }, { "port", 1, NULL, 'p' }, { "clients", 1, NULL, 'c' },
 		{ "blksize", 1, NULL, 'b' }, { "windowsize", 1, NULL, 'W' },
-		{ "tsize", 0, NULL, 't' }, { "patience", 1, NULL, 'P' }, { "limit", 1, NULL, 'L' },
+		{ "tsize", 0, NULL, 't' }, { "express", 0, NULL, 'x' },
+		{ "patience", 1, NULL, 'P' }, { "limit", 1, NULL, 'L' },
 		{ "stagger", 1, NULL, 'g' }, { "spin", 1, NULL, 'i' }, { "loss", 1, NULL, 'l' },
 		{ "seed", 1, NULL, 'S' }, { "drop", 1, NULL, 'd' }, { 0 } };
 	int o;
@@ -134,6 +137,7 @@ tftp_load_conf_read(struct tftp_load_conf *c, int argc, char *argv[])
 		case 'b': c->want.blksize = (uint32_t)number(optarg, 8, 65464); break;
 		case 'W': c->want.windowsize = (uint32_t)number(optarg, 0, 65535); break;
 		case 't': c->want.tsize = true; break;
+		case 'x': c->express = true; break;
 		case 'P': c->want.patience_us = number(optarg, 1, 3600) * 1000000; break;
 		case 'L': c->limit_us = number(optarg, 1, 36000) * 1000000; break;
 		case 'g': c->stagger_us = number(optarg, 0, 1000000); break;

@@ -26,6 +26,7 @@ struct tftp_load_conf {
 	uint64_t spin_us, stagger_us, limit_us;
 	uint32_t loss; /* of UINT32_MAX */
 	uint64_t seed;
+	bool express;
 	struct tftp_load_drop drops[TFTP_LOAD_DROPS];
 	size_t ndrops;
 };

@@ -9,7 +9,7 @@ import dhcp
 import offers
 from lab import (TOP, SERVER, Failure, Lab, Machine, Site, check, efi_program, loaders, network, read,
                  wait_until)
-from test_boot import boot, check_timeline, prepare
+from test_boot import boot, check_tftp, check_timeline, prepare
 
 
 def program(path, machine):
@@ -264,6 +264,7 @@ def test_boot_arm64():
         check_timeline(boot_, ("discover", ARM64), ("bootserver", ARM64), ("transfer-finished", ARM64),
                        ("discover", "https://"), ("boot", ""))
         check([e for e in boot_["timeline"] if e["kind"] == "boot"][-1]["via"] == "https", "by HTTPS")
+        check_tftp(boot_, ARM64, 1468, 4)
 
 
 def test_boot_uboot():
@@ -283,6 +284,9 @@ def test_boot_uboot():
         machine.stop()
         for x in found:
             check(x.reply.file == ARM64 and x.reply.siaddr == SERVER, f"file and siaddr in the header: {x}")
+        loaded = [b for b in map(lambda b: site.query("boots", "show", b["id"]), site.boots())
+                  if any(e["kind"] == "transfer-finished" for e in b["timeline"])]
+        check_tftp(loaded[0], ARM64, 1468, 1)
         archs = [x.request.number(93) for x in found]
         check(22 in archs and 11 in archs, f"both of its forms were answered: {archs}")
 
@@ -302,6 +306,7 @@ def test_boot_chained():
         b = boot(lab, site, segment, "bios")
         check_timeline(b, ("discover", ""), ("transfer-finished", BIOS), ("discover", "2PXE/boot"), ("boot", ""))
         check(b["phase"] == "started", f"the kernel has reported: {b['phase']}")
+        check_tftp(b, BIOS, 1432, 1)  # as iPXE asks
         found = recorded(capture, 1, "ipxe")
         check({x.request.number(93) for x in found} == {0}, "it is a BIOS")
         check(all(0x14 in dict(offers.sub_options(x.request.options[175])) for x in found),

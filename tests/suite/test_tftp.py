@@ -7,7 +7,9 @@ import threading
 import time
 
 from clients import rpc
-from lab import Lab, SERVER, check, network, read, wait_until
+from lab import Lab, SERVER, Site, check, network, read, wait_until
+
+OTHER = "10.77.1.11"  # of a second tftpd
 
 
 def put(site, name, data):
@@ -77,6 +79,63 @@ def test_large_blocks():
                 check(r["error"] == 1, "an absent file")
                 continue
             check(r["sha"] == sha and r["oack"] == {"blksize": str(blksize)}, f"blksize {blksize}")
+
+
+# what each client asks for, and the blksize and windowsize that are agreed: with packets that the path
+# takes whole, and with fragments; None: it refuses to ask that
+AGREED = (
+    ("curl -sS -o OUT tftp://AT/NAME", (512, 1), (512, 1)),
+    ("curl -sS --tftp-no-options -o OUT tftp://AT/NAME", (512, 1), (512, 1)),
+    ("curl -sS --tftp-blksize 1468 -o OUT tftp://AT/NAME", (1468, 1), (1468, 1)),
+    ("curl -sS --tftp-blksize 65464 -o OUT tftp://AT/NAME", (1468, 1), (65464, 1)),
+    ("atftp --get -r NAME -l OUT AT", (512, 1), (512, 1)),
+    ("atftp --option 'blksize 1200' --option 'windowsize 7' --get -r NAME -l OUT AT", (1200, 7), (1200, 7)),
+    ("atftp --option 'blksize 8192' --option 'tsize 0' --get -r NAME -l OUT AT", (1468, 1), (8192, 1)),
+    ("atftp --option 'blksize 65464' --option 'windowsize 64' --get -r NAME -l OUT AT", (1468, 64), (65464, 64)),
+    ("atftp --option 'windowsize 65535' --get -r NAME -l OUT AT", (512, 64), (512, 64)),
+    ("tftp -m binary AT -c get NAME OUT", (512, 1), (512, 1)),
+    ("busybox tftp -g -r NAME -l OUT AT", (512, 1), (512, 1)),
+    ("busybox tftp -g -r NAME -l OUT -b 1400 AT", (1400, 1), (1400, 1)),
+    ("busybox tftp -g -r NAME -l OUT -b 65464 AT", (1468, 1), (65464, 1)),
+)
+
+
+def test_agreed():
+    """curl, atftp, tftp-hpa and busybox: options as agreed, no failure, hardly a repeat, no fragments."""
+    with Lab("agreed") as lab:
+        segment, server, client, site = network(lab)
+        lab.sh(server, f"ip addr add {OTHER}/24 dev eth0")
+        loose = Site(lab, server, OTHER, "loose", tftpd={"allow_fragments": True})
+        capture = lab.path("fragments.pcap")
+        lab.spawn(segment, ["tcpdump", "-i", "br0", "-w", capture, "-U", "--immediate-mode", "-Z", "root",
+                            "ip[6:2] & 0x3fff != 0"], "tcpdump.log")
+        wait_until(lambda: "listening on" in read(lab.path("tcpdump.log")), 10, "tcpdump")
+        data = random.Random(6).randbytes(700000)
+        for at, s, column in ((SERVER, site, 1), (OTHER, loose, 2)):
+            for n in range(len(AGREED)):
+                put(s, f"f{n}", data)
+            start(s)
+            script = "\n".join("timeout 30 " + row[0].replace("NAME", f"f{n}").replace("AT", at)
+                               .replace("OUT", lab.path(f"{s.name}{n}")) + " &" for n, row in enumerate(AGREED))
+            lab.sh(client, script + "\nwait")
+            for n, row in enumerate(AGREED):
+                with open(lab.path(f"{s.name}{n}"), "rb") as f:
+                    check(f.read() == data, f"{row[0]}: the contents")
+            wait_until(lambda w=s: w.kinds().count("transfer-finished") == len(AGREED), 5, f"{s.name}: all told")
+            told = {e["file"]: e for e in s.boot()["timeline"] if e["kind"] == "transfer-finished"}
+            for n, row in enumerate(AGREED):
+                e = told[f"f{n}"]
+                check((e["blksize"], e["windowsize"]) == row[column], f"{row[0]}: {e}")
+                # a window of more than the client's socket takes has to be sent again; so has, on a busy
+                # host, what was not confirmed within 30 ms
+                most = 1000 if e["blksize"] * e["windowsize"] > 100000 else 4 * e["windowsize"]
+                check(e["bytes"] == len(data) and e.get("retransmits", 0) <= most, f"{row[0]}: {e}")
+            check("transfer-failed" not in s.kinds(), f"no failure: {s.timeline()}")
+            if s is site:
+                fragments = lab.sh(None, f"tcpdump -nn -r {capture} 2>/dev/null | wc -l").strip()
+                check(fragments == "0", f"{fragments} fragments, though they are not allowed")
+        fragments = int(lab.sh(None, f"tcpdump -nn -r {capture} 2>/dev/null | wc -l"))
+        check(fragments > 100, f"only {fragments} fragments, where they are allowed")
 
 
 def test_negotiation():

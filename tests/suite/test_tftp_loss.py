@@ -6,7 +6,8 @@ import os
 import random
 import re
 
-from lab import TOP, Lab, SERVER, Site, check, network, read
+from clients import rpc
+from lab import BUILD, TOP, Lab, SERVER, Site, check, network, read, wait_until
 from lossy import Link, plain
 
 SERVER6 = "fd77:1::10"
@@ -213,3 +214,36 @@ def test_single_port():
         run_all(lab, site, digests, runs)
         log = read(single.log("tftpd"))
         check(log.count("result=done") > 40, f"they were served by it: {log[-2000:]}")
+
+
+def test_handlerd_killed():
+    """kill -9 of handlerd during 1,000 transfers, and its return: all of them complete."""
+    load, size = f"{BUILD}/tests/bench/tftp_load", 500000
+    with Lab("killed") as lab:
+        _, server, client, site = network(lab)
+        lab.sh(client, "ip route add local 10.78.0.0/16 dev lo")
+        lab.sh(server, "ip route add 10.78.0.0/16 via 10.77.1.50")
+        lab.sh(None, f"{load} --write {size} >{site.root}/big")
+        site.start("handlerd", "tftpd")
+
+        def counters():
+            return rpc(f"{site.run}/tftpd.sock", "status")["result"]["counters"]
+
+        # a new one every 2 ms: some are under way, some ask while nobody decides
+        p = lab.spawn(client, [load, "--net", "10.78.0.1", "--server", SERVER, "--file", "big", "--size", str(size),
+                               "--clients", "1000", "--blksize", "1468", "--windowsize", "4", "--stagger", "2000",
+                               "--limit", "60"], "load.log")
+        wait_until(lambda: counters()["started"] > 200, 20, "transfers under way")
+        site.kill("handlerd")
+        before = counters()
+        check(before["started"] < 1000 and before["transfers"] > 0, f"it was amidst them: {before}")
+        wait_until(lambda: counters()["unanswered"] > 0, 20, "requests that nobody decides in time")
+        site.start("handlerd")
+        p.wait(timeout=70)
+        lab.processes.remove(p)
+        r = json.loads(read(lab.path("load.log")).splitlines()[-1])
+        check(r["clients"] == 1000 and r["failed"] == 0 and r["differ"] == 0, f"all have the file: {r}")
+        after = counters()
+        check(after["finished"] == 1000 and after["failed"] == 0, f"tftpd says so too: {after}")
+        check(after["rrq"] > 1000, f"some had to ask again: {after}")
+        wait_until(lambda: site.query("status")["services"], 10, "handlerd to know tftpd again")
