@@ -445,8 +445,8 @@ print_report(uint64_t took_us)
 	       "\"strangers\": %llu, ",
 	    (unsigned long long)duplicates, (unsigned long long)gaps, (unsigned long long)again,
 	    (unsigned long long)lost, (unsigned long long)strangers);
-	printf("\"blksize\": %u, \"windowsize\": %u, \"differ\": %u}\n", fetches[0].blksize,
-	    fetches[0].windowsize, differ);
+	printf("\"blksize\": %u, \"windowsize\": %u, \"differ\": %u, \"express\": %s}\n",
+	    fetches[0].blksize, fetches[0].windowsize, differ, express != NULL ? "true" : "false");
 	free(times);
 }
 
