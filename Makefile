@@ -182,7 +182,7 @@ fuzz:
 # --- load for the benchmarks ----------------------------------------------------------------
 
 LOADS := $(B)/tests/bench/dhcp_load $(B)/tests/bench/tftp_load
-$(B)/tests/bench/tftp_load: $(foreach f,tftp_load_conf fetch pattern,$(B)/tests/bench/$(f).o)
+$(B)/tests/bench/tftp_load: $(foreach f,tftp_load_conf express fetch pattern,$(B)/tests/bench/$(f).o)
 $(LOADS): $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/lib/libdhcpproxyd.a $(B)/lib/libcommon.a
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
@@ -216,7 +216,7 @@ $(B)/tests/suite/lossy: $(B)/tests/suite/lossy.o $(B)/tests/suite/lossy_flow.o $
 	$(if $(V),,@echo "  LD    $@")
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
-suite: all $(B)/tests/suite/fake_handlerd $(B)/tests/suite/lossy
+suite: all $(B)/tests/suite/fake_handlerd $(B)/tests/suite/lossy $(B)/tests/bench/tftp_load
 	tests/suite/run
 
 bench: all $(LOADS) $(HANDLER_LOADS) $(HTTP_LOADS)
