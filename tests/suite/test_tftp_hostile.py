@@ -242,7 +242,7 @@ def test_flood():
         check(after < kb + 5000, f"in memory too: {kb}, then {after} kB")
         check_alive(site)
         log = read(site.log("tftpd"))
-        check(len(log) < 200000, f"the log too: {len(log)} bytes")
+        check(len(log) < 500000, f"the log too: {len(log)} bytes")
 
 
 def test_forged():

@@ -129,7 +129,7 @@ class Run:
             # an OACK is sent again when its ACK is lost (RFC 2347): this client cannot take that
             if program == ATFTP_WINDOWS[0] and "unexpected OACK" in said and re.search("ack|up", self.rules):
                 continue
-            if digest(out) != want:
+            if status != 0 or digest(out) != want:
                 size = os.path.getsize(out) if os.path.exists(out) else None
                 yield f"{what}: status {status}, {size} bytes: {said[-300:]}"
 
