@@ -28,6 +28,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -418,6 +419,7 @@ print_report(uint64_t took_us)
 {
 	uint64_t *times = calloc(conf.nclients, sizeof(*times)), bytes = 0, duplicates = 0,
 		 gaps = 0, again = 0;
+	struct rusage used = { 0 };
 	const unsigned p50 = conf.nclients / 2, p99 = (conf.nclients - 1) * 99 / 100;
 	unsigned differ = 0;
 
@@ -434,6 +436,7 @@ print_report(uint64_t took_us)
 		differ +=
 		    f->blksize != fetches[0].blksize || f->windowsize != fetches[0].windowsize;
 	}
+	(void)getrusage(RUSAGE_SELF, &used);
 	qsort(times, conf.nclients, sizeof(*times), by_value);
 	printf("{\"clients\": %u, \"bytes\": %llu, \"seconds\": %.3f, \"MBps\": %.1f, ",
 	    conf.nclients, (unsigned long long)bytes, (double)took_us / 1e6,
@@ -445,8 +448,11 @@ print_report(uint64_t took_us)
 	       "\"strangers\": %llu, ",
 	    (unsigned long long)duplicates, (unsigned long long)gaps, (unsigned long long)again,
 	    (unsigned long long)lost, (unsigned long long)strangers);
-	printf("\"blksize\": %u, \"windowsize\": %u, \"differ\": %u, \"express\": %s}\n",
-	    fetches[0].blksize, fetches[0].windowsize, differ, express != NULL ? "true" : "false");
+	printf("\"blksize\": %u, \"windowsize\": %u, \"differ\": %u, \"express\": %s, "
+	       "\"load_cpu_s\": %.3f}\n",
+	    fetches[0].blksize, fetches[0].windowsize, differ, express != NULL ? "true" : "false",
+	    (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+		(double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);
 	free(times);
 }
 
