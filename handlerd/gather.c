@@ -64,11 +64,13 @@ gather_web(struct handlerd *h, const struct boot_request *r, uint64_t now_ms,
 	const struct service *s = services_pick(&h->services, DAEMON_HTTPSBOOTD, r->subnet, now_ms);
 	uint8_t family = family_of(r);
 	struct ipaddr ip = { 0 };
-	bool other = s != NULL && service_address(s, family, &ip) < 0;
+	/* one that came by HTTP reaches us where it did: httpsbootd may have several addresses */
+	bool came = r->server.family != 0 && (r->via == VIA_HTTP || r->via == VIA_HTTPS);
+	bool other = !came && s != NULL && service_address(s, family, &ip) < 0;
 
 	if (other)
 		ip = s->address;
-	else if (ip.family == 0)
+	else if (came || ip.family == 0)
 		ip = r->server;
 	(void)ip_format(&ip, room->ip);
 	(void)slice_copy(

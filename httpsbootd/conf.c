@@ -25,6 +25,14 @@ static const struct config_key keys[] = {
 	    .flags = CONFIG_SHARED | CONFIG_RESTART,
 	    .help = "IPv6 address that clients are told; with `address` also listened on, for that "
 		    "one is the only one then; empty: see `address`" },
+	{ .name = "more_addresses",
+	    .type = CONFIG_STRINGS,
+	    AT(more_addresses),
+	    .def = "[]",
+	    .max = MORE_ADDRESSES_MAX,
+	    .flags = CONFIG_RESTART,
+	    .help = "IP addresses of either version to listen on beside `address`; scripts lead a "
+		    "client back to the one that it came by" },
 	{ .name = "port",
 	    .type = CONFIG_INT,
 	    AT(port),
@@ -221,6 +229,24 @@ static const struct config_key keys[] = {
 };
 
 static void
+check_more_addresses(const struct httpsbootd_conf *c, config_error_fn *error, void *arg)
+{
+	struct ipaddr ip;
+	char what[100];
+
+	if (c->more_addresses.n > 0 && c->address.family == 0)
+		error(arg, "more_addresses", "without `address` all addresses are listened on");
+	for (size_t i = 0; i < c->more_addresses.n; i++) {
+		const char *text = c->more_addresses.v[i];
+
+		if (ip_parse(slice_str(text), &ip) == 0 && !ip_is_any(&ip))
+			continue;
+		(void)snprintf(what, sizeof(what), "\"%.50s\" is no IP address", text);
+		error(arg, "more_addresses", what);
+	}
+}
+
+static void
 check(const void *conf, config_error_fn *error, void *arg)
 {
 	const struct httpsbootd_conf *c = conf;
@@ -228,6 +254,7 @@ check(const void *conf, config_error_fn *error, void *arg)
 
 	front_check(conf, error, arg);
 	front_check_addresses(&c->address, &c->address6, error, arg);
+	check_more_addresses(c, error, arg);
 	if (c->http_port == c->port)
 		error(arg, "http_port", "it is the same as port");
 	for (size_t i = 0; i < c->http_allow.n; i++) {

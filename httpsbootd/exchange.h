@@ -74,7 +74,8 @@ struct listener {
 	int fd;
 	bool secure;
 };
-#define LISTENERS_MAX 4 /* HTTPS and HTTP, at `address` and at `address6` */
+/* HTTPS and HTTP, at `address`, at `address6`, and at the others */
+#define LISTENERS_MAX (2 * (2 + MORE_ADDRESSES_MAX))
 
 struct worker {
 	const struct httpsbootd_conf *conf;
@@ -111,6 +112,7 @@ struct worker {
 		struct tls_conn *client;
 		struct ipaddr local;
 		uint64_t requests;
+		struct exchange *begun;              /* whose head is not complete */
 		const char *tls_version, *tls_suite; /* OpenSSL's own names; NULL: plain HTTP */
 		struct tls_identity *identity;       /* of an engine's: the client's; or NULL */
 	} * fds;

@@ -13,6 +13,7 @@ struct httpsbootd_conf {
 	struct front_conf front;
 	struct ipaddr address;
 	struct ipaddr address6;
+	struct config_strings more_addresses;
 	int64_t port;
 	int64_t http_port;
 	char *name;
@@ -38,6 +39,8 @@ struct httpsbootd_conf {
 	struct config_strings http_allow;
 	char *access_log;
 };
+
+#define MORE_ADDRESSES_MAX 16
 
 extern const struct config_table httpsbootd_config;
 

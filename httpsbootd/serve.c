@@ -394,18 +394,29 @@ open_listener(struct worker *w, struct ipaddr address, int64_t port, bool secure
 }
 
 static int
+listen_at(struct worker *w, struct ipaddr address)
+{
+	int rc = open_listener(w, address, w->conf->port, true);
+
+	if (rc == 0 && w->conf->http_port != 0)
+		rc = open_listener(w, address, w->conf->http_port, false);
+	return rc;
+}
+
+static int
 open_listeners(struct worker *w)
 {
 	const struct httpsbootd_conf *conf = w->conf;
-	const struct ipaddr addresses[] = { conf->address, conf->address6 };
-	/* without `address` all of them are listened on already */
-	size_t n = conf->address.family != 0 && conf->address6.family != 0 ? 2 : 1;
-	int rc = 0;
+	int rc = listen_at(w, conf->address);
 
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		rc = open_listener(w, addresses[i], conf->port, true);
-		if (rc == 0 && conf->http_port != 0)
-			rc = open_listener(w, addresses[i], conf->http_port, false);
+	/* without `address` all of them are listened on already */
+	if (rc == 0 && conf->address.family != 0 && conf->address6.family != 0)
+		rc = listen_at(w, conf->address6);
+	for (size_t i = 0; rc == 0 && i < conf->more_addresses.n; i++) {
+		struct ipaddr ip = { 0 };
+
+		(void)ip_parse(slice_str(conf->more_addresses.v[i]), &ip); /* checked */
+		rc = listen_at(w, ip);
 	}
 	return rc;
 }

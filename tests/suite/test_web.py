@@ -6,7 +6,7 @@ import os
 import random
 import time
 
-from lab import Failure, Lab, SERVER, TOP, check, network, read, wait_until
+from lab import BIN, Failure, Lab, SERVER, TOP, check, network, read, wait_until
 from test_http import curl, start
 from test_delivery import ask as download
 from test_tftp import put
@@ -156,7 +156,7 @@ def test_plain_http_list():
         site.conf["httpsbootd"]["http_allow"] = ["images/*"]
         with open(lab.path("bad.json"), "w", encoding="utf-8") as f:
             json.dump(site.conf["httpsbootd"], f)
-        out = lab.sh(None, f"{os.environ.get('BOOTFERRY_BUILD', TOP + '/build')}/bin/httpsbootd -n -c "
+        out = lab.sh(None, f"{BIN}/httpsbootd -n -c "
                            f"{lab.path('bad.json')} 2>&1", check_status=False)
         check("http_allow" in out and "images/*" in out, out)
 
@@ -317,3 +317,28 @@ def test_access_log():
             check(False, "it does not start")
         except Failure as e:
             check("access_log: \"/nonexistent/x.log\": No such file" in str(e), f"{e}")
+
+
+def test_more_addresses():
+    """Several addresses of both versions: each serves, and scripts lead back to it."""
+    with Lab("several") as lab:
+        _, server, client, site = network(lab, httpsbootd={"more_addresses": ["10.77.1.11", "fd77::11"]})
+        for ns, four, six in ((server, "11", "11"), (client, "51", "50")):
+            lab.sh(ns, f"ip addr add 10.77.1.{four}/24 dev eth0; ip addr add fd77::{six}/64 dev eth0 nodad")
+        lab.sh(server, "ip addr add 10.77.1.12/24 dev eth0")
+        put(site, "k", b"kernel")
+        put(site, "f", b"x")
+        start(site)
+        site.ferryctl("images", "add", "one", "--type", "linux", "--kernel", f"{site.root}/k")
+        for host in (SERVER, "10.77.1.11", "[fd77::11]"):
+            for scheme, port, flags in (("https", 8050, "-k"), ("http", 8060, "")):
+                base = f"{scheme}://{host}:{port}"
+                check(curl(lab, client, site, f"{flags} -g {base}/2PXE/file/f")[2] == b"x", base)
+                text = curl(lab, client, site, f"{flags} -g '{base}/2PXE/boot?mac=52-54-00-12-34-56'")[2].decode()
+                check(f"set pxeurl {base}/\n" in text, f"{base}: {text}")
+        check("onnect" in lab.sh(client, "curl -sS http://10.77.1.12:8060/ 2>&1 || true"), "no other")
+        site.conf["httpsbootd"]["more_addresses"] = ["10.77.1", "::"]
+        with open(lab.path("bad.json"), "w", encoding="utf-8") as f:
+            json.dump(site.conf["httpsbootd"], f)
+        out = lab.sh(None, f"{BIN}/httpsbootd -n -c {lab.path('bad.json')} 2>&1", check_status=False)
+        check("more_addresses: \"10.77.1\" is no IP address" in out and "\"::\"" in out, out)
