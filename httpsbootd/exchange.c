@@ -65,6 +65,17 @@ take_client(struct exchange *x, struct fd_info *info)
 		watch_set_user(watched_of(x), x);
 }
 
+/* The request of a connection whose head is not complete, if there is one. */
+static struct exchange **
+begun_of(struct worker *w, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	assert(info != NULL);
+	return &w->fds[info->connect_fd].begun;
+}
+
 void *
 exchange_begin(void *cls, const char *uri, struct MHD_Connection *connection)
 {
@@ -85,6 +96,8 @@ exchange_begin(void *cls, const char *uri, struct MHD_Connection *connection)
 	x->peer = ip_from_sockaddr(info != NULL ? info->client_addr : NULL);
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	assert(info != NULL);
+	exchange_forget(w, connection);
+	w->fds[info->connect_fd].begun = x;
 	take_client(x, &w->fds[info->connect_fd]);
 	x->next = w->exchanges;
 	x->prev = &w->exchanges;
@@ -692,6 +705,7 @@ exchange_step(void *cls, struct MHD_Connection *connection, const char *url, con
 		return MHD_NO;
 	if (x->first_call) {
 		x->first_call = false;
+		*begun_of(x->worker, connection) = NULL;
 		read_head(x, method);
 		enter(x, has_body(x) ? PACE_BODY : PACE_THINK);
 		return wants_body(x) ? MHD_YES : send_answer(x);
@@ -828,6 +842,19 @@ on_delivered(struct delivery *d, enum delivery_end end)
 	finish(exchange_of(d), end_words[end]);
 }
 
+/* Seen of libmicrohttpd 0.9.75, where the names of a query do not fit the memory of its head. */
+void
+exchange_forget(struct worker *w, struct MHD_Connection *connection)
+{
+	struct exchange **begun = begun_of(w, connection), *x = *begun;
+
+	if (x == NULL)
+		return;
+	*begun = NULL;
+	note_engine_status(x, connection);
+	finish(x, end_words[DELIVERY_CLOSED]);
+}
+
 void
 exchange_end(void *cls, struct MHD_Connection *connection, void **con_cls,
     enum MHD_RequestTerminationCode code)
@@ -839,6 +866,8 @@ exchange_end(void *cls, struct MHD_Connection *connection, void **con_cls,
 	if (x == NULL)
 		return;
 	*con_cls = NULL;
+	if (x->first_call)
+		*begun_of(x->worker, connection) = NULL;
 	note_engine_status(x, connection);
 	tls_conn_set_owed(x->client, false);
 	tls_conn_answered(x->client);

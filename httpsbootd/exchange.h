@@ -123,6 +123,8 @@ struct worker {
 void *exchange_begin(void *cls, const char *uri, struct MHD_Connection *connection);
 enum MHD_Result exchange_step(void *cls, struct MHD_Connection *connection, const char *url,
     const char *method, const char *version, const char *upload, size_t *upload_n, void **con_cls);
+/* The engine is about to close a connection: it need not have told of its last request's end. */
+void exchange_forget(struct worker *w, struct MHD_Connection *connection);
 void exchange_end(void *cls, struct MHD_Connection *connection, void **con_cls,
     enum MHD_RequestTerminationCode code);
 /* Some of the answer has been taken; about once a second, while it goes out. */

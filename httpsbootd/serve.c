@@ -175,6 +175,7 @@ on_connection(void *arg, struct MHD_Connection *connection, void **context,
 		*context = w->fds[info->connect_fd].client;
 		tls_conn_hold(*context);
 	} else {
+		exchange_forget(w, connection);
 		tls_conn_release(*context);
 	}
 }

@@ -1,8 +1,10 @@
 /*
- * The pure part of an HTTP request: target, form, Range header.  Lines of the input: the target,
- * the form, the Range header.  What a form says travels over the bus and becomes a script.
+ * The pure part of an HTTP request: target, form, Range header, the log's line.  Lines of the
+ * input: the target, the form, the Range header.  What a form says travels over the bus and becomes
+ * a script.
  */
 #include "common/form.h"
+#include "httpsbootd/access_line.h"
 #include "httpsbootd/range.h"
 #include "httpsbootd/route.h"
 #include "tests/fuzz/fuzz.h"
@@ -35,9 +37,26 @@ decide_script(const struct boot_request *r)
 	MUST(answer.action == ACTION_DATA && slice_begins(answer.data, "#!ipxe\n"));
 }
 
+/* Whatever a client says, its line is one, and of bounded length. */
+static void
+check_line(const char *target, const char *agent)
+{
+	const struct access_line line = {
+		.method = "GET", .target = target, .file = target, .agent = agent
+	};
+	char text[ACCESS_LINE_MAX];
+	size_t n = strlen(access_line_format(&line, text));
+
+	MUST(n < ACCESS_LINE_MAX);
+	for (size_t i = 0; i < n; i++)
+		MUST(text[i] >= ' ' && text[i] < 0x7f);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const char *const patterns[] = { "*", "/2PXE/boot", "/2PXE/*/*.efi",
+		"/2PXE/file/*a*b*" };
 	static uint8_t decoded[65536];
 	struct boot_request request = { .id = 1, .stage = STAGE_BOOT, .via = VIA_HTTPS };
 	char *text = fuzz_text(data, size), *form_text, *header = NULL, path[CONTENT_PATH_MAX];
@@ -52,6 +71,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		header = strchr(form_text, '\n');
 		if (header != NULL)
 			*header++ = '\0';
+	}
+	check_line(text, form_text);
+	if (route_parse(text, &route) == 0) {
+		MUST(route_is_listed(&route, patterns, 1) == (route.kind != ROUTE_NONE));
+		(void)route_is_listed(&route, patterns, NITEMS(patterns));
 	}
 	if (route_parse(text, &route) == 0 && route.kind == ROUTE_FILE) {
 		MUST(route.rest_n <= sizeof(route.rest));

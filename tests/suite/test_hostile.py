@@ -1,10 +1,11 @@
 """Random, truncated and malformed input: nothing crashes, memory stays flat, service goes on."""
 
+import json
 import os
 import shutil
 
 import dhcp
-from lab import BUILD, Lab, SERVER, check, loaders, network, read
+from lab import BUILD, Lab, SERVER, TOP, check, loaders, network, read
 from test_http import BASE, curl
 from test_tftp import put
 
@@ -122,4 +123,33 @@ def test_bus_messages():
                        "E")
         check_alive(site)
         check(site.query("status")["bus"]["malformed"] > 0, "it was counted")
+        check_end(lab, site)
+
+
+def test_http_corpus():
+    """Malformed HTTP, and that spoiled further, on both ports: refused or closed, and others are served."""
+    with Lab("hhttp") as lab:
+        _, _, client, site = network(lab, httpsbootd={"access_log": lab.path("access")})
+        put(site, "f", b"a file")
+        site.ca()
+        site.start("handlerd", "httpsbootd")
+
+        def throw(port, count, seed):
+            return json.loads(lab.sh(client, f"python3 {TOP}/tests/suite/inside.py web throw '" + json.dumps(
+                {"address": SERVER, "port": port, "count": count, "seed": seed}) + "'"))
+        for port in (8050, 8060):
+            throw(port, 50, 1)
+        before = {d: resident_kb(p) for d, p in site.daemons.items()}
+        for port in (8050, 8060):
+            seen = throw(port, 150, 2)
+            check("leak" not in seen and "other" not in seen, f"on port {port}: {seen}")
+            check(seen.get("200", 0) > 0 and seen.get("400", 0) > 0, f"answers on port {port}: {seen}")
+            check(not [k for k in seen if k.startswith("5") and k != "505"], f"no fault of ours on port {port}: {seen}")
+        check_alive(site)
+        for daemon in site.daemons:
+            check_flat(site, daemon, before[daemon])
+        for base in (BASE, f"http://{SERVER}:8060"):
+            check(curl(lab, client, site, f"{base}/2PXE/file/f")[2] == b"a file", f"{base} serves")
+        log = read(lab.path("access"))
+        check(log and all(line.startswith("20") for line in log.splitlines()), "a line stays a line")
         check_end(lab, site)

@@ -142,3 +142,34 @@ def hold(address, port, count, source, seconds):
             closed += 1
         s.close()
     return closed
+
+
+def throw(address, port, count, seed):
+    """
+    Throws malformed requests at a server, each on a connection of its own, and hangs up. How the answers
+    began, by number, and what of the system stood in any.
+    """
+    import concurrent.futures
+    import malformed
+
+    def one(data):
+        got = b""
+        try:
+            with connect(address, port, 5) as s:
+                s.sendall(data)
+                s.settimeout(0.2)
+                while len(got) < 1 << 20:
+                    chunk = s.recv(65536)
+                    if not chunk:
+                        break
+                    got += chunk
+        except OSError:
+            pass
+        if b"root:" in got:
+            return "leak"
+        return got[9:12].decode("latin-1") if got.startswith(b"HTTP/1.") else "none" if not got else "other"
+    seen = {}
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        for status in pool.map(one, malformed.all_of_it(count, seed)):
+            seen[status] = seen.get(status, 0) + 1
+    return seen
