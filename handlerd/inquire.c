@@ -720,17 +720,40 @@ inquire_quietly(struct handlerd *h, const struct bus_reply *to, const struct boo
 	begin(&q);
 }
 
-void
-inquire(struct handlerd *h, const struct bus_reply *to, const struct boot_request *r)
+/*
+ * A machine of which nothing was heard but its address may tell its hardware address in the name of
+ * a file.  It is believed where nothing is known that it would contradict.
+ */
+static void
+learn_mac(struct handlerd *h, struct boot_request *r, uint64_t now_ms)
 {
-	struct inquiry q = { .h = h, .r = *r, .to = *to, .may_ask = ~0u };
+	struct boot_request named = *r;
+	const struct boot *b;
+
+	if (r->stage != STAGE_FILE || r->via != VIA_TFTP || r->mac.len != 0 ||
+	    names_mac(r->file, &named.mac) < 0)
+		return;
+	b = boots_peek(h->boots, r, now_ms);
+	if (b != NULL && b->mac.len != 0)
+		return;
+	b = boots_peek(h->boots, &named, now_ms);
+	if (b == NULL || b->address.family == 0 || ip_eq(&b->address, &r->address))
+		r->mac = named.mac;
+}
+
+void
+inquire(struct handlerd *h, const struct bus_reply *to, const struct boot_request *asked)
+{
+	struct inquiry q = { .h = h, .r = *asked, .to = *to, .may_ask = ~0u };
 	uint64_t now_ms = wall_clock_ms();
+	const struct boot_request *r = &q.r;
 	struct boot *b;
 
 	if (selftest_takes(&h->selftest, r, now_ms)) {
 		inquire_quietly(h, to, r);
 		return;
 	}
+	learn_mac(h, &q.r, now_ms);
 	b = boots_for_request(h->boots, r, now_ms, &q.opened);
 	if (b != NULL) {
 		q.boot = b->id;

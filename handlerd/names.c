@@ -443,6 +443,36 @@ names_next(struct names *n, char ret[static CONTENT_PATH_MAX])
 	}
 }
 
+/* --- machines ------------------------------------------------------------------------------- */
+
+/* "01-" and six pairs of digits with dashes between them */
+#define MAC_NAME 20
+
+int
+names_mac(struct slice name, struct macaddr *ret)
+{
+	struct macaddr mac = { .len = 6 };
+	const uint8_t *p;
+
+	if (name.n < MAC_NAME)
+		return -ENOENT;
+	p = name.p + name.n - MAC_NAME;
+	/* the end of a longer number is none */
+	if (name.n > MAC_NAME && !is_slash(p[-1]) && p[-1] != '-')
+		return -ENOENT;
+	if (p[0] != '0' || p[1] != '1')
+		return -ENOENT;
+	for (size_t i = 0; i < 6; i++) {
+		int high = hex_digit(p[3 * i + 3]), low = hex_digit(p[3 * i + 4]);
+
+		if (p[3 * i + 2] != '-' || high < 0 || low < 0)
+			return -ENOENT;
+		mac.b[i] = (uint8_t)(high << 4 | low);
+	}
+	*ret = mac;
+	return 0;
+}
+
 /* --- loaders -------------------------------------------------------------------------------- */
 
 bool

@@ -19,6 +19,7 @@
 #define HANDLERD_NAMES_H
 
 #include "common/arch.h"
+#include "common/ident.h"
 #include "common/path.h"
 
 /* Folders of loaders that are remembered; loaders in longer ones are as if in none. */
@@ -56,6 +57,12 @@ int names_begin(struct names *n, const struct names_ask *ask, char first[static 
  * 0.
  */
 bool names_next(struct names *n, char ret[static CONTENT_PATH_MAX]);
+
+/*
+ * The hardware address in the name of a file for one machine: "01-52-54-00-12-34-56" at the end, as
+ * pxelinux, GRUB and U-Boot ask for (the first number is its type).  0, or -ENOENT.
+ */
+int names_mac(struct slice name, struct macaddr *ret);
 
 /* True if a file of this path is a program that asks for others beside it. */
 bool names_is_loader(const char *path);

@@ -18,8 +18,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char first[CONTENT_PATH_MAX], path[CONTENT_PATH_MAX], again[CONTENT_PATH_MAX];
 	char folder[NAMES_FOLDER_MAX];
 	struct names n;
+	struct macaddr mac;
 	int paths = 0;
 
+	(void)names_mac(ask.name, &mac);
 	if (names_begin(&n, &ask, first) < 0)
 		return 0;
 	while (names_next(&n, path)) {

@@ -275,6 +275,37 @@ test_loaders(void)
 	CHECK_INT((long long)strlen(folder), NAMES_FOLDER_MAX - 1);
 }
 
+static void
+test_macs(void)
+{
+	static const struct {
+		const char *name, *mac; /* NULL: none */
+	} macs[] = {
+		{ "boot/bios/pxelinux.cfg/01-52-54-00-12-34-56", "52:54:00:12:34:56" },
+		{ "01-52-54-00-12-34-56", "52:54:00:12:34:56" },
+		{ "\\x\\01-AA-bb-00-12-34-56", "aa:bb:00:12:34:56" },
+		{ "boot/grub.cfg-01-52-54-00-12-34-56", "52:54:00:12:34:56" },
+		{ "x/101-52-54-00-12-34-56", NULL },
+		{ "x/02-52-54-00-12-34-56", NULL },
+		{ "x/01-52-54-00-12-34-5g", NULL },
+		{ "x/01-52-54-00-12-34:56", NULL },
+		{ "x/01-52-54-00-12-34-56.cfg", NULL },
+		{ "1-52-54-00-12-34-56", NULL },
+		{ "", NULL },
+	};
+	char text[MAC_STRLEN];
+	struct macaddr mac;
+
+	for (size_t i = 0; i < NITEMS(macs); i++) {
+		int rc = names_mac(slice_str(macs[i].name), &mac);
+
+		test_case("names: the machine of \"%s\"", macs[i].name);
+		CHECK_INT(rc, macs[i].mac != NULL ? 0 : -ENOENT);
+		if (rc == 0 && macs[i].mac != NULL)
+			CHECK_STR(mac_format(&mac, text), macs[i].mac);
+	}
+}
+
 int
 main(void)
 {
@@ -282,5 +313,6 @@ main(void)
 	test_refused();
 	test_web();
 	test_loaders();
+	test_macs();
 	return test_end();
 }

@@ -116,6 +116,7 @@ def test_made():
               "text": "It's \"new\": $x `y`"},
              {"name": "no", "when": {"network": ["10.77.1.62/32"]}, "action": "refuse"},
              {"name": "off", "when": {"network": ["10.77.1.63/32"]}, "action": "ignore"},
+             {"name": "known", "when": {"mac": ["52:54:00:00:00:77"]}, "action": "refuse", "text": "By its name"},
              {"name": "one", "when": {"network": ["10.77.1.64/32"]}, "action": "entry", "entry": "tiny"}]
     says = {60: ("Bootferry", "menuentry 'Tiny"), 61: ("It'\\''s", "configfile"), 62: ("echo", "bf_leave"),
             63: ("bf_leave", "bf_leave"), 64: ("linux \"($bf_root)/images/tiny/kernel\"", "\nboot\n")}
@@ -136,6 +137,11 @@ def test_made():
             lab.sh(None, f"{checker} {lab.path('grub.cfg')}")
             check(all(w in grub["text"] for w in words), f"{words}: {grub['text']}")
             check("\nDEFAULT " in pxelinux["text"], f"pxelinux has something to do by itself: {pxelinux['text']}")
+        lab.sh(client, "ip addr add 10.77.1.65/24 dev eth0")
+        names = ["/grub/grub.cfg", "pxelinux.cfg/01-52-54-00-00-00-77", "pxelinux.cfg/default"]
+        found = lab.client(client, "tftp_all", address=SERVER, source="10.77.1.65", names=names)
+        check("By its name" not in found[0]["text"] and found[1]["error"] == 1 and
+              "SAY By its name" in found[2]["text"], f"what a name tells of the machine counts: {found}")
         put(site, "grub/grub.cfg", "the site's own")
         r = lab.client(client, "tftp", address=SERVER, name="/grub/grub.cfg")
         check(r["text"] == "the site's own", "a file of the site wins")
