@@ -58,14 +58,19 @@ set_values(const struct deciding *d, struct room *room)
 	add_value(room, "uuid", room->uuid);
 }
 
-/* The best iPXE for this CPU, or NULL. */
+/*
+ * The best iPXE that the second stage can start, or NULL.  pxelinux on a BIOS can; behind a GRUB
+ * that came by the network iPXE finds no network card or hangs (measured with GRUB 2.06 and
+ * iPXE 1.21.1).
+ */
 static const char *
-find_ipxe(const struct facts *f)
+find_ipxe(const struct facts *f, enum native_kind kind)
 {
-	for (size_t i = 0; i < f->nloaders; i++) {
+	for (size_t i = 0; i < f->nloaders && kind == NATIVE_PXELINUX; i++) {
 		const struct loader *l = &f->loaders[i];
 
-		if (l->info.kind == LOADER_IPXE && l->info.cpu == f->subject.cpu && l->rank > 0)
+		if (l->info.kind == LOADER_IPXE && l->info.cpu == ARCH_CPU_BIOS &&
+		    f->subject.cpu == ARCH_CPU_BIOS && l->rank > 0)
 			return l->path;
 	}
 	return NULL;
@@ -103,7 +108,7 @@ go_to_ipxe(const struct deciding *d, const struct native_ctx *ctx, enum boot_rea
 	if (ctx->ipxe == NULL) {
 		say(d, ctx, REASON_NO_LOADER, NATIVE_LEAVE,
 		    "This machine is to boot something that takes iPXE,\n"
-		    "and the server has no iPXE for its CPU.");
+		    "which this loader cannot start, or the server has not.");
 		return;
 	}
 	native_ipxe(d->scratch, ctx);
@@ -198,9 +203,7 @@ give_native(const struct deciding *d)
 		    .firmware = cpu == ARCH_CPU_BIOS   ? ENTRY_BIOS
 		                : cpu != ARCH_CPU_NONE ? ENTRY_UEFI
 		                                       : ENTRY_ANY_FIRMWARE },
-		.ipxe = cpu != ARCH_CPU_BIOS || native_kind(facts.path) != NATIVE_GRUB
-		            ? find_ipxe(&facts)
-		            : NULL,
+		.ipxe = find_ipxe(&facts, native_kind(facts.path)),
 		.has_menu = facts.has_menu_program,
 		.local = efi_suffix(cpu),
 		.policy = d->policy,

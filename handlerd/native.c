@@ -207,19 +207,6 @@ put_grub_chain(struct wbuf *w, struct slice at, const char *args)
 	wbuf_u8(w, '\n');
 }
 
-/* The command that starts iPXE. */
-static void
-put_ipxe(struct wbuf *w, const struct native_ctx *ctx)
-{
-	if (ctx->kind == NATIVE_GRUB) {
-		put_grub_chain(w, slice_str(ctx->ipxe), "");
-		return;
-	}
-	wbuf_str(w, ctx->client.firmware == ENTRY_UEFI ? "KERNEL " : "PXE ");
-	put_linux_path(w, slice_str(ctx->ipxe));
-	wbuf_u8(w, '\n');
-}
-
 /* --- pxelinux ------------------------------------------------------------------------------- */
 
 static void
@@ -235,6 +222,15 @@ put_pxelinux_plan(struct wbuf *w, const struct plan *plan, const char *args)
 		wbuf_str(w, "\nAPPEND ");
 		wbuf_str(w, args);
 	}
+	wbuf_u8(w, '\n');
+}
+
+/* The command that starts iPXE, with the PXE stack that was there before. */
+static void
+put_ipxe(struct wbuf *w, const struct native_ctx *ctx)
+{
+	wbuf_str(w, "PXE ");
+	put_linux_path(w, slice_str(ctx->ipxe));
 	wbuf_u8(w, '\n');
 }
 
@@ -279,14 +275,10 @@ put_grub_item(struct wbuf *w, const struct native_ctx *ctx, struct choice c)
 	struct plan plan;
 	char args[LINE_MAX];
 
-	if (is_local(c)) {
+	if (is_local(c))
 		wbuf_str(w, "bf_leave\n");
-		return;
-	}
-	if (is_own(ctx, c, &plan, args))
+	else if (is_own(ctx, c, &plan, args))
 		put_grub_plan(w, &plan, args);
-	else
-		put_ipxe(w, ctx);
 }
 
 /*
@@ -556,11 +548,8 @@ void
 native_ipxe(struct wbuf *w, const struct native_ctx *ctx)
 {
 	put_head(w, ctx);
-	if (ctx->kind == NATIVE_PXELINUX)
-		wbuf_str(w, "DEFAULT " LABEL_IPXE "\nPROMPT 0\nLABEL " LABEL_IPXE "\n");
+	wbuf_str(w, "DEFAULT " LABEL_IPXE "\nPROMPT 0\nLABEL " LABEL_IPXE "\n");
 	put_ipxe(w, ctx);
-	if (ctx->kind == NATIVE_GRUB)
-		wbuf_str(w, "boot\n");
 }
 
 void

@@ -4,7 +4,7 @@
  * is made here, and says the same as the iPXE script would.
  *
  * Both load by TFTP.  What they cannot load (Windows, ISO images, scripts, secret files, URLs) is
- * booted by way of iPXE, if the site has it for this CPU: it then asks for itself.
+ * booted by way of iPXE where that can be started: it then asks for itself.
  *
  * Pure: everything is appended to a buffer, whose `bad` tells that it did not fit.
  */
@@ -32,7 +32,7 @@ struct native_ctx {
 	enum native_kind kind;
 	const char *path; /* of the configuration, for asking again */
 	struct entry_client client;
-	const char *ipxe;  /* path of iPXE for this CPU, or NULL */
+	const char *ipxe;  /* path of an iPXE that pxelinux can start, or NULL */
 	bool has_menu;     /* menu.c32 lies where pxelinux finds it */
 	const char *local; /* GRUB: the suffix of EFI programs for this CPU ("x64"), or "" */
 	const struct policy *policy;       /* which knows what is secret, or NULL */

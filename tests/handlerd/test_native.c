@@ -115,24 +115,23 @@ static const struct {
 	    { "menuentry 'Tiny Linux' --id 'tiny' {\nlinux \"($bf_root)/images/tiny/vmlinuz\" "
 	      "'console=ttyS0'\ninitrd \"($bf_root)/images/tiny/initrd.img\"\n}\n",
 		"set default='tiny'\nset timeout=10\n", "--id '-leave' {\nbf_leave\n}",
-		"--id '-ipxe' {\nchainloader \"($bf_root)/boot/x64/snponly.efi\"\n}",
 		"bf_try /EFI/debian/shimx64.efi\n", "bf_try /EFI/BOOT/BOOTx64.EFI\n" },
-	    { NULL } },
-	{ "GRUB on a BIOS starts no iPXE", GRUB, "{}", BIOS, REASON_MENU, "", { "--id 'tiny'" },
+	    { "-ipxe" } },
+	{ "GRUB on a BIOS", GRUB, "{}", BIOS, REASON_MENU, "", { "--id 'tiny'" },
 	    { "-ipxe", "shim" } },
 	{ "GRUB of a machine that nothing is known of", GRUB, "{}", NO_CPU, REASON_MENU, "",
 	    { "--id 'tiny'" }, { "-ipxe", "shim" } },
-	{ "what GRUB cannot load goes by way of iPXE", GRUB, "{" ENTRIES "}", PLAIN, REASON_MENU,
-	    "",
-	    { "menuentry 'Win'\\''s ^ \"11\" $x' --id 'win' {\nchainloader "
-	      "\"($bf_root)/boot/x64/snponly.efi\"\n}",
-		"--id 'odd' {\nchainloader ", "--id 'far' {\nchainloader ",
-		"--id 'asks' {\nchainloader ", "--id 'hush' {\nchainloader ",
-		"--id 'off' {\nbf_leave\n}" },
+	{ "what GRUB cannot load is left out", GRUB, "{" ENTRIES "}", PLAIN, REASON_MENU, "",
+	    { "--id 'live' {", "--id 'off' {\nbf_leave\n}", "--id 'tiny' {", "--id 'prog' {" },
+	    { "'win'", "'odd'", "'far'", "hush" } },
+	{ "what pxelinux cannot load goes by way of iPXE", PXELINUX, "{" ENTRIES "}", BIOS | PLAIN,
+	    REASON_MENU, "",
+	    { "LABEL win\nPXE ::boot/bios/undionly.kpxe\n", "LABEL far\nPXE ::",
+		"LABEL asks\nPXE ::", "LABEL hush\nPXE ::", "LABEL odd\nPXE ::" },
 	    { "w/boot.wim", "vm'linuz", "10.0.0.9", "l/hush" } },
-	{ "and is left out where there is none", GRUB, "{" ENTRIES "}", NO_IPXE | PLAIN,
-	    REASON_MENU, "", { "--id 'live' {", "--id 'off' {", "--id 'tiny' {", "--id 'prog' {" },
-	    { "'win'", "'odd'", "'far'", "'asks'" } },
+	{ "and is left out where there is none", PXELINUX, "{" ENTRIES "}", BIOS | NO_IPXE | PLAIN,
+	    REASON_MENU, "", { "LABEL live\n", "LABEL off\n", "LABEL tiny\n" },
+	    { "LABEL win", "LABEL odd", "LABEL far", "LABEL asks" } },
 	{ "what iPXE would expand is expanded", GRUB, "{" ENTRIES "}", PLAIN, REASON_MENU, "",
 	    { "linux \"($bf_root)/l/vmlinuz\" 'boot=0000001a' 'r=http" }, { "${" } },
 	{ "an EFI program", GRUB, "{" ENTRIES "}", 0, REASON_MENU, "",
@@ -153,13 +152,14 @@ static const struct {
 	{ "by GRUB, too", GRUB, "{}", KNOWN | ASSIGNED, REASON_ASSIGNED, "tiny",
 	    { "linux \"($bf_root)/images/tiny/vmlinuz\" 'console=ttyS0'\ninitrd ", "\nboot\n" },
 	    { "menuentry" } },
-	{ "a rule's entry that takes iPXE", GRUB,
-	    "{" ENTRIES ", " RULE("\"action\": \"entry\", \"entry\": \"win\"") "}", 0,
-	    REASON_RULE_ENTRY, "win", { "chainloader \"($bf_root)/boot/x64/snponly.efi\"\nboot\n" },
+	{ "a rule's entry that takes iPXE", PXELINUX,
+	    "{" ENTRIES ", " RULE("\"action\": \"entry\", \"entry\": \"win\"") "}", BIOS,
+	    REASON_RULE_ENTRY, "win",
+	    { "DEFAULT win\nPROMPT 0\n", "LABEL win\nPXE ::boot/bios/undionly.kpxe\n" },
 	    { "boot.wim" } },
 	{ "and there is none", GRUB,
-	    "{" ENTRIES ", " RULE("\"action\": \"entry\", \"entry\": \"win\"") "}", NO_IPXE,
-	    REASON_NO_LOADER, "win", { "the server has no iPXE for its CPU", "bf_leave\n" },
+	    "{" ENTRIES ", " RULE("\"action\": \"entry\", \"entry\": \"win\"") "}", 0,
+	    REASON_NO_LOADER, "win", { "which this loader cannot start", "bf_leave\n" },
 	    { "boot.wim" } },
 	{ "an entry that is not there", PXELINUX,
 	    "{" RULE("\"action\": \"entry\", \"entry\": \"none\"") "}", BIOS, REASON_NO_ENTRY, "",
@@ -186,11 +186,11 @@ static const struct {
 	{ "a prompt: without a key it leaves", GRUB,
 	    "{\"prompt\": {\"uefi_text\": \"Press a key\", \"timeout_ms\": 5000}}", 0, REASON_MENU,
 	    "", { "echo 'Press a key'\n", "set default='-leave'\nset timeout=5\n" }, { NULL } },
-	{ "a referral is iPXE's", GRUB,
+	{ "a referral is iPXE's", PXELINUX,
 	    "{\"mode\": \"referral\", \"referral\": {\"targets\": [{\"name\": \"t\", \"url\": "
 	    "\"http://10.0.0.9/x\"}]}}",
-	    0, REASON_REFERRED, "", { "chainloader \"($bf_root)/boot/x64/snponly.efi\"\nboot\n" },
-	    { NULL } },
+	    BIOS, REASON_REFERRED, "",
+	    { "DEFAULT -ipxe\nPROMPT 0\nLABEL -ipxe\nPXE ::boot/bios/undionly.kpxe\n" }, { NULL } },
 	{ "menus that lead to menus", PXELINUX,
 	    "{" RULE("\"action\": \"menu\", \"menu\": \"a\"") ", " MENUS "}", BIOS, REASON_MENU, "",
 	    { "SAY First\nSAY Here\nSAY Second\nSAY   tiny             Small\nLABEL tiny\n",
@@ -202,6 +202,20 @@ static void
 set_known(unsigned known, struct boot_request *r, struct facts *f)
 {
 	static const struct loader *none[ARCH_CPUS];
+	static const struct loader loaders[] = {
+		{ .path = "boot/bios/undionly.kpxe",
+		    .info = { .kind = LOADER_IPXE, .cpu = ARCH_CPU_BIOS },
+		    .rank = 1 },
+		{ .path = "boot/x64/grub.efi",
+		    .info = { .kind = LOADER_EFI, .cpu = ARCH_CPU_X64 },
+		    .rank = 3 },
+		{ .path = "boot/x64/snponly.efi",
+		    .info = { .kind = LOADER_IPXE, .cpu = ARCH_CPU_X64 },
+		    .rank = 2 },
+		{ .path = "boot/x64/ipxe.efi",
+		    .info = { .kind = LOADER_IPXE, .cpu = ARCH_CPU_X64 },
+		    .rank = 1 },
+	};
 
 	r->mac = (struct macaddr){ 6, { 0x52, 0x54, 0, 0x12, 0x34, 0x56 } };
 	f->subject.mac = r->mac;
@@ -212,6 +226,8 @@ set_known(unsigned known, struct boot_request *r, struct facts *f)
 	f->file_rc = -ENOENT;
 	f->has_menu_program = (known & MENU) != 0;
 	f->web.http_port = (known & PLAIN) != 0 ? 8060 : 0;
+	f->loaders = loaders;
+	f->nloaders = NITEMS(loaders);
 	if ((known & NO_IPXE) != 0) {
 		f->nloaders = 0;
 		f->best = none;
@@ -284,7 +300,7 @@ test_room(void)
 	test_case("native: every room that is too small");
 	stock_facts(&r, true, 0, path, &f);
 	set_known(0, &r, &f);
-	for (size_t n = 0; n < 1500; n++) {
+	for (size_t n = 0; n < 1100; n++) {
 		uint8_t *room = malloc(n + 1);
 		struct wbuf w;
 
