@@ -23,11 +23,14 @@
 #define TOKEN_MAX     8192
 #define REDIRECTS_MAX 3
 #define IDLE_S        60 /* an unused connection is not trusted to live longer */
+#define PASSWORD_MAX  1024
+#define STREAM_BYTES  (256L * 1024) /* of a body for a sink, read at once */
 
 struct http {
 	struct loop *loop;
 	CURLM *multi;
-	char *ca, *certificate, *key, *token_file, *proxy;
+	char *ca, *certificate, *key, *token_file, *proxy, *user, *password_file;
+	enum http_auth auth;
 	size_t max_answer;
 	struct loop_timer timer; /* libcurl's */
 	struct http_request *requests;
@@ -49,6 +52,9 @@ struct http_request {
 	http_done_fn *done;
 	void *arg;
 	bool is_get, too_large;
+	const struct http_sink *sink;
+	bool headed;   /* the sink has got the head */
+	int sink_said; /* its error */
 	int redirects;
 	uint8_t *body;
 	size_t n, size;
@@ -142,12 +148,73 @@ on_timeout(void *arg)
 	act(arg, CURL_SOCKET_TIMEOUT, 0);
 }
 
+static const char *
+field_of(const struct http_request *r, const char *name)
+{
+	struct curl_header *h;
+
+	return curl_easy_header(r->easy, name, 0, CURLH_HEADER, -1, &h) == CURLHE_OK ? h->value
+	                                                                             : "";
+}
+
+static long
+status_of(const struct http_request *r)
+{
+	long status = 0;
+
+	(void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+	return status;
+}
+
+/* The sink gets the head before anything else.  False if it does not want what follows. */
+static bool
+put_head(struct http_request *r)
+{
+	curl_off_t length = -1;
+	struct http_head head;
+
+	if (r->headed)
+		return true;
+	r->headed = true;
+	(void)curl_easy_getinfo(r->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+	head = (struct http_head){
+		.status = status_of(r),
+		.length = length,
+		.framed =
+		    length >= 0 || strcasecmp(field_of(r, "Transfer-Encoding"), "chunked") == 0,
+		.etag = field_of(r, "ETag"),
+		.modified = field_of(r, "Last-Modified"),
+		.cache_control = field_of(r, "Cache-Control"),
+		.encoding = field_of(r, "Content-Encoding"),
+	};
+	r->sink_said = r->sink->head(r->arg, &head);
+	return r->sink_said == 0;
+}
+
+static size_t
+stream_body(struct http_request *r, const char *p, size_t n)
+{
+	long status = status_of(r);
+
+	if (status < 200 || status > 299) { /* what a refusal says is for people who browse */
+		r->too_large = n > r->http->max_answer - r->n;
+		r->n += n;
+		return r->too_large ? 0 : n;
+	}
+	if (!put_head(r))
+		return 0;
+	r->sink_said = r->sink->body(r->arg, (struct slice){ (const uint8_t *)p, n });
+	return r->sink_said == 0 ? n : 0;
+}
+
 static size_t
 on_body(char *p, size_t size, size_t n, void *arg)
 {
 	struct http_request *r = arg;
 
 	(void)size; /* always 1 */
+	if (r->sink != NULL)
+		return stream_body(r, p, n);
 	if (n > r->http->max_answer - r->n) {
 		r->too_large = true;
 		return 0;
@@ -190,6 +257,8 @@ request_free(struct http_request *r)
 static int
 error_of(const struct http_request *r, CURLcode code)
 {
+	if (r->sink_said < 0)
+		return r->sink_said;
 	switch (code) {
 	case CURLE_OK: return 0;
 	case CURLE_OPERATION_TIMEDOUT: return -ETIMEDOUT;
@@ -221,12 +290,13 @@ finish(struct http_request *r, int error, const char *text)
 
 	answer.took_ms = (uint32_t)(loop_now_ms(r->http->loop) - r->began_ms);
 	if (error == 0) {
-		(void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &answer.status);
+		answer.status = status_of(r);
 		(void)curl_easy_getinfo(r->easy, CURLINFO_CONTENT_TYPE, &said);
 		(void)curl_easy_getinfo(r->easy, CURLINFO_RETRY_AFTER, &retry);
 		(void)snprintf(type, sizeof(type), "%s", said != NULL ? said : "");
 		answer.retry_after_s = retry < 0 || retry > 86400 ? 0 : (uint32_t)retry;
-		answer.body = (struct slice){ r->body, r->n };
+		if (r->sink == NULL)
+			answer.body = (struct slice){ r->body, r->n };
 	}
 	answer.type = type;
 	if (text != NULL)
@@ -289,6 +359,18 @@ redirect(struct http_request *r)
 	return 1;
 }
 
+/* All of an answer has come; one without a body has not been told to the sink yet. */
+static void
+finish_whole(struct http_request *r)
+{
+	long status = status_of(r);
+
+	if (r->sink != NULL && status >= 200 && status <= 299 && !put_head(r))
+		finish(r, r->sink_said, strerror(-r->sink_said));
+	else
+		finish(r, 0, NULL);
+}
+
 static void
 take_finished(struct http *http)
 {
@@ -305,14 +387,15 @@ take_finished(struct http *http)
 		(void)curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&r);
 		if (code != CURLE_OK) {
 			(void)snprintf(text, sizeof(text), "%s",
-			    r->too_large          ? "the answer is too large"
+			    r->sink_said < 0      ? strerror(-r->sink_said)
+			    : r->too_large        ? "the answer is too large"
 			    : r->error[0] != '\0' ? r->error
 						  : curl_easy_strerror(code));
 			finish(r, error_of(r, code), text);
 			continue;
 		}
 		switch (redirect(r)) {
-		case 0: finish(r, 0, NULL); break;
+		case 0: finish_whole(r); break;
 		case 1: break;
 		default: finish(r, -EXDEV, "a redirect that is not followed"); break;
 		}
@@ -409,9 +492,13 @@ http_open(struct loop *loop, const struct http_conf *conf, struct http **ret)
 	http->key = strdup(conf->key[0] != '\0' ? conf->key : conf->certificate);
 	http->token_file = strdup(conf->token_file);
 	http->proxy = strdup(conf->proxy);
+	http->auth = conf->auth;
+	http->user = strdup(conf->user != NULL ? conf->user : "");
+	http->password_file = strdup(conf->password_file != NULL ? conf->password_file : "");
 	http->multi = curl_multi_init();
 	if (http->ca == NULL || http->certificate == NULL || http->key == NULL ||
-	    http->token_file == NULL || http->proxy == NULL || http->multi == NULL) {
+	    http->token_file == NULL || http->proxy == NULL || http->user == NULL ||
+	    http->password_file == NULL || http->multi == NULL) {
 		http_close(http);
 		return -ENOMEM;
 	}
@@ -439,9 +526,13 @@ http_close(struct http *http)
 	free(http->key);
 	free(http->token_file);
 	free(http->proxy);
+	free(http->user);
+	free(http->password_file);
 	free(http);
 	curl_global_cleanup();
 }
+
+#define SET(option, value) (ok = ok && curl_easy_setopt(easy, option, value) == CURLE_OK)
 
 /* The settings that all requests have.  False if libcurl refuses one of them. */
 static bool
@@ -449,7 +540,6 @@ set_common(struct http *http, CURL *easy)
 {
 	bool ok = true;
 
-#define SET(option, value) (ok = ok && curl_easy_setopt(easy, option, value) == CURLE_OK)
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	SET(CURLOPT_PROXY, http->proxy); /* "" also hides the environment's */
@@ -475,8 +565,60 @@ set_common(struct http *http, CURL *easy)
 		SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
 		SET(CURLOPT_XOAUTH2_BEARER, http->token);
 	}
-#undef SET
 	return ok;
+}
+
+/* The password, without the end of its line.  0, or -EACCES after logging why. */
+static int
+read_password(const struct http *http, char ret[static PASSWORD_MAX])
+{
+	ssize_t n = 0;
+	int fd;
+
+	ret[0] = '\0';
+	if (http->password_file[0] == '\0')
+		return 0;
+	fd = open(http->password_file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd >= 0) {
+		n = read(fd, ret, PASSWORD_MAX);
+		close(fd);
+	}
+	if (n == PASSWORD_MAX)
+		errno = EFBIG;
+	if (fd < 0 || n < 0 || n == PASSWORD_MAX) {
+		log_peer_warn("password_file %s: %s", http->password_file, strerror(errno));
+		ret[0] = '\0';
+		return -EACCES;
+	}
+	while (n > 0 && (ret[n - 1] == '\n' || ret[n - 1] == '\r'))
+		n--;
+	ret[n] = '\0';
+	return 0;
+}
+
+/* How we prove who we are; libcurl copies it. */
+static int
+set_auth(const struct http *http, CURL *easy)
+{
+	static const long ways[] = {
+		[HTTP_AUTH_BASIC] = CURLAUTH_BASIC,
+		[HTTP_AUTH_NTLM] = CURLAUTH_NTLM,
+		[HTTP_AUTH_NEGOTIATE] = CURLAUTH_NEGOTIATE,
+	};
+	char password[PASSWORD_MAX];
+	bool ok = true;
+	int rc;
+
+	if (http->auth == HTTP_AUTH_NONE)
+		return 0;
+	rc = read_password(http, password);
+	if (rc < 0)
+		return rc;
+	SET(CURLOPT_HTTPAUTH, ways[http->auth]);
+	SET(CURLOPT_USERNAME, http->user); /* Kerberos wants one set, and be it empty */
+	SET(CURLOPT_PASSWORD, password);
+	explicit_bzero(password, sizeof(password));
+	return ok ? 0 : -ENOMEM;
 }
 
 static bool
@@ -494,10 +636,10 @@ static bool
 set_request(struct http_request *r, const struct http_ask *ask)
 {
 	bool ok = add_header(r, "Expect:"); /* no round trip before the body */
+	CURL *easy = r->easy;
 
 	for (const char *const *h = ask->headers; ok && h != NULL && *h != NULL; h++)
 		ok = add_header(r, *h);
-#define SET(option, value) (ok = ok && curl_easy_setopt(r->easy, option, value) == CURLE_OK)
 	if (ask->body.p != NULL) {
 		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)ask->body.n);
 		SET(CURLOPT_COPYPOSTFIELDS, (const char *)ask->body.p);
@@ -511,9 +653,16 @@ set_request(struct http_request *r, const struct http_ask *ask)
 	SET(CURLOPT_ERRORBUFFER, r->error);
 	SET(CURLOPT_WRITEFUNCTION, on_body);
 	SET(CURLOPT_WRITEDATA, r);
-#undef SET
+	if (ask->sink != NULL) {
+		SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)0);
+		SET(CURLOPT_BUFFERSIZE, STREAM_BYTES);
+		SET(CURLOPT_LOW_SPEED_LIMIT, (long)ask->min_rate);
+		SET(CURLOPT_LOW_SPEED_TIME, (long)ask->stall_s);
+		SET(CURLOPT_CONNECTTIMEOUT, (long)ask->stall_s);
+	}
 	return ok;
 }
+#undef SET
 
 int
 http_ask(struct http *http, const struct http_ask *ask, http_done_fn *done, void *arg,
@@ -535,14 +684,21 @@ http_ask(struct http *http, const struct http_ask *ask, http_done_fn *done, void
 		.began_ms = loop_now_ms(http->loop),
 		.done = done,
 		.arg = arg,
-		.is_get = strcmp(ask->method, "GET") == 0 };
+		.is_get = strcmp(ask->method, "GET") == 0,
+		.sink = ask->sink };
 	if (r->next != NULL)
 		r->next->prev = r;
 	http->requests = r;
 	loop_timer_init(&r->deadline, on_deadline, r);
 	r->easy = curl_easy_init();
-	if (r->easy == NULL || !set_common(http, r->easy) || !set_request(r, ask) ||
-	    loop_timer_set(http->loop, &r->deadline, ask->deadline_ms) < 0 ||
+	rc = r->easy == NULL || !set_common(http, r->easy) ? -ENOMEM : set_auth(http, r->easy);
+	if (rc < 0) {
+		request_free(r);
+		return rc;
+	}
+	if (!set_request(r, ask) ||
+	    (ask->deadline_ms != 0 &&
+		loop_timer_set(http->loop, &r->deadline, ask->deadline_ms) < 0) ||
 	    curl_multi_add_handle(http->multi, r->easy) != CURLM_OK) {
 		request_free(r);
 		return -ENOMEM;
@@ -568,6 +724,26 @@ url_part(const char *url, CURLUPart part)
 		(void)curl_url_get(u, part, &text, 0);
 	curl_url_cleanup(u);
 	return text;
+}
+
+int
+http_url_join(const char *base, const char *path, char *dst, size_t size)
+{
+	static const char plain[] = "-._~!$'()*+,;=:@/"; /* RFC 3986, a path; '&' is left out */
+	struct wbuf w;
+
+	wbuf_init(&w, dst, size - 1);
+	wbuf_str(&w, base);
+	for (const char *p = path; *p != '\0'; p++) {
+		if (isalnum((unsigned char)*p) || strchr(plain, *p) != NULL)
+			wbuf_u8(&w, (uint8_t)*p);
+		else
+			wbuf_printf(&w, "%%%02X", (unsigned char)*p);
+	}
+	if (w.bad)
+		return -ENAMETOOLONG;
+	dst[w.used] = '\0';
+	return 0;
 }
 
 bool

@@ -272,6 +272,191 @@ test_pool(void)
 	service_mode(&service, "answer");
 }
 
+/* --- sinks ------------------------------------------------------------------------------------ */
+
+struct taken {
+	int heads;
+	int64_t length;
+	bool framed;
+	uint64_t bytes;
+	char begin[32];
+	int refuse_head, refuse_body;
+	int result;
+};
+
+static int
+take_head(void *arg, const struct http_head *head)
+{
+	struct taken *t = arg;
+
+	t->heads++;
+	t->length = head->length;
+	t->framed = head->framed;
+	CHECK_INT(head->status, 200);
+	return t->refuse_head;
+}
+
+static int
+take_body(void *arg, struct slice bytes)
+{
+	struct taken *t = arg;
+
+	if (t->bytes == 0)
+		slice_copy(t->begin, sizeof(t->begin), bytes);
+	t->bytes += bytes.n;
+	return t->refuse_body;
+}
+
+static void
+on_taken(void *arg, const struct http_answer *answer)
+{
+	struct taken *t = arg;
+
+	CHECK_INT(answer->body.n, 0);
+	on_answer(&t->result, answer);
+}
+
+static void
+test_sinks(void)
+{
+	static const struct http_sink sink = { take_head, take_body };
+	static const struct {
+		const char *what, *method, *mode;
+		int refuse_head, refuse_body;
+		int result, heads;
+		int64_t length;
+		uint64_t bytes;
+		bool framed;
+	} rows[] = {
+		{ "a sink gets head and body", "GET", "answer", 0, 0, 200, 1, 15, 15, true },
+		{ "HEAD has no body but its length", "HEAD", "answer", 0, 0, 200, 1, 15, 0, true },
+		{ "more than max_answer is fine for a sink", "GET", "huge 200704", 0, 0, 200, 1, -1,
+		    200704, false },
+		{ "what is cut short is told as such", "GET", "half", 0, 0, -EPIPE, 1, 1000, 12,
+		    true },
+		{ "the page of an error is not for it", "GET", "status 404", 0, 0, 404, 0, 0, 0,
+		    false },
+		{ "nor is a redirect's, but what it leads to", "GET", "here", 0, 0, 200, 1, 14, 14,
+		    true },
+		{ "one to another host is not followed", "GET", "away", 0, 0, -EXDEV, 0, 0, 0,
+		    false },
+		{ "the head may be refused", "GET", "answer", -ENOSPC, 0, -ENOSPC, 1, 15, 0, true },
+		{ "also that of a body that does not come", "HEAD", "answer", -EFBIG, 0, -EFBIG, 1,
+		    15, 0, true },
+		{ "and so may the body", "GET", "answer", 0, -EIO, -EIO, 1, 15, 15, true },
+		{ "a server that is silent too long is given up", "GET", "hang", 0, 0, -ETIMEDOUT,
+		    0, 0, 0, false },
+	};
+	struct http *http = open_http(service_file(&service, "ca.pem"), "", "");
+
+	service_says(&service, "v1_boot", "{\"what\":\"file\"}");
+	service_says(&service, "moved_v1_boot", "{\"moved\":true}");
+	for (size_t i = 0; i < NITEMS(rows); i++) {
+		struct taken t = { .refuse_head = rows[i].refuse_head,
+			.refuse_body = rows[i].refuse_body };
+		struct http_ask a = {
+			.method = rows[i].method,
+			.url = service_url("https", service.https, "/v1/boot"),
+			.sink = &sink,
+			.min_rate = 10,
+			.stall_s = 2,
+		};
+		struct http_request *request;
+
+		test_case("%s", rows[i].what);
+		service_mode(&service, rows[i].mode);
+		CHECK_INT(http_ask(http, &a, on_taken, &t, &request), 0);
+		run(1);
+		CHECK_INT(t.result, rows[i].result);
+		CHECK_INT(t.heads, rows[i].heads);
+		CHECK_INT(t.length, rows[i].length);
+		CHECK_INT(t.bytes, rows[i].bytes);
+		CHECK_INT(t.framed, rows[i].framed);
+	}
+	http_close(http);
+	service_mode(&service, "answer");
+}
+
+static void
+write_password(const char *text)
+{
+	FILE *f = fopen(service_file(&service, "password"), "w");
+
+	CHECK(f != NULL && fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+static void
+test_auth(void)
+{
+	static const struct {
+		enum http_auth auth;
+		const char *user, *password, *header;
+	} rows[] = {
+		/* "anne:two words", RFC 7617; a bare NEGOTIATE_MESSAGE, [MS-NLMP] 2.2.1.1 */
+		{ HTTP_AUTH_BASIC, "anne", "two words\r\n", "Basic YW5uZTp0d28gd29yZHM=" },
+		{ HTTP_AUTH_BASIC, "anne", "new", "Basic YW5uZTpuZXc=" },
+		{ HTTP_AUTH_NTLM, "CORP\\anne", "secret", "NTLM TlRMTVNTUAABAAAA" },
+	};
+	json_t *seen = NULL;
+	struct http *http;
+
+	for (size_t i = 0; i < NITEMS(rows); i++) {
+		const struct http_conf conf = { .ca = service_file(&service, "ca.pem"),
+			.certificate = "",
+			.key = "",
+			.token_file = "",
+			.proxy = "",
+			.max_answer = 65536,
+			.auth = rows[i].auth,
+			.user = rows[i].user,
+			.password_file = service_file(&service, "password") };
+
+		test_case("the server is told who asks: %.10s", rows[i].header);
+		write_password(rows[i].password);
+		CHECK_INT(http_open(loop, &conf, &http), 0);
+		CHECK_INT(
+		    ask(http, "GET", service_url("https", service.https, "/v1/boot"), 5000), 200);
+		service_requests(&service, &seen);
+		CHECK(strncmp(header(seen, "Authorization"), rows[i].header,
+			  strlen(rows[i].header)) == 0);
+		json_decref(seen);
+		if (i == 0) {
+			test_case("without its password a request is not sent");
+			remove(service_file(&service, "password"));
+			CHECK_INT(
+			    ask(http, "GET", service_url("https", service.https, "/v1/boot"), 5000),
+			    -EACCES);
+		}
+		http_close(http);
+	}
+}
+
+static void
+test_join(void)
+{
+	static const struct {
+		const char *path, *url;
+		size_t size;
+		int rc;
+	} rows[] = {
+		{ "images/a.wim", "https://h/2PXE/file/images/a.wim", 100, 0 },
+		{ "a b#c?d%e&f", "https://h/2PXE/file/a%20b%23c%3Fd%25e%26f", 100, 0 },
+		{ "gr\xc3\xbc\xc3\x9f", "https://h/2PXE/file/gr%C3%BC%C3%9F", 100, 0 },
+		{ "12345", "https://h/2PXE/file/12345", 26, 0 },
+		{ "12345", "", 25, -ENAMETOOLONG },
+	};
+
+	for (size_t i = 0; i < NITEMS(rows); i++) {
+		char url[100] = "";
+
+		test_case("\"%s\" in a URL of %zu octets", rows[i].path, rows[i].size);
+		CHECK_INT(http_url_join("https://h/2PXE/file/", rows[i].path, url, rows[i].size),
+		    rows[i].rc);
+		if (rows[i].rc == 0)
+			CHECK_STR(url, rows[i].url);
+	}
+}
+
 static void
 test_urls(void)
 {
@@ -316,6 +501,9 @@ main(void)
 	test_trust();
 	test_token();
 	test_pool();
+	test_sinks();
+	test_auth();
+	test_join();
 	test_urls();
 	service_stop(&service);
 	loop_free(loop);
