@@ -15,12 +15,19 @@
 #define BATCH_BYTES (256u << 10) /* a message of answers is sent when it passes this */
 #define A_ROUND     64           /* messages of a connection read before others get their turn */
 #define AGAIN_MS    100          /* after a failure to accept */
+/*
+ * Events leave a front daemon one message at a time.  A confirmation that lets a moment pass has
+ * the next one carry all that came meanwhile: under load, two messages less for each request.
+ */
+#define ACK_MS   3
+#define ACK_FULL 128 /* events that are confirmed at once, for there are many more */
 
 /* A front daemon's connection; its id tells its place and tells it from those there before. */
 struct connection {
 	struct bus_server *server;
 	struct bus_pipe *pipe; /* NULL: none */
 	uint64_t id;
+	uint64_t ack_seq; /* to be confirmed; 0: nothing is */
 };
 
 /* What listens at one URL. */
@@ -41,6 +48,7 @@ struct bus_server {
 	struct connection connections[BUS_CONNECTIONS];
 	uint64_t generation;
 	struct loop_hook hook;
+	struct loop_timer ack_timer;
 
 	/* the answers of this round so far, all for the connection `to` */
 	uint8_t *buf;
@@ -105,12 +113,37 @@ bus_answer(struct bus_server *s, const struct bus_reply *to, struct boot_answer 
 	s->stats.answers++;
 }
 
+/* Tells the front daemon which of its events are safe. */
+static void
+confirm(struct bus_server *s, struct connection *c)
+{
+	struct msg_ack ack;
+	struct msg_writer w;
+
+	if (c == NULL || c->ack_seq == 0)
+		return;
+	ack = (struct msg_ack){ .seq = c->ack_seq };
+	c->ack_seq = 0;
+	msg_begin(&w, s->small, sizeof(s->small), MSG_ACK, 0);
+	(void)msg_put_ack(&w, &ack); /* fits */
+	reply_send(s, c->id, msg_end(&w));
+}
+
+static void
+on_ack_due(void *arg)
+{
+	struct bus_server *s = arg;
+
+	for (size_t i = 0; i < BUS_CONNECTIONS; i++)
+		confirm(s, &s->connections[i]);
+}
+
 static void
 take_events(struct bus_server *s, struct msg_reader *r, uint64_t from)
 {
-	struct msg_ack ack = { 0 };
+	struct connection *c = connection_of(s, from);
 	struct boot_event e;
-	struct msg_writer w;
+	size_t n = 0;
 	int rc;
 
 	while ((rc = msg_get_event(r, &e)) != -ENOENT) {
@@ -121,13 +154,15 @@ take_events(struct bus_server *s, struct msg_reader *r, uint64_t from)
 		if (!s->conf.ops->event(s->conf.arg, r->header.origin, &e))
 			break;
 		s->stats.events++;
-		ack.seq = e.seq;
+		n++;
+		if (c != NULL)
+			c->ack_seq = e.seq;
 	}
-	if (ack.seq == 0)
-		return;
-	msg_begin(&w, s->small, sizeof(s->small), MSG_ACK, 0);
-	(void)msg_put_ack(&w, &ack); /* fits */
-	reply_send(s, from, msg_end(&w));
+	if (n >= ACK_FULL)
+		confirm(s, c);
+	else if (n > 0 && !loop_timer_is_set(&s->ack_timer) &&
+		 loop_timer_set(s->loop, &s->ack_timer, ACK_MS) < 0)
+		confirm(s, c);
 }
 
 static void
@@ -379,6 +414,7 @@ bus_server_open(struct loop *loop, const struct bus_server_conf *conf, struct bu
 		rc = add_listener(s, conf->urls[i]);
 	}
 	loop_hook_add(loop, &s->hook, flush, s);
+	loop_timer_init(&s->ack_timer, on_ack_due, s);
 	if (rc < 0) {
 		bus_server_close(s);
 		return rc;
@@ -393,6 +429,7 @@ bus_server_close(struct bus_server *s)
 	if (s == NULL)
 		return;
 	loop_hook_del(s->loop, &s->hook);
+	loop_timer_clear(s->loop, &s->ack_timer);
 	if (s->batch.records > 0)
 		flush(s);
 	for (size_t i = 0; i < s->nlisteners; i++)
