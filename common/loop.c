@@ -124,17 +124,31 @@ loop_mod(struct loop *loop, struct loop_fd *lf, uint32_t events)
 	(void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, lf->fd, &ev);
 }
 
+/* What the present round still has of it. */
+static void
+forget(struct loop *loop, struct loop_fd *lf)
+{
+	for (int i = 0; i < loop->nround; i++) {
+		if (loop->round[i].data.ptr == lf)
+			loop->round[i].data.ptr = NULL;
+	}
+	lf->fn = NULL;
+}
+
 void
 loop_del(struct loop *loop, struct loop_fd *lf)
 {
 	if (lf->fn == NULL)
 		return;
 	(void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, lf->fd, NULL);
-	for (int i = 0; i < loop->nround; i++) {
-		if (loop->round[i].data.ptr == lf)
-			loop->round[i].data.ptr = NULL;
-	}
-	lf->fn = NULL;
+	forget(loop, lf);
+}
+
+void
+loop_close(struct loop *loop, struct loop_fd *lf)
+{
+	forget(loop, lf);
+	close(lf->fd);
 }
 
 /* Puts a timer at a place of the heap. */

@@ -55,6 +55,17 @@ on_read(void *arg, uint32_t events)
 	}
 }
 
+/* The same, by closing both. */
+static void
+on_read_close(void *arg, uint32_t events)
+{
+	(void)arg;
+	(void)events;
+	note('c');
+	for (int i = 0; i < 2; i++)
+		loop_close(loop, &readers[i]);
+}
+
 static int hooks_run;
 
 static void
@@ -326,6 +337,23 @@ main(void)
 	CHECK_INT(loop_timer_set(loop, &stop, 20), 0);
 	CHECK_INT(loop_run(loop), 0);
 	CHECK_STR(trace, "r");
+
+	test_case("or close it, and another one gets its number");
+	trace[0] = '\0';
+	for (int i = 0; i < 2; i++) {
+		CHECK_INT(write(pipes[i][1], "x", 1), 1);
+		CHECK_INT(
+		    loop_add(loop, &readers[i], pipes[i][0], EPOLLIN, on_read_close, NULL), 0);
+	}
+	CHECK_INT(loop_timer_set(loop, &stop, 20), 0);
+	CHECK_INT(loop_run(loop), 0);
+	CHECK_STR(trace, "c");
+	for (int i = 0; i < 2; i++)
+		CHECK_INT(close(pipes[i][1]), 0);
+	CHECK_INT(pipe(pipes[0]), 0);
+	CHECK_INT(loop_add(loop, &readers[0], pipes[0][0], EPOLLIN, on_read_close, NULL), 0);
+	loop_close(loop, &readers[0]);
+	CHECK_INT(close(pipes[0][1]), 0);
 
 	test_case("hooks run before each wait until they are removed");
 	loop_hook_add(loop, &hook, on_hook, NULL);
