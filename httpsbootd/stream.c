@@ -22,10 +22,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sendfile.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-#define A_TURN    4                 /* pieces before others get their turn */
-#define SEND_FILE (2 * 1024 * 1024) /* by the kernel at once */
+#define A_TURN    8             /* pieces before others get their turn */
+#define SEND_FILE (1024 * 1024) /* by the kernel at once */
 /* With more than this unsent, nothing is read: TLS itself answers to some records (KeyUpdate). */
 #define OUTPUT_BYTES (64 * 1024)
 
@@ -48,8 +49,7 @@ stream_drop_engine(struct tls_conn *c)
 {
 	if (c->engine.fd < 0)
 		return;
-	loop_del(c->front->loop, &c->engine);
-	close(c->engine.fd);
+	loop_close(c->front->loop, &c->engine);
 	c->engine.fd = -1;
 	free(c->in);
 	c->in = NULL;
@@ -77,10 +77,43 @@ reserve(struct tls_front *t, size_t n)
 	return t->out + t->out_n;
 }
 
+/*
+ * Reads from a client's socket.  A call that gave less than was asked for has emptied it: until
+ * epoll tells of more, no other is made.
+ */
+static ssize_t
+receive_raw(struct tls_conn *c, void *dst, size_t size)
+{
+	ssize_t n = -1;
+
+	errno = EAGAIN;
+	while (c->readable) {
+		n = recv(c->client.fd, dst, size, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		c->readable = n == (ssize_t)size;
+		break;
+	}
+	c->eof |= n == 0;
+	return n;
+}
+
+static int
+on_bio_read(BIO *bio, char *dst, int size)
+{
+	ssize_t n = receive_raw(BIO_get_data(bio), dst, (size_t)size);
+
+	BIO_clear_retry_flags(bio);
+	if (n < 0 && errno == EAGAIN)
+		BIO_set_retry_read(bio);
+	return (int)n;
+}
+
 static int
 on_bio_write(BIO *bio, const char *p, int n)
 {
-	struct tls_front *t = BIO_get_data(bio);
+	const struct tls_conn *c = BIO_get_data(bio);
+	struct tls_front *t = c->front;
 	uint8_t *dst = n > 0 ? reserve(t, (size_t)n) : NULL;
 
 	if (dst == NULL)
@@ -93,10 +126,11 @@ on_bio_write(BIO *bio, const char *p, int n)
 static long
 on_bio_ctrl(BIO *bio, int command, long number, void *p)
 {
-	(void)bio;
+	const struct tls_conn *c = BIO_get_data(bio);
+
 	(void)number;
 	(void)p;
-	return command == BIO_CTRL_FLUSH;
+	return command == BIO_CTRL_FLUSH || (command == BIO_CTRL_EOF && c->eof);
 }
 
 static int
@@ -113,7 +147,8 @@ stream_bio_method(void)
 
 	if (m == NULL)
 		return NULL;
-	(void)BIO_meth_set_write(m, on_bio_write); /* these cannot fail */
+	(void)BIO_meth_set_read(m, on_bio_read); /* these cannot fail */
+	(void)BIO_meth_set_write(m, on_bio_write);
 	(void)BIO_meth_set_ctrl(m, on_bio_ctrl);
 	(void)BIO_meth_set_create(m, on_bio_create);
 	return m;
@@ -146,36 +181,45 @@ output(struct tls_conn *c, const uint8_t *p, size_t n)
 	return true;
 }
 
-/* Sends; what it took in *ret.  False when the client is gone. */
+/* True if the client shall take what waits before more is made for it. */
 static bool
-send_some(struct tls_conn *c, const uint8_t *p, size_t n, size_t *ret)
+is_blocked(const struct tls_conn *c)
 {
+	return c->rest_n > 0 && !c->lazy;
+}
+
+/* Sends what waits, then n octets more: how many it took of them all.  Negative: it is gone. */
+static ssize_t
+send_some(struct tls_conn *c, uint8_t *p, size_t n)
+{
+	struct iovec iov[2] = {
+		{ .iov_base = c->rest + c->rest_off, .iov_len = c->rest_n },
+		{ .iov_base = p, .iov_len = n },
+	};
+	struct msghdr m = { .msg_iov = c->rest_n > 0 ? iov : iov + 1,
+		.msg_iovlen = c->rest_n > 0 ? 2 : 1 };
 	/* the file follows at once, and fills the segment */
 	int flags = MSG_NOSIGNAL | (c->ssl == NULL && c->body != NULL ? MSG_MORE : 0);
-	size_t done = 0;
+	ssize_t sent;
 
-	while (done < n) {
-		ssize_t sent = send(c->client.fd, p + done, n - done, flags);
-
-		if (sent < 0 && errno == EINTR)
-			continue;
-		if (sent < 0 && errno == EAGAIN)
-			break;
-		if (sent < 0)
-			return false;
-		done += (size_t)sent;
-		c->moved_ms = loop_now_ms(c->front->loop);
-	}
-	*ret = done;
-	return true;
+	do {
+		sent = sendmsg(c->client.fd, &m, flags);
+	} while (sent < 0 && errno == EINTR);
+	if (sent < 0)
+		return errno == EAGAIN ? 0 : -1;
+	c->moved_ms = loop_now_ms(c->front->loop);
+	return sent;
 }
 
 /* Keeps output that the client does not take now. */
 static bool
 keep(struct tls_conn *c, const uint8_t *p, size_t n)
 {
-	uint8_t *fresh = malloc(c->rest_n + n);
+	uint8_t *fresh;
 
+	if (n == 0)
+		return true;
+	fresh = malloc(c->rest_n + n);
 	if (fresh == NULL)
 		return false;
 	if (c->rest_n > 0)
@@ -189,27 +233,40 @@ keep(struct tls_conn *c, const uint8_t *p, size_t n)
 }
 
 bool
+stream_keep(struct tls_conn *c)
+{
+	struct tls_front *t = c->front;
+	size_t n = t->out_n;
+
+	t->out_n = 0;
+	c->lazy = n > 0;
+	return keep(c, t->out, n);
+}
+
+bool
 stream_flush(struct tls_conn *c)
 {
 	struct tls_front *t = c->front;
-	size_t sent = 0, n = t->out_n;
+	size_t sent, of_rest, n = t->out_n;
+	ssize_t rc;
 
+	if (n == 0 && (c->rest_n == 0 || c->lazy))
+		return true;
 	t->out_n = 0;
-	if (c->rest_n > 0) {
-		if (!send_some(c, c->rest + c->rest_off, c->rest_n, &sent))
-			return false;
-		c->rest_off += sent;
-		c->rest_n -= sent;
-	}
-	if (c->rest_n == 0 && c->rest != NULL) {
+	c->lazy = false;
+	rc = send_some(c, t->out, n);
+	if (rc < 0)
+		return false;
+	sent = (size_t)rc;
+	of_rest = sent < c->rest_n ? sent : c->rest_n;
+	c->rest_off += of_rest;
+	c->rest_n -= of_rest;
+	if (c->rest_n == 0) {
 		free(c->rest);
 		c->rest = NULL;
 		c->rest_off = 0;
 	}
-	sent = 0;
-	if (n > 0 && c->rest_n == 0 && !send_some(c, t->out, n, &sent))
-		return false;
-	return sent == n || keep(c, t->out + sent, n - sent);
+	return keep(c, t->out + (sent - of_rest), n - (sent - of_rest));
 }
 
 /* --- from the client to the engine ---------------------------------------------------------- */
@@ -289,9 +346,7 @@ receive(struct tls_conn *c)
 	ssize_t n;
 
 	if (c->ssl == NULL) {
-		do {
-			n = recv(c->client.fd, t->input, sizeof(t->input), 0);
-		} while (n < 0 && errno == EINTR);
+		n = receive_raw(c, t->input, sizeof(t->input));
 		if (n == 0)
 			end_input(c);
 		return n < 0 && errno == EAGAIN ? 0 : n;
@@ -335,7 +390,7 @@ pump_out(struct tls_conn *c)
 	for (int i = 0; i < A_TURN; i++) {
 		ssize_t n;
 
-		if (c->engine.fd < 0 || c->rest_n > 0 || c->body != NULL || c->holding)
+		if (c->engine.fd < 0 || is_blocked(c) || c->body != NULL || c->holding)
 			return true;
 		n = recv(c->engine.fd, t->plain, sizeof(t->plain), 0);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -349,6 +404,9 @@ pump_out(struct tls_conn *c)
 		} else if (!output(c, t->plain, (size_t)n)) {
 			return false;
 		}
+		/* when the engine has closed its end, that is told in the same segment */
+		if (n > 0 && c->held == 0)
+			continue;
 		if (!stream_flush(c))
 			return false;
 		if (n > 0 && (size_t)n < sizeof(t->plain))
@@ -402,7 +460,7 @@ send_plain(struct tls_conn *c, bool *blocked)
 		if (!output(c, c->head, c->head_n) || !stream_flush(c))
 			return false;
 		free_head(c);
-		if (c->rest_n > 0)
+		if (is_blocked(c))
 			return true;
 	}
 	n = sendfile(c->client.fd, d->fd, &offset, d->left < SEND_FILE ? d->left : SEND_FILE);
@@ -428,11 +486,11 @@ pump_body(struct tls_conn *c)
 	struct delivery *d = c->body;
 	bool blocked = false;
 
-	for (int i = 0; i < A_TURN && !blocked && d->left > 0 && c->rest_n == 0; i++) {
+	for (int i = 0; i < A_TURN && !blocked && d->left > 0 && !is_blocked(c); i++) {
 		if (c->ssl != NULL ? !send_encrypted(c) : !send_plain(c, &blocked))
 			return false;
 	}
-	if (d->left == 0 && c->rest_n == 0) {
+	if (d->left == 0 && !is_blocked(c)) {
 		c->body = NULL;
 		d->ended(d, DELIVERY_COMPLETE);
 	}
@@ -446,7 +504,11 @@ stream_move(struct tls_conn *c)
 		return false;
 	if (c->engine.fd >= 0)
 		feed(c);
-	if (!pump_in(c) || (c->body != NULL && !pump_body(c)) || !pump_out(c) || !stream_flush(c))
+	if (!pump_in(c))
+		return false;
+	if (c->engine.fd < 0)
+		c->lazy = false; /* no answer is due with which it could go */
+	if ((c->body != NULL && !pump_body(c)) || !pump_out(c) || !stream_flush(c))
 		return false;
 	if (c->rest_n > 0 || c->body != NULL)
 		return true;
@@ -458,7 +520,7 @@ void
 stream_wait(struct tls_conn *c)
 {
 	struct loop *loop = c->front->loop;
-	bool out = c->rest_n > 0 || c->body != NULL;
+	bool out = is_blocked(c) || c->body != NULL;
 	uint32_t client = out ? EPOLLOUT : 0, engine = 0;
 
 	if (!c->client_done && !c->engine_done && c->in_n == 0 && c->rest_n <= OUTPUT_BYTES)

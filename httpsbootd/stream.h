@@ -7,8 +7,8 @@
 
 #include "httpsbootd/tls.h"
 
-#define PLAIN_BYTES (256 * 1024) /* taken from the engine or a file at once */
-#define INPUT_BYTES (16 * 1024)  /* taken from a client at once */
+#define PLAIN_BYTES (60 * 1024) /* taken from the engine or a file at once */
+#define INPUT_BYTES (16 * 1024) /* taken from a client at once */
 
 struct tls_conn {
 	struct tls_front *front;
@@ -24,6 +24,9 @@ struct tls_conn {
 	unsigned held; /* how many connections the engine still has of it */
 	bool secure;
 	bool gone;        /* lives on only because it is held */
+	bool readable;    /* the client's socket may hold something */
+	bool eof;         /* it will hold nothing more */
+	bool lazy;        /* what waits is in no hurry, and goes with the next output */
 	bool established; /* the handshake is over */
 	bool client_done; /* sends no more */
 	bool engine_done; /* the engine has closed its end: nothing more will come of it */
@@ -58,9 +61,14 @@ struct tls_front {
 	uint8_t input[INPUT_BYTES];
 };
 
-/* The BIO through which OpenSSL's output goes into the front's buffer.  NULL: out of memory. */
+/*
+ * The BIO by which OpenSSL reads from a client's socket, and writes into the front's buffer.  Its
+ * data is the struct tls_conn.  NULL: out of memory.
+ */
 BIO_METHOD *stream_bio_method(void);
 
+/* Keeps the turn's output until there is more.  False when out of memory. */
+bool stream_keep(struct tls_conn *c);
 /* Sends what waits.  False when the client is gone. */
 bool stream_flush(struct tls_conn *c);
 /* Moves what can be moved.  False when the connection is over. */

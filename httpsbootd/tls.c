@@ -28,9 +28,8 @@ conn_free(struct tls_conn *c, enum delivery_end end)
 		body->ended(body, end); /* while the socket can be asked how much went out */
 	loop_timer_clear(t->loop, &c->timer);
 	stream_drop_engine(c);
-	loop_del(t->loop, &c->client);
 	t->ops->closing(t->arg, c->client.fd);
-	close(c->client.fd);
+	loop_close(t->loop, &c->client);
 	SSL_free(c->ssl);
 	c->ssl = NULL;
 	*c->prev = c->next;
@@ -144,6 +143,11 @@ handshake(struct tls_conn *c)
 	}
 	t->stats.handshakes++;
 	t->stats.resumed += SSL_session_reused(c->ssl) == 1;
+	/* a ticket for later is all that TLS 1.3 has to send now: it goes with the first answer */
+	if (SSL_version(c->ssl) == TLS1_3_VERSION && !stream_keep(c)) {
+		conn_free(c, DELIVERY_CLOSED);
+		return;
+	}
 	establish(c);
 	tls_conn_serve(c);
 }
@@ -153,6 +157,7 @@ on_client(void *arg, uint32_t events)
 {
 	struct tls_conn *c = arg;
 
+	c->readable |= (events & ~(uint32_t)EPOLLOUT) != 0;
 	if (!c->established)
 		handshake(c);
 	else if ((events & (EPOLLERR | EPOLLHUP)) != 0)
@@ -219,25 +224,22 @@ tls_front_free(struct tls_front *t)
 	free(t);
 }
 
-/* OpenSSL's part of a connection; NULL when out of memory. */
-static SSL *
-make_ssl(struct tls_front *t, SSL_CTX *ctx, int fd)
+/* OpenSSL's part of a connection.  False when out of memory. */
+static bool
+make_ssl(struct tls_conn *c, SSL_CTX *ctx)
 {
-	BIO *in = BIO_new_socket(fd, BIO_NOCLOSE), *out = BIO_new(t->bio);
-	SSL *ssl = SSL_new(ctx);
-
-	if (in == NULL || out == NULL || ssl == NULL) {
-		BIO_free(in);
-		BIO_free(out);
-		SSL_free(ssl);
-		return NULL;
+	c->out = BIO_new(c->front->bio);
+	c->ssl = SSL_new(ctx);
+	if (c->out == NULL || c->ssl == NULL) {
+		BIO_free(c->out);
+		return false;
 	}
-	BIO_set_data(out, t);
-	SSL_set0_rbio(ssl, in);
-	SSL_set0_wbio(ssl, out);
-	SSL_set_read_ahead(ssl, 1); /* a record's header and content by one call */
-	SSL_set_accept_state(ssl);
-	return ssl;
+	c->secure = true;
+	BIO_set_data(c->out, c);
+	SSL_set_bio(c->ssl, c->out, c->out);
+	SSL_set_read_ahead(c->ssl, 1); /* a record's header and content by one call */
+	SSL_set_accept_state(c->ssl);
+	return true;
 }
 
 void
@@ -245,21 +247,16 @@ tls_front_accept(
     struct tls_front *t, SSL_CTX *ctx, int fd, const struct sockaddr_storage *peer, socklen_t len)
 {
 	struct tls_conn *c = calloc(1, sizeof(*c));
-	SSL *ssl = ctx != NULL ? make_ssl(t, ctx, fd) : NULL;
 
-	if (c == NULL || (ctx != NULL && ssl == NULL) ||
-	    loop_add(t->loop, &c->client, fd, EPOLLIN, on_client, c) < 0)
+	if (c == NULL)
 		goto fail;
-	loop_timer_init(&c->timer, on_timeout, c);
-	if (loop_timer_set(t->loop, &c->timer, TLS_HANDSHAKE_MS) < 0) {
-		loop_del(t->loop, &c->client);
-		goto fail;
-	}
 	c->front = t;
 	c->engine.fd = -1;
-	c->ssl = ssl;
-	c->out = ssl != NULL ? SSL_get_wbio(ssl) : NULL; /* before the handshake wraps it */
-	c->secure = ssl != NULL;
+	loop_timer_init(&c->timer, on_timeout, c);
+	if ((ctx != NULL && !make_ssl(c, ctx)) ||
+	    loop_timer_set(t->loop, &c->timer, TLS_HANDSHAKE_MS) < 0 ||
+	    loop_add(t->loop, &c->client, fd, EPOLLIN, on_client, c) < 0)
+		goto fail;
 	c->peer = *peer;
 	c->peer_len = len;
 	c->next = t->conns;
@@ -269,13 +266,16 @@ tls_front_accept(
 	t->conns = c;
 	t->stats.accepted++;
 	t->stats.open++;
-	if (ssl == NULL)
+	if (ctx == NULL)
 		establish(c);
 	return;
 fail:
 	log_peer_warn("%s: out of memory, refusing a connection", ctx != NULL ? "https" : "http");
+	if (c != NULL) {
+		loop_timer_clear(t->loop, &c->timer);
+		SSL_free(c->ssl);
+	}
 	free(c);
-	SSL_free(ssl);
 	t->ops->closing(t->arg, fd);
 	close(fd);
 }
