@@ -129,7 +129,7 @@ on_data(struct fetch *f, const struct fetch_want *want, const uint8_t *p, size_t
 {
 	/* the block nearest to the one that is due that has these 16 bits */
 	int16_t off = (int16_t)(uint16_t)((p[2] << 8 | p[3]) - (uint16_t)f->next);
-	uint64_t block = f->next + (uint64_t)(int64_t)off;
+	uint64_t block = f->next + (uint64_t)(int64_t)off, end = f->acked + f->windowsize;
 	bool again;
 
 	if (off == 0 && f->state != FETCH_DONE)
@@ -139,8 +139,14 @@ on_data(struct fetch *f, const struct fetch_want *want, const uint8_t *p, size_t
 		/* an ACK was lost, or one is on its way: the window's end decides where we are */
 		return off == -1 && f->in_window == 0 ? FETCH_SAY_ACK : FETCH_SAY_NOTHING;
 	}
-	/* no server has been told to go there */
-	if (f->state == FETCH_DONE || block > f->acked + f->windowsize)
+	/*
+	 * No server has been told to go there.  One that hears nothing may try the next window all
+	 * the same, lest what it waits for is an ACK that was lost.
+	 */
+	f->beyond += block > end;
+	if (want->lossy && f->windowsize > 1)
+		end += f->windowsize;
+	if (f->state == FETCH_DONE || block > end)
 		return fail(f, FETCH_ORDER, now_us);
 	again = f->ahead != 0 && block > f->ahead;
 	f->ahead = block;

@@ -23,6 +23,7 @@ struct fetch_want {
 	uint32_t blksize;    /* 512: the option is not asked for */
 	uint32_t windowsize; /* 0: the same */
 	bool tsize;
+	bool lossy;           /* packets get lost on purpose */
 	uint64_t patience_us; /* without a block that is due the transfer has failed */
 };
 
@@ -40,7 +41,7 @@ enum fetch_fault {
 	FETCH_ERROR,     /* the server sent an ERROR */
 	FETCH_CONTENTS,  /* a block with other bytes than belong there */
 	FETCH_SIZE,      /* the file was shorter or longer, or a block in its midst was */
-	FETCH_ORDER,     /* a block beyond the window */
+	FETCH_ORDER,     /* a block beyond the window, or the next one if packets get lost */
 	FETCH_OPTIONS,   /* an OACK with what was not asked for or is out of range */
 	FETCH_MALFORMED, /* not a packet for a reader */
 	FETCH_LATE,      /* not done when the time of all was up */
@@ -63,7 +64,7 @@ struct fetch {
 	uint64_t heard_us, began_us, ended_us;
 	uint32_t blksize, windowsize;
 	uint32_t in_window; /* blocks since the last ACK */
-	uint32_t duplicates, gaps, again;
+	uint32_t duplicates, gaps, beyond, again;
 	uint16_t error;
 	uint8_t tries, state, fault;
 	bool oacked;

@@ -108,7 +108,7 @@ is_lost_data(unsigned i, const uint8_t *p, size_t n)
 	const struct fetch *f = &fetches[i];
 	int16_t off;
 
-	if (conf.ndrops == 0 && conf.loss == 0)
+	if (!conf.want.lossy)
 		return false;
 	if (n < 4 || p[1] != TFTP_DATA)
 		return is_lost(i, p[1] == TFTP_OACK ? 'o' : '?', 0);
@@ -373,10 +373,9 @@ run(void)
 		}
 		if (left == 0 && ended_us == 0)
 			ended_us = now_us;
-		if (ended_us != 0 &&
-		    (conf.loss == 0 && conf.ndrops == 0
-			    ? n <= 0
-			    : now_us - heard_us > QUIET_US || now_us - ended_us > QUIET_MAX_US))
+		if (ended_us != 0 && (!conf.want.lossy ? n <= 0
+						       : now_us - heard_us > QUIET_US ||
+							     now_us - ended_us > QUIET_MAX_US))
 			break;
 	}
 	flush();
@@ -418,7 +417,7 @@ static void
 print_report(uint64_t took_us)
 {
 	uint64_t *times = calloc(conf.nclients, sizeof(*times)), bytes = 0, duplicates = 0,
-		 gaps = 0, again = 0;
+		 gaps = 0, beyond = 0, again = 0;
 	struct rusage used = { 0 };
 	const unsigned p50 = conf.nclients / 2, p99 = (conf.nclients - 1) * 99 / 100;
 	unsigned differ = 0;
@@ -432,6 +431,7 @@ print_report(uint64_t took_us)
 		bytes += f->bytes;
 		duplicates += f->duplicates;
 		gaps += f->gaps;
+		beyond += f->beyond;
 		again += f->again;
 		differ +=
 		    f->blksize != fetches[0].blksize || f->windowsize != fetches[0].windowsize;
@@ -444,10 +444,11 @@ print_report(uint64_t took_us)
 	print_faults();
 	printf("\"p50_s\": %.3f, \"p99_s\": %.3f, \"max_s\": %.3f, ", (double)times[p50] / 1e6,
 	    (double)times[p99] / 1e6, (double)times[conf.nclients - 1] / 1e6);
-	printf("\"duplicates\": %llu, \"gaps\": %llu, \"again\": %llu, \"dropped\": %llu, "
+	printf("\"duplicates\": %llu, \"gaps\": %llu, \"beyond\": %llu, \"again\": %llu, "
+	       "\"dropped\": %llu, "
 	       "\"strangers\": %llu, ",
-	    (unsigned long long)duplicates, (unsigned long long)gaps, (unsigned long long)again,
-	    (unsigned long long)lost, (unsigned long long)strangers);
+	    (unsigned long long)duplicates, (unsigned long long)gaps, (unsigned long long)beyond,
+	    (unsigned long long)again, (unsigned long long)lost, (unsigned long long)strangers);
 	printf("\"blksize\": %u, \"windowsize\": %u, \"differ\": %u, \"express\": %s, "
 	       "\"load_cpu_s\": %.3f}\n",
 	    fetches[0].blksize, fetches[0].windowsize, differ, express != NULL ? "true" : "false",

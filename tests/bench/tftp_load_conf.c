@@ -148,6 +148,7 @@ tftp_load_conf_read(struct tftp_load_conf *c, int argc, char *argv[])
 		default: usage();
 		}
 	}
+	c->want.lossy = c->loss > 0 || c->ndrops > 0;
 	if (c->net == 0 || c->server.sin_addr.s_addr == 0 || c->want.file == NULL || optind != argc)
 		usage();
 }
