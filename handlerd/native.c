@@ -157,13 +157,22 @@ is_local(struct choice c)
 	return c.entry != NULL && c.entry->type == ENTRY_LOCAL;
 }
 
+/* The syslinux.efi of 6.04 stands still at LOCALBOOT, and has nothing else that leaves. */
+static bool
+can_leave(const struct native_ctx *ctx)
+{
+	return ctx->kind != NATIVE_PXELINUX || ctx->client.firmware != ENTRY_UEFI;
+}
+
 bool
 native_can(const struct native_ctx *ctx, struct choice c)
 {
 	struct plan plan;
 	char args[LINE_MAX];
 
-	return ctx->ipxe != NULL || is_local(c) || is_own(ctx, c, &plan, args);
+	if (is_local(c))
+		return can_leave(ctx);
+	return ctx->ipxe != NULL || is_own(ctx, c, &plan, args);
 }
 
 /* --- parts of both --------------------------------------------------------------------------- */
@@ -467,6 +476,8 @@ put_items(struct page *p, const struct menu *m)
 static void
 put_own_items(const struct page *p)
 {
+	if (!can_leave(p->ctx))
+		return;
 	begin_item(p, LABEL_LEAVE, "Leave network boot");
 	wbuf_str(p->w, p->ctx->kind == NATIVE_GRUB ? "bf_leave\n" : "LOCALBOOT 0\n");
 	end_item(p);
@@ -487,6 +498,8 @@ native_menu(struct wbuf *w, const struct native_ctx *ctx, const struct choices *
 	                                                        : prompt->uefi_text;
 	int64_t timeout_ms = root->timeout_ms;
 
+	size_t start = w->used;
+
 	put_head(w, ctx);
 	if (ctx->kind == NATIVE_PXELINUX && ctx->has_menu) {
 		wbuf_str(w, "UI menu.c32\nMENU TITLE ");
@@ -498,10 +511,18 @@ native_menu(struct wbuf *w, const struct native_ctx *ctx, const struct choices *
 	put_says(w, ctx, text);
 	put_items(&p, root);
 	put_own_items(&p);
+	if (p.first == NULL && !can_leave(ctx)) {
+		w->used = start;
+		native_message(
+		    w, ctx, "There is nothing for this machine on the server.", NATIVE_ASK);
+		return;
+	}
 	if (p.standing == NULL)
 		p.standing = p.first != NULL ? p.first : LABEL_LEAVE;
 	/* what asks for a key elsewhere is left here when nobody is there */
-	if (text[0] != '\0') {
+	if (text[0] != '\0' && !can_leave(ctx)) {
+		timeout_ms = 0;
+	} else if (text[0] != '\0') {
 		p.standing = LABEL_LEAVE;
 		timeout_ms = prompt->timeout_ms;
 	}
@@ -532,12 +553,22 @@ native_entry(struct wbuf *w, const struct native_ctx *ctx, struct choice c)
 	wbuf_printf(w, "DEFAULT %s\nPROMPT 0\nONERROR " LABEL_LEAVE "\nLABEL %s\n", choice_name(c),
 	    choice_name(c));
 	put_pxelinux_item(w, ctx, c);
-	wbuf_str(w, "LABEL " LABEL_LEAVE "\nLOCALBOOT 0\n");
+	if (can_leave(ctx))
+		wbuf_str(w, "LABEL " LABEL_LEAVE "\nLOCALBOOT 0\n");
+	else
+		wbuf_printf(w, "LABEL " LABEL_LEAVE "\nCONFIG ::%s\n", ctx->path);
 }
 
 void
 native_leave(struct wbuf *w, const struct native_ctx *ctx)
 {
+	if (!can_leave(ctx)) {
+		native_message(w, ctx,
+		    "This machine is to leave network boot, which syslinux.efi cannot:\n"
+		    "it asks again. GRUB and iPXE can leave.",
+		    NATIVE_ASK);
+		return;
+	}
 	put_head(w, ctx);
 	wbuf_str(w, ctx->kind == NATIVE_GRUB ? "bf_leave\n"
 					     : "DEFAULT " LABEL_LEAVE
@@ -557,6 +588,13 @@ native_message(struct wbuf *w, const struct native_ctx *ctx, const char *text, e
 {
 	put_head(w, ctx);
 	put_says(w, ctx, text);
+	if (!can_leave(ctx)) {
+		wbuf_printf(w,
+		    "DEFAULT " LABEL_AGAIN "\nPROMPT 1\nTIMEOUT %d\nLABEL " LABEL_AGAIN
+		    "\nCONFIG ::%s\n",
+		    10 * ASK_S, ctx->path);
+		return;
+	}
 	if (ctx->kind == NATIVE_PXELINUX) {
 		wbuf_printf(w, "DEFAULT %s\nPROMPT 1\nTIMEOUT %d\n",
 		    end == NATIVE_ASK ? LABEL_AGAIN : LABEL_LEAVE,

@@ -54,7 +54,7 @@ void native_menu(struct wbuf *w, const struct native_ctx *ctx, const struct choi
     const struct menu *root, const struct prompt *prompt);
 
 enum native_end {
-	NATIVE_LEAVE, /* leaves network boot */
+	NATIVE_LEAVE, /* leaves network boot, where the loader can */
 	NATIVE_ASK,   /* asks again, every 30 s */
 };
 
