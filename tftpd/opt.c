@@ -4,22 +4,32 @@
 #include <string.h>
 #include <strings.h>
 
+/* What Microsoft's client asks and is answered, if the server knows its windows. */
+#define MSFTWINDOW_ASK    31416
+#define MSFTWINDOW_ANSWER 27182
+
 static const struct {
 	const char *name;  /* compared without case (RFC 2347) */
 	uint64_t min, max; /* inclusive; outside, the option is ignored */
 	uint64_t unset;
-	size_t off;   /* of a uint64_t in struct tftp_opts */
-	size_t limit; /* of the uint64_t in struct tftp_limits to which it is lowered, or NONE */
-	bool given;   /* the value is ours to give, whatever was asked */
+	size_t off;      /* of a uint64_t in struct tftp_opts */
+	size_t limit;    /* of the uint64_t in struct tftp_limits to which it is lowered, or NONE */
+	uint64_t answer; /* the value is ours to give: this one, */
+	bool given;      /* or the limit */
 } table[] = {
-#define NONE SIZE_MAX
-	{ "blksize", 8, 65464, TFTP_DEFAULT_BLKSIZE, offsetof(struct tftp_opts, blksize),
-	    offsetof(struct tftp_limits, blksize), false },                           /* RFC 2348 */
-	{ "timeout", 1, 255, 0, offsetof(struct tftp_opts, timeout_s), NONE, false }, /* RFC 2349 */
-	{ "tsize", 0, UINT64_MAX, 0, offsetof(struct tftp_opts, tsize),
-	    offsetof(struct tftp_limits, tsize), true }, /* RFC 2349 */
-	{ "windowsize", 1, 65535, 1, offsetof(struct tftp_opts, windowsize),
-	    offsetof(struct tftp_limits, windowsize), false }, /* RFC 7440 */
+#define NONE          SIZE_MAX
+#define OPT(member)   offsetof(struct tftp_opts, member)
+#define LIMIT(member) offsetof(struct tftp_limits, member)
+	/* RFC 2348 */
+	{ "blksize", 8, 65464, TFTP_DEFAULT_BLKSIZE, OPT(blksize), LIMIT(blksize), 0, false },
+	/* RFC 2349 */
+	{ "timeout", 1, 255, 0, OPT(timeout_s), NONE, 0, false },
+	{ "tsize", 0, UINT64_MAX, 0, OPT(tsize), LIMIT(tsize), 0, true },
+	/* RFC 7440 */
+	{ "windowsize", 1, 65535, 1, OPT(windowsize), LIMIT(windowsize), 0, false },
+	{ "rollover", 0, 1, 0, OPT(rollover), NONE, 0, false },
+	{ "msftwindow", MSFTWINDOW_ASK, MSFTWINDOW_ASK, 0, OPT(msftwindow), NONE, MSFTWINDOW_ANSWER,
+	    false },
 };
 
 static uint64_t *
@@ -60,7 +70,7 @@ tftp_opts_settle(
 			if (table[i].given || v > limit)
 				v = limit;
 		}
-		*place(ret, i) = v;
+		*place(ret, i) = table[i].answer != 0 ? table[i].answer : v;
 		seen |= 1u << i;
 	}
 	return seen;

@@ -1,6 +1,7 @@
 /*
  * TFTP options (RFC 2347): blksize (RFC 2348), timeout and tsize (RFC 2349), windowsize
- * (RFC 7440).
+ * (RFC 7440), and two without an RFC: rollover (the number that follows 65535), and msftwindow, by
+ * which Microsoft's boot manager tells with each ACK how long the next window may be.
  */
 #ifndef TFTPD_OPT_H
 #define TFTPD_OPT_H
@@ -14,6 +15,8 @@ struct tftp_opts {
 	uint64_t timeout_s; /* 0: the client left it to us */
 	uint64_t tsize;
 	uint64_t windowsize;
+	uint64_t rollover;
+	uint64_t msftwindow; /* 0: not agreed */
 };
 
 /* Bits of `seen`, in the order of the table. */
@@ -21,6 +24,8 @@ struct tftp_opts {
 #define TFTP_SEEN_TIMEOUT    2u
 #define TFTP_SEEN_TSIZE      4u
 #define TFTP_SEEN_WINDOWSIZE 8u
+#define TFTP_SEEN_ROLLOVER   16u
+#define TFTP_SEEN_MSFTWINDOW 32u
 
 /* What we allow. */
 struct tftp_limits {

@@ -18,6 +18,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (tftp_parse((struct slice){ data, size }, &p) < 0)
 		return 0;
+	if (p.op == TFTP_ACK)
+		MUST(size >= 4 && (size > 4 || p.window == 0));
+	if (p.op == TFTP_ERROR)
+		MUST(p.text.n <= size - 4);
 	if (p.op != TFTP_RRQ && p.op != TFTP_WRQ)
 		return 0;
 	(void)path_normalise(p.file, path);
@@ -25,6 +29,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	MUST(opts.blksize >= 8 && opts.blksize <= limits.blksize);
 	MUST(opts.windowsize >= 1 && opts.windowsize <= limits.windowsize);
 	MUST(opts.timeout_s <= 255);
+	MUST(opts.rollover <= 1);
+	MUST(((seen & TFTP_SEEN_MSFTWINDOW) != 0) == (opts.msftwindow == 27182));
 	wbuf_init(&w, bytes, sizeof(bytes));
 	tftp_put_oack(&w, &p, &opts, seen);
 	MUST(!w.bad);
