@@ -345,7 +345,7 @@ start(struct session *s)
 		limits.blksize = blksize;
 	(void)tftp_parse((struct slice){ s->request, s->request_n }, &request); /* as before */
 	seen = tftp_opts_settle(&request, &limits, &opts);
-	transfer_init(&s->t, s->served->size, &opts, seen);
+	transfer_init(&s->t, s->served->size, &opts, seen, 0);
 	s->began_ms = loop_now_ms(s->w->thread.loop);
 	s->gso = true;
 	s->w->stats.started++;

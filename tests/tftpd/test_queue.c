@@ -100,7 +100,7 @@ new_session(uint32_t windowsize)
 	s->gso = true;
 	s->began = true;
 	loop_timer_init(&s->timer, NULL, NULL);
-	transfer_init(&s->t, file.size, &opts, 0);
+	transfer_init(&s->t, file.size, &opts, 0, 0);
 	return s;
 }
 

@@ -1,14 +1,7 @@
-/*
- * Tests of tftpd/transfer.c: single steps, and whole transfers against a model of a client (RFC
- * 7440) over a network that delays, loses, repeats and overtakes packets as a random number says.
- */
+/* Tests of tftpd/transfer.c: single steps. For whole transfers see test_transfer_net.c. */
 #include "tftpd/transfer.h"
 
 #include "tests/test.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static struct transfer t;
 static struct transfer_action a;
@@ -18,7 +11,7 @@ begin(uint64_t size, uint64_t blksize, uint64_t windowsize, bool oack)
 {
 	struct tftp_opts opts = { .blksize = blksize, .windowsize = windowsize };
 
-	transfer_init(&t, size, &opts, oack ? TFTP_SEEN_BLKSIZE : 0);
+	transfer_init(&t, size, &opts, oack ? TFTP_SEEN_BLKSIZE | TFTP_SEEN_TSIZE : 0, 0);
 }
 
 static void
@@ -98,24 +91,36 @@ test_steps(void)
 	CHECK_SENDS(7, 4);
 	CHECK_INT(t.retransmits, 2);
 
-	test_case("a window whose first block is lost is sent again, once for many repeated ACKs");
+	test_case(
+	    "what lay behind the gap may bring the ACK again: not answered, but once more is");
+	for (int i = 0; i < 2; i++) {
+		step(TRANSFER_ACK, 6, 1610);
+		CHECK_INT(a.count, 0);
+	}
 	step(TRANSFER_ACK, 6, 1800);
 	CHECK_SENDS(7, 4);
-	step(TRANSFER_ACK, 6, 1810);
-	CHECK_INT(a.count, 0);
-	step(TRANSFER_ACK, 6, 10000);
-	CHECK_INT(a.count, 0);
-	step(TRANSFER_ACK, 6, 50000);
-	CHECK_SENDS(7, 4);
 
-	test_case("an ACK inside a window that went out twice only moves it on");
-	step(TRANSFER_ACK, 8, 50200);
-	CHECK_SENDS(11, 2);
-	CHECK_INT(a.wake_us, 2 * t.srtt_us + 1000);
+	test_case("nothing was missing when the client has just what had left: only new blocks go");
+	step(TRANSFER_ACK, 10, 2100);
+	CHECK_SENDS(11, 4);
+	step(TRANSFER_ACK, 12, 2300);
+	CHECK_SENDS(13, 4);
+	step(TRANSFER_ACK, 14, 2600);
+	CHECK_SENDS(17, 2);
+	CHECK(t.doubt > 0);
 
-	test_case("if nothing follows, it was a gap after all");
-	step(TRANSFER_TICK, 0, 50200 + a.wake_us);
-	CHECK_SENDS(9, 4);
+	test_case("or when it goes on sooner than what was sent again can have come");
+	step(TRANSFER_ACK, 18, 3000);
+	step(TRANSFER_ACK, 19, 3200);
+	CHECK_SENDS(20, 4);
+	step(TRANSFER_ACK, 20, 3210);
+	CHECK_SENDS(24, 1);
+
+	test_case("if nothing follows, it was a gap after all: the last block asks, then all goes");
+	step(TRANSFER_TICK, 0, 3210 + a.wake_us);
+	CHECK_SENDS(24, 1);
+	step(TRANSFER_ACK, 20, 200000);
+	CHECK_SENDS(21, 4);
 
 	test_case("the last window is as short as the file");
 	begin(5 * 512 + 1, 512, 4, false);
@@ -158,6 +163,22 @@ test_ends(void)
 	step(TRANSFER_ERROR, 0, 1100);
 	CHECK_INT(a.result, TRANSFER_PROBED);
 
+	test_case("but not from a client that did not ask for it: it refuses the options");
+	{
+		struct tftp_opts opts = { .blksize = 512, .windowsize = 1 };
+
+		transfer_init(&t, 1000, &opts, TFTP_SEEN_BLKSIZE, 0);
+	}
+	step(TRANSFER_START, 0, 1000);
+	step(TRANSFER_ERROR, 8, 1100);
+	CHECK_INT(a.result, TRANSFER_ABORTED);
+
+	test_case("nor if it says that it has no room");
+	begin(1000, 512, 1, true);
+	step(TRANSFER_START, 0, 1000);
+	step(TRANSFER_ERROR, TFTP_ERROR_FULL, 1100);
+	CHECK_INT(a.result, TRANSFER_ABORTED);
+
 	test_case("an ERROR later is the client's abort");
 	begin(1000, 512, 1, true);
 	step(TRANSFER_START, 0, 1000);
@@ -185,233 +206,272 @@ test_ends(void)
 		step(TRANSFER_TICK, 0, now_us += a.wake_us);
 	CHECK_INT(a.result, TRANSFER_DONE_SILENT);
 
+	test_case("one that confirmed nothing of several blocks has not");
+	begin(1000, 512, 4, true);
+	step(TRANSFER_START, 0, now_us = 1000);
+	step(TRANSFER_ACK, 0, now_us += 100);
+	while (a.result == TRANSFER_GOING_ON)
+		step(TRANSFER_TICK, 0, now_us += a.wake_us);
+	CHECK_INT(a.result, TRANSFER_TIMED_OUT);
+	CHECK(!a.tell);
+
+	test_case("nor one that may not even be there");
+	begin(100, 512, 1, false);
+	step(TRANSFER_START, 0, now_us = 1000);
+	while (a.result == TRANSFER_GOING_ON)
+		step(TRANSFER_TICK, 0, now_us += a.wake_us);
+	CHECK_INT(a.result, TRANSFER_TIMED_OUT);
+
+	test_case("on a quick way the last ACK is not waited for so long");
+	begin(1000, 512, 1, true);
+	step(TRANSFER_START, 0, now_us = 1000);
+	step(TRANSFER_ACK, 0, now_us += 100);
+	step(TRANSFER_ACK, 1, now_us += 100);
+	while (a.result == TRANSFER_GOING_ON)
+		step(TRANSFER_TICK, 0, now_us += a.wake_us);
+	CHECK_INT(a.result, TRANSFER_DONE_SILENT);
+	CHECK(now_us > TRANSFER_LAST_MIN_US && now_us < TRANSFER_LAST_US);
+
+	test_case(
+	    "large blocks of which not even the first arrives: it ends before the client asks");
+	begin(100000, 1468, 4, true);
+	step(TRANSFER_START, 0, now_us = 1000);
+	step(TRANSFER_ACK, 0, now_us += 300);
+	while (a.result == TRANSFER_GOING_ON)
+		step(TRANSFER_TICK, 0, now_us += a.wake_us);
+	CHECK_INT(a.result, TRANSFER_TIMED_OUT);
+	CHECK(a.tell && transfer_first_lost(&t));
+	CHECK(now_us > TRANSFER_FIRST_US && now_us < 2 * TRANSFER_FIRST_US);
+	CHECK(t.retransmits < 60);
+
 	test_case("a tick that comes too early only sets the time anew");
 	begin(1000, 512, 1, false);
 	step(TRANSFER_START, 0, 1000);
 	step(TRANSFER_TICK, 0, 401000);
-	CHECK(a.count == 0 && a.wake_us == 600000);
+	CHECK(a.count == 0 && a.wake_us == TRANSFER_RTO_US - 400000);
 
 	test_case("the client's own timeout bounds ours");
 	{
 		struct tftp_opts opts = { .blksize = 512, .windowsize = 1, .timeout_s = 1 };
 
-		transfer_init(&t, 1000, &opts, TFTP_SEEN_TIMEOUT);
+		transfer_init(&t, 1000, &opts, TFTP_SEEN_TIMEOUT, 0);
 	}
 	step(TRANSFER_START, 0, now_us = 1000);
-	for (int i = 0; i < 3; i++) {
-		CHECK_INT(a.wake_us, 1000000);
+	for (int i = 0; i < 4; i++) {
+		CHECK_INT(a.wake_us, i == 0 ? TRANSFER_RTO_US : 1000000);
 		step(TRANSFER_TICK, 0, now_us += a.wake_us);
 	}
 }
 
-/* --- whole transfers ------------------------------------------------------------------------ */
-
-/* A link of 1 Gbit/s, 100 us long. */
-#define DELAY_US  100
-#define JITTER_US 20
-#define PACKET_US 12
-
-enum packet_kind {
-	DATA,
-	ACK,
-	OACK,
-};
-
-struct packet {
-	enum packet_kind kind;
-	bool to_client;
-	uint64_t block; /* unwrapped for DATA, so that the model can check; 16 bits count */
-	uint64_t at_us;
-};
-
-static struct {
-	struct packet queue[4096];
-	size_t n;
-	unsigned loss, repeat, overtake; /* in 1000 */
-	uint64_t last_us[2];             /* when the last packet of each direction arrives */
-	uint64_t now_us;
-	uint64_t sent; /* DATA packets that the server sent */
-} net;
-
-static bool
-chance(unsigned in_1000)
+/* Reaches the middle of a transfer with windows of `windowsize`, whose round trip is `rtt_us`. */
+static uint64_t
+reach_middle(uint32_t windowsize, uint64_t rtt_us)
 {
-	return (unsigned)rand() % 1000 < in_1000;
+	uint64_t now_us = 1000;
+
+	begin(4000 * 512, 512, windowsize, true);
+	step(TRANSFER_START, 0, now_us);
+	step(TRANSFER_ACK, 0, now_us += rtt_us);
+	for (uint16_t i = 1; i <= 20; i++)
+		step(TRANSFER_ACK, (uint16_t)(i * windowsize), now_us += rtt_us);
+	return now_us;
 }
 
 static void
-net_send(struct packet p)
+test_queue(void)
 {
-	int copies = chance(net.loss) ? 0 : chance(net.repeat) ? 2 : 1;
+	test_case("retries, new windows and new transfers are told apart");
+	begin(100 * 512, 512, 4, true);
+	step(TRANSFER_START, 0, 1000);
+	CHECK_INT(a.class, TRANSFER_CLASS_START);
+	step(TRANSFER_TICK, 0, 1000 + a.wake_us);
+	CHECK(a.send_oack);
+	CHECK_INT(a.class, TRANSFER_CLASS_RETRY);
+	step(TRANSFER_ACK, 0, 600000);
+	CHECK_INT(a.class, TRANSFER_CLASS_START);
+	step(TRANSFER_ACK, 4, 600200);
+	CHECK_INT(a.class, TRANSFER_CLASS_WINDOW);
+	step(TRANSFER_ACK, 6, 600400);
+	CHECK_INT(a.class, TRANSFER_CLASS_RETRY);
 
-	net.sent += p.kind == DATA;
-	for (; copies > 0 && net.n < NITEMS(net.queue); copies--) {
-		uint64_t after_us = net.last_us[p.to_client] + PACKET_US;
+	test_case("what has not left does not time out, and a tick names the rest of it");
+	begin(100 * 512, 512, 8, false);
+	transfer_step(&t, TRANSFER_START, (struct transfer_ack){ 0 }, 1000, &a);
+	CHECK_SENDS(1, 8);
+	transfer_step(&t, TRANSFER_TICK, (struct transfer_ack){ 0 }, 20000000, &a);
+	CHECK_SENDS(1, 8);
+	CHECK_INT(a.class, TRANSFER_CLASS_START);
+	(void)transfer_sent(&t, 1, 3, 20000000);
+	transfer_step(&t, TRANSFER_TICK, (struct transfer_ack){ 0 }, 20500000, &a);
+	CHECK_SENDS(4, 5);
+	CHECK_INT(t.retransmits, 0);
 
-		p.at_us = net.now_us + DELAY_US + (unsigned)rand() % JITTER_US;
-		if (p.at_us < after_us && !chance(net.overtake))
-			p.at_us = after_us;
-		if (p.at_us > net.last_us[p.to_client])
-			net.last_us[p.to_client] = p.at_us;
-		net.queue[net.n++] = p;
-	}
-}
+	test_case("but not for ever");
+	transfer_step(&t, TRANSFER_TICK, (struct transfer_ack){ 0 }, 90000000, &a);
+	CHECK_INT(a.result, TRANSFER_TIMED_OUT);
 
-/* The place of the packet that is due first; net.n if there is none. */
-static size_t
-net_first(void)
-{
-	size_t first = 0;
+	test_case("an ACK while blocks wait: what is confirmed is not sent any more");
+	begin(100 * 512, 512, 8, false);
+	step(TRANSFER_START, 0, 1000);
+	transfer_step(&t, TRANSFER_TICK, (struct transfer_ack){ 0 }, 1000 + a.wake_us, &a);
+	CHECK_SENDS(1, 8);
+	CHECK_INT(a.class, TRANSFER_CLASS_RETRY);
+	transfer_step(&t, TRANSFER_ACK, (struct transfer_ack){ 8, 0 }, 600000, &a);
+	CHECK_SENDS(9, 8);
+	CHECK_INT(a.class, TRANSFER_CLASS_WINDOW);
+	CHECK_INT(t.retransmits, 0);
 
-	for (size_t i = 1; i < net.n; i++) {
-		if (net.queue[i].at_us < net.queue[first].at_us)
-			first = i;
-	}
-	return net.n == 0 ? net.n : first;
-}
+	test_case("an ACK of a block that still waits is ignored, and leaves the queue alone");
+	(void)transfer_sent(&t, 9, 2, 600000);
+	transfer_step(&t, TRANSFER_ACK, (struct transfer_ack){ 12, 0 }, 600100, &a);
+	CHECK_INT(a.count, 0);
+	CHECK_INT(t.acked, 8);
+	CHECK_INT(transfer_sent(&t, 11, 6, 600200) > 0, 1);
+	CHECK_INT(t.highest, 16);
 
-struct client {
-	uint64_t expected; /* block */
-	uint32_t in_window;
-	uint64_t heard_us;
-	bool gap_told, done, wrong;
-};
-
-static void
-client_ack(struct client *c)
-{
-	c->in_window = 0;
-	net_send((struct packet){ .kind = ACK, .block = c->expected - 1 });
-}
-
-static void
-client_receive(struct client *c, const struct packet *p)
-{
-	if (p->kind == OACK) {
-		if (c->expected == 1)
-			client_ack(c);
-		c->heard_us = net.now_us;
-		return;
-	}
-	if ((uint16_t)p->block != (uint16_t)c->expected) {
-		if (!c->gap_told)
-			client_ack(c);
-		c->gap_told = true;
-		return;
-	}
-	c->wrong |= p->block != c->expected;
-	c->heard_us = net.now_us;
-	c->gap_told = false;
-	c->expected++;
-	if (p->block == t.blocks)
-		c->done = true;
-	if (++c->in_window >= t.windowsize || c->done)
-		client_ack(c);
+	test_case("the round trip counts from when the last block left");
+	begin(100 * 512, 512, 8, false);
+	transfer_step(&t, TRANSFER_START, (struct transfer_ack){ 0 }, 1000, &a);
+	(void)transfer_sent(&t, 1, 4, 300000);
+	(void)transfer_sent(&t, 5, 4, 400000);
+	step(TRANSFER_ACK, 8, 400499);
+	CHECK_INT(t.srtt_us, 500);
 }
 
 static void
-server_do(uint64_t *wake_us)
+test_loss(void)
 {
-	if (a.send_oack)
-		net_send((struct packet){ .kind = OACK, .to_client = true });
-	for (uint32_t i = 0; i < a.count; i++)
-		net_send((struct packet){ .kind = DATA, .to_client = true, .block = a.first + i });
-	*wake_us = net.now_us + a.wake_us;
+	uint64_t now_us = reach_middle(16, 400);
+
+	test_case("silence behind a window: its last block, all of it, then what lies beyond");
+	CHECK_INT(a.wake_us, t.srtt_us + TRANSFER_PROBE_MIN_US);
+	step(TRANSFER_TICK, 0, now_us += a.wake_us);
+	CHECK_SENDS(336, 1);
+	CHECK_INT(a.class, TRANSFER_CLASS_RETRY);
+	step(TRANSFER_TICK, 0, now_us += a.wake_us);
+	CHECK_SENDS(321, 16);
+	step(TRANSFER_TICK, 0, now_us += a.wake_us);
+	CHECK_SENDS(337, 16);
+	CHECK_INT(a.class, TRANSFER_CLASS_WINDOW);
+	step(TRANSFER_TICK, 0, now_us += a.wake_us);
+	CHECK_SENDS(352, 1);
+
+	test_case("after silence an ACK is taken at its word");
+	step(TRANSFER_ACK, 330, now_us += 400);
+	CHECK_SENDS(331, 16);
+
+	test_case("a lost tail costs one block, and the ACK of both is no sample");
+	now_us = reach_middle(16, 400);
+	step(TRANSFER_TICK, 0, now_us += a.wake_us);
+	CHECK_SENDS(336, 1);
+	step(TRANSFER_ACK, 336, now_us += 100000);
+	CHECK_SENDS(337, 16);
+	CHECK(t.srtt_us < 500);
+
+	test_case("but if that ACK is echoed, the client had all and is slow");
+	step(TRANSFER_ACK, 336, now_us + 900);
+	CHECK_INT(a.count, 0);
+	CHECK(t.srtt_us > 10000);
+
+	test_case("bursts halve on loss, once a window, and a pause makes up for it");
+	now_us = reach_middle(16, 40000);
+	CHECK_SENDS(321, 16);
+	step(TRANSFER_ACK, 324, now_us += 40000);
+	CHECK_SENDS(325, 8);
+	CHECK(a.wake_us >= t.srtt_us / 2 && a.wake_us < t.srtt_us);
+	step(TRANSFER_TICK, 0, now_us += a.wake_us);
+	CHECK_SENDS(333, 8);
+	step(TRANSFER_ACK, 326, now_us += 40000);
+	CHECK_SENDS(327, 8);
+
+	test_case("they grow with each clean window");
+	step(TRANSFER_TICK, 0, now_us += a.wake_us);
+	for (uint16_t block = 342; block <= 342 + 16 * 8; block += 16) {
+		step(TRANSFER_ACK, block, now_us += 40000);
+		if (t.burst < 16)
+			step(TRANSFER_TICK, 0, now_us += a.wake_us);
+	}
+	CHECK_INT(t.burst, 16);
+	CHECK_INT(a.count, 16);
+
+	test_case("where a pause would be too short for timers there is none");
+	now_us = reach_middle(16, 400);
+	step(TRANSFER_ACK, 324, now_us += 400);
+	CHECK_SENDS(325, 16);
+	CHECK_INT(t.burst, 8);
+
+	test_case("a client that always takes about as many has room for that many");
+	now_us = reach_middle(64, 400);
+	for (uint16_t block = 1280 + 10; block < 1280 + 10 * 12; block += 10)
+		step(TRANSFER_ACK, block, now_us += 400);
+	CHECK(t.paced);
+	CHECK_INT(a.count, 10);
+	CHECK_INT(a.wake_us, 1000);
+
+	test_case("without windows a repeated ACK brings the block when it comes late");
+	begin(5000, 512, 1, false);
+	step(TRANSFER_START, 0, 1000);
+	t.timeout_s = 0;
+	step(TRANSFER_ACK, 1, 1100);
+	step(TRANSFER_ACK, 1, 1200);
+	CHECK_INT(a.count, 0);
+	step(TRANSFER_ACK, 1, 1100 + 1000000);
+	CHECK_SENDS(2, 1);
 }
 
-/* As edk2: after 4 s without news the client repeats its last ACK. */
-#define CLIENT_TIMEOUT_US 4000000
-
-/* Runs a transfer of `blocks` blocks to its end; returns the result. */
-static enum transfer_result
-simulate(uint64_t blocks, uint32_t windowsize, struct client *c)
+static void
+test_options(void)
 {
-	uint64_t wake_us;
+	struct tftp_opts opts = { .blksize = 512, .windowsize = 4, .rollover = 1 };
+	uint64_t now_us = 1000;
 
-	net.n = 0;
-	net.sent = 0;
-	net.last_us[0] = net.last_us[1] = 0;
-	net.now_us = 1000;
-	*c = (struct client){ .expected = 1, .heard_us = net.now_us };
-	begin((blocks - 1) * 512 + 17, 512, windowsize, true);
-	step(TRANSFER_START, 0, net.now_us);
-	server_do(&wake_us);
-	while (a.result == TRANSFER_GOING_ON) {
-		uint64_t client_us = c->done ? UINT64_MAX : c->heard_us + CLIENT_TIMEOUT_US;
-		size_t i = net_first();
+	test_case("Microsoft's client tells the length of each window");
+	opts.rollover = 0;
+	transfer_init(&t, 1000 * 512, &opts, TFTP_SEEN_WINDOWSIZE | TFTP_SEEN_MSFTWINDOW, 0);
+	step(TRANSFER_START, 0, now_us);
+	transfer_step(&t, TRANSFER_ACK, (struct transfer_ack){ 0, 2 }, now_us += 200, &a);
+	CHECK_SENDS(1, 2);
+	(void)transfer_sent(&t, 1, 2, now_us);
+	transfer_step(&t, TRANSFER_ACK, (struct transfer_ack){ 2, 200 }, now_us += 200, &a);
+	CHECK_SENDS(3, 200);
+	(void)transfer_sent(&t, 3, 200, now_us);
+	transfer_step(&t, TRANSFER_ACK, (struct transfer_ack){ 202, 0 }, now_us += 200, &a);
+	CHECK_SENDS(203, 200);
 
-		if (i < net.n && net.queue[i].at_us <= wake_us && net.queue[i].at_us <= client_us) {
-			struct packet p = net.queue[i];
+	test_case("without agreement the fifth octet counts nothing");
+	transfer_init(&t, 1000 * 512, &opts, TFTP_SEEN_WINDOWSIZE, 0);
+	step(TRANSFER_START, 0, now_us);
+	transfer_step(&t, TRANSFER_ACK, (struct transfer_ack){ 0, 2 }, now_us += 200, &a);
+	CHECK_SENDS(1, 4);
 
-			net.n--;
-			memmove(&net.queue[i], &net.queue[i + 1], (net.n - i) * sizeof(p));
-			net.now_us = p.at_us;
-			if (p.to_client) {
-				client_receive(c, &p);
-				continue;
-			}
-			step(TRANSFER_ACK, (uint16_t)p.block, net.now_us);
-			server_do(&wake_us);
-		} else if (wake_us <= client_us) {
-			net.now_us = wake_us;
-			step(TRANSFER_TICK, 0, net.now_us);
-			server_do(&wake_us);
-		} else {
-			net.now_us = client_us;
-			c->heard_us = net.now_us;
-			c->gap_told = false;
-			client_ack(c);
-		}
-	}
-	return a.result;
+	test_case("65535 is followed by 0, or by 1 if that was agreed");
+	CHECK_INT(transfer_wire(&t, 65535), 65535);
+	CHECK_INT(transfer_wire(&t, 65536), 0);
+	CHECK_INT(transfer_wire(&t, 131072), 0);
+	opts.rollover = 1;
+	transfer_init(&t, 1000 * 512, &opts, TFTP_SEEN_ROLLOVER, 0);
+	CHECK_INT(transfer_wire(&t, 0), 0);
+	CHECK_INT(transfer_wire(&t, 65535), 65535);
+	CHECK_INT(transfer_wire(&t, 65536), 1);
+	CHECK_INT(transfer_wire(&t, 131070), 65535);
+	CHECK_INT(transfer_wire(&t, 131071), 1);
+
+	test_case("a round trip known from before shortens the first wait, within reason");
+	transfer_init(&t, 1000, &opts, 1, 300);
+	CHECK_INT(t.rto_us, 5 * TRANSFER_RTO_MIN_US);
+	transfer_init(&t, 1000, &opts, 1, 30000);
+	CHECK_INT(t.rto_us, 240000);
+	transfer_init(&t, 1000, &opts, 1, 900000);
+	CHECK_INT(t.rto_us, TRANSFER_RTO_US);
 }
 
 int
 main(void)
 {
-	static const struct {
-		const char *what;
-		uint64_t blocks;
-		uint32_t windowsize;
-		unsigned loss, repeat, overtake;
-		unsigned most; /* DATA packets sent, in percent of the blocks */
-	} cases[] = {
-		{ "no window, no loss", 1000, 1, 0, 0, 0, 100 },
-		{ "windows of 4, no loss", 1000, 4, 0, 0, 0, 100 },
-		{ "no window, 5 % loss", 1000, 1, 50, 0, 0, 120 },
-		{ "no window, everything repeated: no storm", 1000, 1, 0, 1000, 0, 101 },
-		{ "windows of 16, 1 % loss", 20000, 16, 10, 0, 0, 120 },
-		{ "windows of 16, 5 % loss, repeats", 20000, 16, 50, 50, 0, 220 },
-		{ "windows of 64, 1 % loss", 20000, 64, 10, 0, 0, 180 },
-		{ "windows of 64, 5 % loss", 20000, 64, 50, 0, 0, 480 },
-		{ "windows of 8, 1 % overtaking", 20000, 8, 0, 0, 10, 130 },
-		{ "across the wrap of the block number", 70000, 8, 2, 0, 0, 105 },
-		{ "twice across it", 140000, 64, 0, 0, 0, 100 },
-		{ "30 % loss", 300, 4, 300, 100, 0, 400 },
-	};
-
 	test_steps();
 	test_ends();
-	for (size_t i = 0; i < NITEMS(cases); i++) {
-		struct client c;
-		enum transfer_result r;
-
-		test_case("transfer: %s", cases[i].what);
-		srand(42);
-		net.loss = cases[i].loss;
-		net.repeat = cases[i].repeat;
-		net.overtake = cases[i].overtake;
-		r = simulate(cases[i].blocks, cases[i].windowsize, &c);
-		CHECK(r == TRANSFER_DONE || r == TRANSFER_DONE_SILENT);
-		CHECK(c.done);
-		CHECK(!c.wrong);
-		CHECK_INT(c.expected, cases[i].blocks + 1);
-		if (net.sent * 100 > cases[i].blocks * cases[i].most)
-			test_fail(__FILE__, __LINE__, "%llu packets for %llu blocks",
-			    (unsigned long long)net.sent, (unsigned long long)cases[i].blocks);
-		printf("# %llu packets for %llu blocks in %llu ms\n", (unsigned long long)net.sent,
-		    (unsigned long long)cases[i].blocks,
-		    (unsigned long long)(net.now_us - 1000) / 1000);
-	}
+	test_queue();
+	test_loss();
+	test_options();
 	return test_end();
 }
