@@ -50,7 +50,7 @@ dhcpproxyd_PURE := frame rate seen servers rtnl links diag emulated
 dhcpproxyd_EDGE := conf listen tap sender netlink holders ports networks hold drops limits probe watch \
 	nets6 listen6 proxy6 selftest checkup dhcpproxyd
 
-tftpd_PURE := tftp opt transfer outcome load
+tftpd_PURE := tftp opt transfer outcome paths load
 tftpd_EDGE := conf served clients listen batch queue session worker tftpd
 
 handlerd_PURE := boots services decide script record identity index texts machines rows filing \
