@@ -3,9 +3,10 @@
 import json
 import os
 import re
+import shutil
 import time
 
-from lab import Lab, SERVER, check, network, read, wait_until
+from lab import Lab, Machine, Site, SERVER, check, loaders, network, read, wait_until
 from test_http import BASE, curl, start
 from test_tftp import put
 
@@ -287,3 +288,108 @@ def test_client_certificates():
                check_status=False)
         wait_until(lambda: "own certificate is missing" in read(site.log("httpsbootd")), 5, "none is told of")
         check(curl(lab, client, site, f"--cert {mine}.pem --key {mine}.key {url}")[0] == 200, "one is served")
+
+
+def fetched(site, name):
+    """How often a file was fetched whole over HTTPS."""
+    return len(re.findall(rf"https boot=\S+ client=\S+ method=GET target=/2PXE/file/{name} status=200",
+                          read(site.log("httpsbootd"))))
+
+
+def foreign_dhcp(lab, segment, loader, script):
+    """A DHCP server that names a loader and a script of its own, without a word of trust."""
+    return lab.dhcp_server(segment, extra=[
+        "--dhcp-match=set:ipxe,175", f"--dhcp-boot=tag:!ipxe,{loader},,{SERVER}",
+        f"--dhcp-boot=tag:ipxe,{script},,{SERVER}"])
+
+
+def test_roll_boot():
+    """A stamped loader behind a foreign DHCP server, in iPXE while the CA is replaced: it goes on and on."""
+    with Lab("rollboot") as lab:
+        segment = lab.segment("net")
+        server = lab.host("server", segment, f"{SERVER}/24")
+        # each fetch is a full handshake
+        site = Site(lab, server, http_port=0, httpsbootd={"ticket_rotation_s": 0})
+        shutil.copytree(loaders(), site.root, dirs_exist_ok=True)
+        site.ca()
+        site.ferryctl("loaders", "stamp", "boot/x64/snponly.efi", "--dir", f"{site.run}/etc")
+        # one that keeps the old fingerprint, whatever happens
+        shutil.copy(f"{site.root}/boot/x64/snponly.efi", f"{site.root}/boot/x64/old.efi")
+        put(site, "step", b"#!ipxe\n")
+        put(site, "autoexec.ipxe", f"""#!ipxe
+            dhcp
+            :again
+            imgfetch --name step https://{SERVER}:8050/2PXE/file/step || echo FAILED
+            imgfree step ||
+            sleep 1
+            goto again
+            """.replace("            ", "").encode())
+        foreign_dhcp(lab, segment, "boot/x64/old.efi", "autoexec.ipxe")
+        site.start("handlerd", "tftpd", "httpsbootd")
+        machine = Machine(lab, segment)
+
+        def goes_on(what, seconds=40):
+            before = fetched(site, "step")
+            wait_until(lambda: fetched(site, "step") >= before + 2, seconds, what)
+            check("FAILED" not in machine.output(), f"{what}: never without")
+
+        goes_on("it trusts the old CA", 150)
+        ca(site, "roll", "begin")
+        wait_until(lambda: len(roots(site)) == 2, WATCH, "both CAs")
+        goes_on("a new CA is known")
+        first = roots(site)[0]
+        ca(site, "roll", "switch")
+        wait_until(lambda: roots(site)[0] != first, WATCH, "the new CA's certificate")
+        goes_on("the new CA's certificate, with the old fingerprint alone")
+        machine.stop()
+        # forgotten: a loader that knows the old CA alone is told of, with what to do
+        ca(site, "roll", "finish", "--force")
+        wait_until(lambda: len(roots(site)) == 1, WATCH, "one CA")
+        machine = Machine(lab, segment, name="pc2")
+        wait_until(lambda: counter(site, "tls_no_trust") > 0, 150, "it does not trust the new CA")
+        machine.stop()
+        check("kind=ipxe why=no-trust: TLS failed: iPXE does not trust this site's CA" in
+              read(site.log("httpsbootd")), "the log names the cause")
+        check("ferryctl loaders stamp" in read(site.log("httpsbootd")), "and the cure")
+
+
+def test_ipxe_2_boot():
+    """iPXE 2.0, unmodified, while the CA is replaced: two fingerprints in the offer, an ECDSA certificate."""
+    with Lab("ipxe2ec") as lab:
+        segment = lab.segment("net")
+        lab.dhcp_server(segment)
+        server = lab.host("server", segment, f"{SERVER}/24")
+        site = Site(lab, server, http_port=0)
+        shutil.copytree(loaders("sid"), site.root, dirs_exist_ok=True)
+        ca(site, "init", "--name", "boot.example", "--address", SERVER, "--key", "both")
+        ca(site, "roll", "begin")
+        site.start()
+        machine = Machine(lab, segment)
+        wait_until(lambda: re.search("target=/2PXE/boot status=200", read(site.log("httpsbootd"))), 150, "its script")
+        machine.stop()
+        check("ECDHE-ECDSA" in read(site.log("httpsbootd")), "over the ECDSA certificate")
+        check(counter(site, "tls_no_trust") == 0, "and it trusts us at once")
+
+
+def test_firmware_https():
+    """OVMF's HTTPS Boot with the old CA enrolled, after `switch`: firmware finds its way along the chain, too."""
+    with Lab("fwhttps") as lab:
+        segment = lab.segment("net")
+        lab.dhcp_server(segment)
+        server = lab.host("server", segment, f"{SERVER}/24")
+        site = Site(lab, server, http_port=0)
+        shutil.copytree(loaders(), site.root, dirs_exist_ok=True)
+        ca(site, "init", "--name", "boot.example", "--address", SERVER, "--key", "both")
+        ca(site, "export", "--format", "uefi", "--out", lab.path("cacerts"))
+        ca(site, "roll", "begin")
+        ca(site, "roll", "switch")
+        site.start()
+        machine = Machine(lab, segment, args=[
+            "-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n",
+            "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n",
+            "-fw_cfg", f"name=etc/edk2/https/cacerts,file={lab.path('cacerts')}"])
+        wait_until(lambda: fetched(site, "boot/x64/snponly.efi"), 200, "the loader by HTTPS")
+        machine.stop()
+        log = read(site.log("httpsbootd"))
+        check(re.search("HEAD target=/2PXE/file/boot/x64/snponly.efi status=200", log), "asked as HTTP Boot does")
+        check("RSA" in log and "ECDHE-ECDSA" not in log, "with the RSA certificate")
