@@ -316,14 +316,16 @@ def test_roll_boot():
         # one that keeps the old fingerprint, whatever happens
         shutil.copy(f"{site.root}/boot/x64/snponly.efi", f"{site.root}/boot/x64/old.efi")
         put(site, "step", b"#!ipxe\n")
-        put(site, "autoexec.ipxe", f"""#!ipxe
-            dhcp
-            :again
-            imgfetch --name step https://{SERVER}:8050/2PXE/file/step || echo FAILED
-            imgfree step ||
-            sleep 1
-            goto again
-            """.replace("            ", "").encode())
+        # beside the loader, where iPXE 2.0 looks, and at the top, where 1.21.1 does
+        for place in ("", "boot/x64/"):
+            put(site, f"{place}autoexec.ipxe", f"""#!ipxe
+dhcp
+:again
+imgfetch --name step https://{SERVER}:8050/2PXE/file/step || echo FAILED
+imgfree step ||
+sleep 1
+goto again
+""".encode())
         foreign_dhcp(lab, segment, "boot/x64/old.efi", "autoexec.ipxe")
         site.start("handlerd", "tftpd", "httpsbootd")
         machine = Machine(lab, segment)
