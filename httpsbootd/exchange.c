@@ -52,6 +52,7 @@ static void
 take_client(struct exchange *x, struct fd_info *info)
 {
 	int64_t max = x->worker->conf->max_requests;
+	int fd = tls_conn_socket(info->client);
 
 	x->client = info->client;
 	x->secure = tls_conn_is_secure(x->client);
@@ -59,7 +60,8 @@ take_client(struct exchange *x, struct fd_info *info)
 	x->tls_version = info->tls_version;
 	x->tls_suite = info->tls_suite;
 	x->identity = info->identity;
-	x->last = max != 0 && ++info->requests >= (uint64_t)max;
+	if (fd >= 0)
+		x->last = ++x->worker->fds[fd].requests >= (uint64_t)max && max != 0;
 	/* else the client still gets the answer before this one */
 	if (tls_body_of(x->client) == NULL)
 		watch_set_user(watched_of(x), x);
@@ -855,6 +857,16 @@ exchange_forget(struct worker *w, struct MHD_Connection *connection)
 	finish(x, end_words[DELIVERY_CLOSED]);
 }
 
+/* How much of what the client sent was this request, as far as is known for certain. */
+static uint64_t
+request_bytes(const struct exchange *x, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+	return x->sent_n + (info != NULL ? info->header_size : 0);
+}
+
 void
 exchange_end(void *cls, struct MHD_Connection *connection, void **con_cls,
     enum MHD_RequestTerminationCode code)
@@ -870,7 +882,7 @@ exchange_end(void *cls, struct MHD_Connection *connection, void **con_cls,
 		*begun_of(x->worker, connection) = NULL;
 	note_engine_status(x, connection);
 	tls_conn_set_owed(x->client, false);
-	tls_conn_answered(x->client);
+	tls_conn_answered(x->client, request_bytes(x, connection));
 	if (x->delivers && complete && tls_body_begin(x->client, &x->delivery) == 0)
 		return; /* on_delivered() goes on */
 	if (x->delivers) {

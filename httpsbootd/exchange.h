@@ -108,10 +108,10 @@ struct worker {
 	struct fd_info {
 		/* a client's */
 		struct watched *watched;
+		uint64_t requests;
 		/* the engine's */
 		struct tls_conn *client;
 		struct ipaddr local;
-		uint64_t requests;
 		struct exchange *begun;              /* whose head is not complete */
 		const char *tls_version, *tls_suite; /* OpenSSL's own names; NULL: plain HTTP */
 		struct tls_identity *identity;       /* of an engine's: the client's; or NULL */

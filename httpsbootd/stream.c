@@ -54,6 +54,7 @@ stream_drop_engine(struct tls_conn *c)
 	free(c->in);
 	c->in = NULL;
 	c->in_n = c->in_off = 0;
+	c->fed = 0;
 }
 
 /* --- to the client -------------------------------------------------------------------------- */
@@ -315,6 +316,7 @@ take(struct tls_conn *c, size_t n)
 		return true;
 	}
 	t->ops->fed(t->arg);
+	c->fed += n;
 	if (sent < 0)
 		sent = 0;
 	n -= (size_t)sent;

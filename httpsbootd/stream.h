@@ -37,7 +37,8 @@ struct tls_conn {
 
 	uint8_t *rest; /* output that the client has not taken yet; NULL: none */
 	size_t rest_n, rest_off;
-	uint8_t *in; /* input that the engine has not taken yet; NULL: none */
+	uint64_t fed; /* to the engine, and not yet known to be a request that was answered */
+	uint8_t *in;  /* input that the engine has not taken yet; NULL: none */
 	size_t in_n, in_off;
 
 	bool holding;  /* the engine writes the head of a body */

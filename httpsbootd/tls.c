@@ -7,7 +7,14 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+
+/*
+ * A connection without a request for so long gives the engine's part of it back: most of what an
+ * idle one takes.
+ */
+#define ENGINE_REST_MS 1000
 
 /* Frees the struct when nobody has it any more. */
 static void
@@ -90,6 +97,15 @@ fail_handshake(struct tls_conn *c, bool late)
 	conn_free(c, DELIVERY_CLOSED);
 }
 
+/* Sets the timer, but not so far away that the engine would be kept for nothing. */
+static void
+set_timer(struct tls_conn *c, uint64_t ms)
+{
+	if (c->engine.fd >= 0 && ms > ENGINE_REST_MS)
+		ms = ENGINE_REST_MS;
+	(void)loop_timer_set(c->front->loop, &c->timer, ms); /* has its place in the heap, or had */
+}
+
 int
 tls_conn_connect(struct tls_conn *c)
 {
@@ -105,6 +121,7 @@ tls_conn_connect(struct tls_conn *c)
 		close(pair[1]);
 		return rc;
 	}
+	set_timer(c, t->idle_ms);
 	return t->ops->deliver(t->arg, pair[1], c, c->client.fd, c->ssl,
 	    (const struct sockaddr *)&c->peer, c->peer_len);
 }
@@ -118,7 +135,7 @@ establish(struct tls_conn *c)
 	c->established = true;
 	t->ops->established(t->arg, c->client.fd);
 	c->moved_ms = loop_now_ms(t->loop);
-	(void)loop_timer_set(t->loop, &c->timer, t->idle_ms); /* has its place in the heap */
+	set_timer(c, t->idle_ms);
 }
 
 static void
@@ -166,6 +183,17 @@ on_client(void *arg, uint32_t events)
 		tls_conn_serve(c);
 }
 
+/* The engine has answered all that it was given, and keeps nothing but memory. */
+static bool
+engine_rests(const struct tls_conn *c)
+{
+	int unread = 0;
+
+	return c->engine.fd >= 0 && c->fed == 0 && c->in_n == 0 && c->rest_n == 0 &&
+	       c->body == NULL && !c->holding && ioctl(c->engine.fd, FIONREAD, &unread) == 0 &&
+	       unread == 0;
+}
+
 static void
 on_timeout(void *arg)
 {
@@ -178,17 +206,19 @@ on_timeout(void *arg)
 		fail_handshake(c, true);
 		return;
 	}
-	if (c->owed || still < t->idle_ms) {
-		(void)loop_timer_set(t->loop, &c->timer, c->owed ? t->idle_ms : t->idle_ms - still);
+	if (!c->owed && still >= t->idle_ms) {
+		t->stats.timed_out++;
+		c->timed_out = true;
+		if (c->ssl != NULL && c->rest_n == 0 && c->body == NULL) {
+			(void)SSL_shutdown(c->ssl); /* as far as it goes */
+			(void)stream_flush(c);
+		}
+		conn_free(c, DELIVERY_STALLED);
 		return;
 	}
-	t->stats.timed_out++;
-	c->timed_out = true;
-	if (c->ssl != NULL && c->rest_n == 0 && c->body == NULL) {
-		(void)SSL_shutdown(c->ssl); /* as far as it goes */
-		(void)stream_flush(c);
-	}
-	conn_free(c, DELIVERY_STALLED);
+	if (still >= ENGINE_REST_MS && engine_rests(c))
+		stream_drop_engine(c); /* the next request gets another */
+	set_timer(c, c->owed ? t->idle_ms : t->idle_ms - still);
 }
 
 int
@@ -335,8 +365,9 @@ tls_conn_set_owed(struct tls_conn *c, bool owed)
 }
 
 void
-tls_conn_answered(struct tls_conn *c)
+tls_conn_answered(struct tls_conn *c, uint64_t taken)
 {
+	c->fed -= taken < c->fed ? taken : c->fed;
 	stream_make_ready(c);
 }
 

@@ -71,8 +71,11 @@ void tls_conn_release(struct tls_conn *c);
 bool tls_conn_timed_out(const struct tls_conn *c);
 /* While an answer is being worked out nothing need move. */
 void tls_conn_set_owed(struct tls_conn *c, bool owed);
-/* An answer is complete, as far as the engine is concerned: it is passed on without waiting. */
-void tls_conn_answered(struct tls_conn *c);
+/*
+ * An answer is complete, as far as the engine is concerned: it is passed on without waiting.
+ * `taken` octets of what the client sent were its request.
+ */
+void tls_conn_answered(struct tls_conn *c, uint64_t taken);
 
 /*
  * The next answer that the engine writes is the head for a body; no other body may be under way.

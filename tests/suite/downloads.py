@@ -104,3 +104,32 @@ def part_way(address, version, path, leave_at, wait=0.0, ready=""):
         except OSError as e:
             error = str(e)
     return {"promised": promised, "got": got, "sha": digest.hexdigest(), "error": error}
+
+
+def resting(address, version, path, count, seconds):
+    """
+    Connections that ask, rest, ask in two parts with a rest between them, send a form in chunks, and
+    ask again after another rest: all statuses, in that order, for each connection.
+    """
+    get = request("GET", path)
+    half = len(get) // 2
+    chunked = request("POST", "/2PXE/boot", ["Content-Type: application/x-www-form-urlencoded",
+                                             "Transfer-Encoding: chunked"])
+    form = b"mac=52:54:00:12:34:56"
+    steps = [get, None, get[:half], None, get[half:], chunked + b"%x\r\n%s\r\n0\r\n\r\n" % (len(form), form), None, get]
+    sockets = [connect(address, version) for _ in range(count)]
+    files = [s.makefile("rb") for s in sockets]
+    out = [[] for _ in sockets]
+    for step in steps:
+        if step is None:
+            time.sleep(seconds)
+            continue
+        for s, f, got in zip(sockets, files, out):
+            s.sendall(step)
+            if step != get[:half]:
+                status, fields = head(f)
+                f.read(int(fields["content-length"]))
+                got.append(status)
+    for s in sockets:
+        s.close()
+    return out

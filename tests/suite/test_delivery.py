@@ -185,3 +185,27 @@ def test_large():
             first = size - (1 << 30)
             out = lab.sh(client, f"{curl} -r {first}- -o /dev/null -w '%{{size_download}}'")
             check(int(out) == 1 << 30, f"{out} octets")
+
+
+def test_resting():
+    """Idle connections give back what the engine has of them, and go on as if nothing had been."""
+    with Lab("resting") as lab:
+        client, site = start(lab)
+        put(site, "small", b"x" * 1000)
+        site.start("handlerd", "httpsbootd")
+        fds = f"/proc/{site.daemons['httpsbootd'].pid}/fd"
+        before = len(os.listdir(fds))
+        for version in ("1.3", ""):
+            seen = []
+            result = []
+            thread = threading.Thread(target=lambda v=version: result.append(ask(
+                lab, client, "resting", version=v, path=f"{PATH}/small", count=20, seconds=2)))
+            thread.start()
+            while thread.is_alive():
+                thread.join(0.1)
+                seen.append(len(os.listdir(fds)) - before)
+            check(result == [[[200] * 4] * 20], f"TLS {version}: {result}")
+            # the client's socket, and the two of the engine's pair; then the client's alone
+            most = max(seen)
+            check(most >= 60 and min(seen[seen.index(most):-1]) <= most - 20, f"descriptors: {seen}")
+        wait_until(lambda: len(os.listdir(fds)) < before + 5, 5, "all are closed")
