@@ -85,37 +85,6 @@ session_send_error(struct worker *w, const struct listen_path *path, size_t sock
 
 /* --- reports --------------------------------------------------------------------------------- */
 
-/* Words for what became of a transfer. */
-static void
-describe_end(const struct session *s, enum transfer_result result, struct slice peer_text,
-    char text[static 200])
-{
-	char quoted[LOG_QUOTE_SIZE];
-
-	text[0] = '\0';
-	switch (result) {
-	case TRANSFER_ABORTED:
-		(void)snprintf(text, 200, "the client ended it at block %llu of %llu: %s",
-		    (unsigned long long)s->t.acked, (unsigned long long)s->t.blocks,
-		    log_quote(peer_text, quoted));
-		break;
-	case TRANSFER_TIMED_OUT:
-		if (s->t.oack_out)
-			(void)snprintf(text, 200,
-			    "the client never answered the first packet: is a firewall between?");
-		else
-			(void)snprintf(text, 200,
-			    "the client stopped asking after block %llu of %llu%s",
-			    (unsigned long long)s->t.acked, (unsigned long long)s->t.blocks,
-			    s->t.acked == 0 ? ": are large packets dropped on the way?" : "");
-		break;
-	case TRANSFER_DONE_SILENT:
-		(void)snprintf(text, 200, "the last block was never confirmed");
-		break;
-	default: break;
-	}
-}
-
 /* What all events of a transfer tell. */
 static struct boot_event
 event_of(const struct session *s, enum event_kind kind)
@@ -200,13 +169,28 @@ report_progress(struct session *s)
 	bus_event(s->w->bus, &e);
 }
 
+/* Ends a transfer; `error` and `error_text` are those of the client's ERROR. */
 static void
-finish(struct session *s, enum transfer_result result, struct slice peer_text)
+finish(struct session *s, enum transfer_result result, uint16_t error, struct slice error_text)
 {
-	char text[200];
+	struct tftpd_shared *shared = s->w->shared;
+	const struct config_ports *ports = &shared->conf->transfer_ports;
+	const struct ipaddr peer = listen_peer_ip(&s->path);
+	struct outcome o = {
+		.t = &s->t,
+		.result = result,
+		.size = s->served->size,
+		.error = error,
+		.error_text = error_text,
+		.first_port = ports->first,
+		.last_port = ports->last,
+	};
+	char text[OUTCOME_TEXT_SIZE];
 
-	describe_end(s, result, peer_text, text);
-	report_end(s, result, text);
+	pthread_mutex_lock(&shared->paths_lock);
+	paths_learn(&shared->paths, &peer, &o, loop_now_ms(s->w->thread.loop));
+	pthread_mutex_unlock(&shared->paths_lock);
+	report_end(s, result, outcome_text(&o, text));
 	session_free(s);
 }
 
@@ -215,6 +199,7 @@ session_broken(struct session *s)
 {
 	session_send_error(
 	    s->w, &s->path, s->socket, TFTP_ERROR_UNDEFINED, slice_str("The file changed"));
+	/* nothing is to be learned from it */
 	report_end(s, TRANSFER_ABORTED, "the file was changed meanwhile");
 	session_free(s);
 }
@@ -238,7 +223,7 @@ wake_in(struct session *s, uint64_t us)
 
 /* Does what the state machine says.  The session may be gone afterwards. */
 static void
-step(struct session *s, enum transfer_event event, struct transfer_ack ack, struct slice peer_text)
+step(struct session *s, enum transfer_event event, struct transfer_ack ack, struct slice error_text)
 {
 	uint64_t before = s->t.retransmits;
 	struct transfer_action a;
@@ -246,7 +231,10 @@ step(struct session *s, enum transfer_event event, struct transfer_ack ack, stru
 	transfer_step(&s->t, event, ack, loop_now_us(s->w->thread.loop), &a);
 	s->w->stats.retransmits += s->t.retransmits - before;
 	if (a.result != TRANSFER_GOING_ON) {
-		finish(s, a.result, peer_text);
+		if (a.tell)
+			session_send_error(s->w, &s->path, s->socket, TFTP_ERROR_UNDEFINED,
+			    slice_str("No answer, ask again"));
+		finish(s, a.result, ack.block, error_text);
 		return;
 	}
 	if (event == TRANSFER_ACK)
@@ -336,16 +324,22 @@ start(struct session *s)
 		.windowsize = atomic_load(&most->windowsize),
 		.tsize = s->served->size,
 	};
-	uint32_t blksize = path_blksize(s);
+	struct tftpd_shared *shared = s->w->shared;
+	const struct ipaddr peer = listen_peer_ip(&s->path);
+	uint32_t blksize = path_blksize(s), rtt_us;
 	struct tftp_packet request;
 	struct tftp_opts opts;
 	unsigned seen;
 
 	if (limits.blksize > blksize)
 		limits.blksize = blksize;
+	pthread_mutex_lock(&shared->paths_lock);
+	paths_advise(&shared->paths, &peer, loop_now_ms(s->w->thread.loop), &limits.blksize,
+	    &limits.windowsize, &rtt_us);
+	pthread_mutex_unlock(&shared->paths_lock);
 	(void)tftp_parse((struct slice){ s->request, s->request_n }, &request); /* as before */
 	seen = tftp_opts_settle(&request, &limits, &opts);
-	transfer_init(&s->t, s->served->size, &opts, seen, 0);
+	transfer_init(&s->t, s->served->size, &opts, seen, rtt_us);
 	s->began_ms = loop_now_ms(s->w->thread.loop);
 	s->gso = true;
 	s->w->stats.started++;
@@ -547,7 +541,10 @@ session_request(struct worker *w, const struct listen_path *path, struct slice b
 	}
 	if (s != NULL) {
 		w->stats.replaced++;
-		session_free(s);
+		if (s->served != NULL)
+			finish(s, TRANSFER_REPLACED, 0, (struct slice){ 0 });
+		else
+			session_free(s);
 	}
 	s = new_session(w, path, bytes);
 	if (s == NULL)
@@ -573,7 +570,7 @@ session_packet(
 		step(s, TRANSFER_ACK, (struct transfer_ack){ p->block, p->window },
 		    (struct slice){ 0 });
 	else if (p->op == TFTP_ERROR)
-		step(s, TRANSFER_ERROR, (struct transfer_ack){ 0 }, p->text);
+		step(s, TRANSFER_ERROR, (struct transfer_ack){ .block = p->error }, p->text);
 	else
 		return false;
 	return true;

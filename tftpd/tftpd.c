@@ -185,6 +185,9 @@ tftpd_open(struct tftpd **ret, struct tftpd_conf *conf, const struct opts *opts)
 	d->shared.conf = conf;
 	served_files_init(&d->shared.files);
 	clients_init(&d->shared.clients);
+	/* the key that nobody knows is that of the other table */
+	pthread_mutex_init(&d->shared.paths_lock, NULL);
+	paths_init(&d->shared.paths, d->shared.clients.key);
 	reloaded(d);
 	rc = d->shared.root_fd = content_root_open(conf->root);
 	if (rc < 0)
@@ -238,6 +241,7 @@ tftpd_close(struct tftpd *d)
 		worker_close(d->workers[i]);
 	front_close(&d->front);
 	served_files_fini(&d->shared.files);
+	pthread_mutex_destroy(&d->shared.paths_lock);
 	if (d->shared.root_fd >= 0)
 		close(d->shared.root_fd);
 	free(d);

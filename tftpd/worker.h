@@ -8,6 +8,7 @@
 #include "common/loop_thread.h"
 #include "tftpd/batch.h"
 #include "tftpd/clients.h"
+#include "tftpd/paths.h"
 #include "tftpd/served.h"
 #include "tftpd/tftpd.h"
 #include "tftpd/transfer.h"
@@ -38,6 +39,8 @@ struct tftpd_shared {
 	struct tftpd_limits limits;
 	struct served_files files;
 	struct clients clients;
+	pthread_mutex_t paths_lock;
+	struct paths paths;
 	_Atomic uint32_t transfers; /* of all workers */
 };
 
