@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import time
 
 from clients import rpc
 from lab import BUILD, TOP, Lab, SERVER, Site, check, network, read, wait_until
@@ -46,13 +47,15 @@ DISORDERS = (
     ("some very late", "late=9:down:3%", "odd", 2),
     ("a slow path", "delay=50:down", "short", 1.3),
     ("some delayed", "delay=50:down:5% delay=50:up:5%", "odd", 2),
-    ("everything", "drop:down:3% drop:up:3% double:down:5% double:up:5% late=2:down:5% delay=10:down:20%", "odd", 6),
+    ("everything", "drop:down:3% drop:up:3% double:down:5% double:up:5% late=2:down:5% delay=10:down:5%", "odd", 6),
 )
 
 # programs of others, each by its own way; NAME is the file, AT the server, OUT where it goes
 CURL = ("curl", "curl -sS -m 60 -o OUT tftp://AT/NAME")
-ATFTP_WINDOWS = ("atftp, windows", "atftp --tftp-timeout 2 --option 'blksize 1468' --option 'windowsize 16' --get "
-                                   "-r NAME -l OUT AT")
+ATFTP = "atftp --tftp-timeout 2 --option 'blksize 1468' --option 'windowsize 16' --get -r NAME -l OUT AT"
+# with a window it ends at an OACK that comes twice, as after the loss of its ACK 0 (RFC 2347), or if the
+# host is so busy that it takes long: it asks again then
+ATFTP_WINDOWS = ("atftp, windows", f"{ATFTP} || {ATFTP} || {ATFTP}")
 PROGRAMS = (
     CURL,
     ATFTP_WINDOWS,
@@ -126,7 +129,7 @@ class Run:
             status = p.wait(timeout=70)
             self.lab.processes.remove(p)
             said = read(out + ".log")
-            # an OACK is sent again when its ACK is lost (RFC 2347): this client cannot take that
+            # where that befalls each try
             if program == ATFTP_WINDOWS[0] and "unexpected OACK" in said and re.search("ack|up", self.rules):
                 continue
             if status != 0 or digest(out) != want:
@@ -165,13 +168,15 @@ class Run:
 
 def run_all(lab, site, digests, runs):
     """Lets all of them run at once."""
+    began = time.monotonic()
     for r in runs:
         r.start()
     wrong = []
     for r in runs:
         faults, counts = r.finish(digests)
         wrong += faults
-        print(f"{r.what}: {counts['data']['seen'] / counts['blocks']:.2f} of {r.most}")
+        print(f"{r.what}: {counts['data']['seen'] / counts['blocks']:.2f} of {r.most}, "
+              f"{time.monotonic() - began:.0f} s")
     check(not wrong, "\n".join(wrong))
     check(site.daemons["tftpd"].poll() is None, f"tftpd lives: {read(site.log('tftpd'))[-3000:]}")
 
