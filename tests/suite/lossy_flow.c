@@ -11,7 +11,7 @@
 #define ETHERNET       14
 #define CHAINS         4096
 #define TRIES_A_SECOND 6
-#define SILENT_TRIES   8
+#define SILENT_TRIES   16
 
 struct flow_totals totals;
 static struct flow *flows[CHAINS];
