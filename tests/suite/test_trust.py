@@ -150,6 +150,10 @@ def test_roll():
         check(roots(site)[0] == before[0], "the old one first")
         boots(old, new)
         check(ca(site, "export", "--format", "fingerprint").split() == roots(site), "both are exported")
+        put(site, "boot/x64/ipxe.efi", b"MZ")
+        site.ferryctl("reload")
+        facts = site.ferryctl("dhcp-options", "--for", "isc")
+        check(all(x in re.sub("[^0-9a-f]", "", facts.lower()) for x in roots(site)), f"DHCP servers get both: {facts}")
         step("switch")
         wait_until(lambda: roots(site)[0] != before[0], WATCH, "the new one first")
         check(len(roots(site)) == 2, "and still both")
@@ -395,3 +399,45 @@ def test_firmware_https():
         log = read(site.log("httpsbootd"))
         check(re.search("HEAD target=/2PXE/file/boot/x64/snponly.efi status=200", log), "asked as HTTP Boot does")
         check("RSA" in log and "ECDHE-ECDSA" not in log, "with the RSA certificate")
+
+
+PUBLIC_ROOT = bytes.fromhex("9faf717b7f8ca2f93c256c79f8ac5591895d66d1ff3bee6397a70d29c65eed1a")
+
+
+def test_cross_boot():
+    """A loader that knows another root alone, which vouches for the site's CA: it asks for the proof."""
+    with Lab("crossboot") as lab:
+        segment = lab.segment("net")
+        server = lab.host("server", segment, f"{SERVER}/24")
+        site = Site(lab, server, httpsbootd={"ticket_rotation_s": 0})
+        shutil.copytree(loaders(), site.root, dirs_exist_ok=True)
+        site.ca()
+        root = lab.path("root")
+        lab.sh(None, f"openssl req -x509 -newkey rsa:3072 -nodes -keyout {root}.key -out {root}.pem -subj "
+                     "'/CN=Corp root' -days 100 2>/dev/null")
+        ca(site, "cross", "--issuer", f"{root}.pem", "--issuer-key", f"{root}.key")
+        with open(f"{site.root}/boot/x64/snponly.efi", "rb") as f:
+            loader = f.read()
+        print_ = bytes.fromhex(lab.sh(None, f"openssl x509 -in {root}.pem -outform der | sha256sum")[:64])
+        put(site, "boot/x64/corp.efi", loader.replace(PUBLIC_ROOT, print_))
+        put(site, "step", b"#!ipxe\n")
+        put(site, "autoexec.ipxe", f"""#!ipxe
+dhcp
+set crosscert http://{SERVER}:8060/auto
+:again
+imgfetch --name step https://{SERVER}:8050/2PXE/file/step || echo FAILED
+imgfree step ||
+sleep 1
+goto again
+""".encode())
+        # without the rest of the chain iPXE has to ask for it
+        pem = f"{site.run}/etc/tls/server.pem"
+        leaf = read(pem).split("-----END CERTIFICATE-----\n")[0]
+        with open(pem, "w", encoding="utf-8") as f:
+            f.write(leaf + "-----END CERTIFICATE-----\n")
+        foreign_dhcp(lab, segment, "boot/x64/corp.efi", "autoexec.ipxe")
+        site.start("handlerd", "tftpd", "httpsbootd")
+        machine = Machine(lab, segment)
+        wait_until(lambda: fetched(site, "step") >= 1, 150, "it asked, and trusts us")
+        check(re.search(r"target=\S*/auto/[0-9a-f]{8}\.der\S* status=200", read(site.log("httpsbootd"))), "it asked here")
+        machine.stop()
