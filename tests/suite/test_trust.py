@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import time
 
 from lab import Lab, Machine, Site, SERVER, check, loaders, network, read, wait_until
@@ -118,6 +119,10 @@ def test_replaced_files():
         wait_until(lambda: re.search("problem: .*expires in [45] days", site.ferryctl("status")), 10,
                    "its end is near")
         check("certificate of subnet lab" in site.ferryctl("status"), "when it expires")
+        site.kill("handlerd", 15)
+        with sqlite3.connect(f"{site.run}/store.db") as db:
+            told = db.execute("SELECT text FROM entry WHERE kind = 'certificate'").fetchall()
+        check(len(told) == 1 and "ferryctl ca renew" in told[0][0], f"an event tells of it: {told}")
         events = read(site.log("httpsbootd"))
         check(events.count("`ferryctl ca renew` makes a new one") == 1, "the log says so once")
 
@@ -441,3 +446,18 @@ goto again
         wait_until(lambda: fetched(site, "step") >= 1, 150, "it asked, and trusts us")
         check(re.search(r"target=\S*/auto/[0-9a-f]{8}\.der\S* status=200", read(site.log("httpsbootd"))), "it asked here")
         machine.stop()
+
+
+def test_testssl():
+    """testssl.sh finds nothing wrong with the strict profile."""
+    with Lab("testssl") as lab:
+        _, _, client, site = network(lab, httpsbootd={"tls_profile": "strict"})
+        ca(site, "init", "--name", "boot.example", "--address", SERVER, "--key", "both")
+        site.start("handlerd", "httpsbootd")
+        lab.sh(client, f"cd {lab.dir} && testssl -U --quiet --color 0 --warnings off --ip one --jsonfile found.json "
+                       f"{SERVER}:8050", check_status=False)
+        with open(lab.path("found.json"), encoding="utf-8") as f:
+            found = [x for x in json.load(f) if x.get("cve") or x["id"] in ("secure_renego", "fallback_SCSV")]
+        check(len(found) >= 15, f"it looked at {len(found)} things")
+        bad = [x for x in found if x["severity"] not in ("OK", "INFO")]
+        check(not bad, f"{bad}")
