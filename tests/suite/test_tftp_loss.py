@@ -1,5 +1,6 @@
 """tftpd through networks that lose, double, delay and swap packets: every transfer completes."""
 
+import concurrent.futures
 import hashlib
 import json
 import os
@@ -264,6 +265,37 @@ def read_as_firmware(lab, ns, address, name, want, options, attempts=3):
             check(r["sha"] == want, f"the contents: {r}")
             break
     return agreed
+
+
+def test_small_packets():
+    """A way on which large packets vanish: the client asks again, and is offered blocks that pass."""
+    with Lab("smallmtu") as lab, concurrent.futures.ThreadPoolExecutor(8) as pool:
+        segment, server, _, site = network(lab, tftpd={"address6": SERVER6})
+        plain(lab, server)
+        lab.sh(server, f"ip addr add {SERVER6}/64 dev eth0 nodad")
+        want = put_files(site)["odd"]
+        site.start("handlerd", "tftpd")
+        options = [["tsize", 0], ["blksize", 1468], ["windowsize", 4]]
+
+        def read_twice(link, at):
+            first = read_as_firmware(lab, link.ns, at, "odd", want, options)
+            return first, read_as_firmware(lab, link.ns, at, "odd", want, options)
+
+        tries = []
+        for mtu in (1400, 1280):
+            for at, headers in ((SERVER, 32), (SERVER6, 52)):
+                link = Link(lab, segment, "", mtu=mtu)
+                tries.append((f"{at}, {mtu}", link, mtu - headers, pool.submit(read_twice, link, at)))
+        for what, link, most, future in tries:
+            first, again = future.result()
+            check(first[0] > most >= first[-1] >= 512, f"{what}: it was lowered to what passes: {first}")
+            check(again == first[-1:], f"{what}: it is remembered: {again}")
+            check(link.counts()["too_big"] > 0, f"{what}: packets did vanish")
+        # who asks for less has nothing to learn
+        link = Link(lab, segment, "", mtu=1280)
+        check(read_as_firmware(lab, link.ns, SERVER, "odd", want, [["blksize", 1024]]) == [1024], "a small block")
+        check(read_as_firmware(lab, link.ns, SERVER, "odd", want, []) == [512], "no option")
+        check(link.counts()["too_big"] == 0, "nothing vanished")
 
 
 def test_router_with_small_packets():
