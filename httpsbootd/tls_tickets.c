@@ -127,8 +127,11 @@ on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *ciph
 		         : -1;
 		atomic_fetch_add_explicit(&t->issued, rc == 1, memory_order_relaxed);
 	} else if (memcmp(name, keys[0].name, NAME_BYTES) == 0) {
-		rc = set_up(&keys[0], iv, cipher, mac, 0) ? 1 : -1;
-		atomic_fetch_add_explicit(&t->taken, rc == 1, memory_order_relaxed);
+		/* of TLS 1.3 each serves once: the client needs another (RFC 8446 appendix C.4) */
+		int good = SSL_version(ssl) == TLS1_3_VERSION ? 2 : 1;
+
+		rc = set_up(&keys[0], iv, cipher, mac, 0) ? good : -1;
+		atomic_fetch_add_explicit(&t->taken, rc == good, memory_order_relaxed);
 	} else if (has_former && memcmp(name, keys[1].name, NAME_BYTES) == 0) {
 		rc = set_up(&keys[1], iv, cipher, mac, 0) ? 2 : -1;
 		atomic_fetch_add_explicit(&t->renewed, rc == 2, memory_order_relaxed);
