@@ -325,7 +325,7 @@ class Machine:
     }
 
     def __init__(self, lab, segment, firmware="ovmf", mac="52:54:00:12:34:56", name="pc", args=(),
-                 card="virtio-net-pci", http_only=False, text=False):
+                 card="virtio-net-pci", http_only=False, text=False, flash=None):
         self.lab = lab
         self.name = name
         self.console = lab.path(f"{name}-console.log")
@@ -350,6 +350,8 @@ class Machine:
         rom = ",romfile="
         if firmware in self.FLASH:
             code, variables = (f"/usr/share/{x}" for x in self.FLASH[firmware])
+            if flash:  # another build of it
+                code, variables = (f"{flash}/{os.path.basename(x)}" for x in (code, variables))
             shutil.copy(variables, lab.path(f"{name}-vars.fd"))
             argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={code}",
                      "-drive", f"if=pflash,format=raw,file={lab.path(name + '-vars.fd')}"]
@@ -415,36 +417,46 @@ def loaders(suite="trixie"):
     return folder
 
 
-def old_roms():
-    """The iPXE ROMs of 2019 that Debian 12 gives QEMU's network cards; later ones have HTTPS."""
-    folder = os.path.join(CACHE, "roms", "bookworm", "usr/lib/ipxe/qemu")
-    if os.path.exists(folder):
-        return folder
+def unpacked(suite, package, folder):
+    """The files of a Debian release's package below the cache, fetched once."""
+    top = os.path.join(CACHE, folder, suite)
+    if os.path.exists(top):
+        return top
     source = subprocess.run(["apt-get", "indextargets", "--format", "$(ORIGIN) $(REPO_URI)",
                              "Created-By: Packages"], stdout=subprocess.PIPE, text=True, check=True).stdout
     mirrors = [x.split()[1] for x in source.splitlines() if x.startswith("Debian ") and "security" not in x]
     with tempfile.TemporaryDirectory() as work:
-        for folder in ("lists/partial", "cache/archives/partial"):
-            os.makedirs(f"{work}/{folder}")
+        for name in ("lists/partial", "cache/archives/partial"):
+            os.makedirs(f"{work}/{name}")
         with open(f"{work}/sources.list", "w", encoding="utf-8") as f:
             f.write("deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] "
-                    f"{mirrors[0] if mirrors else 'http://deb.debian.org/debian'} bookworm main\n")
+                    f"{mirrors[0] if mirrors else 'http://deb.debian.org/debian'} {suite} main\n")
         # lists of its own: nothing of the system's apt changes
         apt = ["apt-get", "-q", "-o", f"Dir::Etc::sourcelist={work}/sources.list",
                "-o", "Dir::Etc::sourceparts=-", "-o", f"Dir::State::lists={work}/lists",
                "-o", f"Dir::Cache={work}/cache", "-o", "APT::Sandbox::User=root",
                "-o", "Dir::State::status=/dev/null"]
-        for command in (["update"], ["download", "ipxe-qemu"]):
+        for command in (["update"], ["download", package]):
             subprocess.run(apt + command, cwd=work, stdout=sys.stderr, check=True)
-        package = [x for x in os.listdir(work) if x.endswith(".deb")][0]
-        os.makedirs(os.path.join(CACHE, "roms"), exist_ok=True)
-        fresh = os.path.join(CACHE, "roms", f"bookworm.{os.getpid()}")
-        subprocess.run(["dpkg-deb", "-x", f"{work}/{package}", fresh], check=True)
+        deb = [x for x in os.listdir(work) if x.endswith(".deb")][0]
+        os.makedirs(os.path.dirname(top), exist_ok=True)
+        fresh = f"{top}.{os.getpid()}"
+        subprocess.run(["dpkg-deb", "-x", f"{work}/{deb}", fresh], check=True)
     try:
-        os.rename(fresh, os.path.join(CACHE, "roms", "bookworm"))
+        os.rename(fresh, top)
     except OSError:  # another run was faster
         shutil.rmtree(fresh)
-    return folder
+    return top
+
+
+def old_roms():
+    """The iPXE ROMs of 2019 that Debian 12 gives QEMU's network cards; later ones have HTTPS."""
+    return os.path.join(unpacked("bookworm", "ipxe-qemu", "roms"), "usr/lib/ipxe/qemu")
+
+
+def new_ovmf():
+    """The folder of a UEFI firmware of after 2025-09, which knows elliptic curves and wants strong keys."""
+    return os.path.join(unpacked("sid", "ovmf-generic", "ovmf"), "usr/share/OVMF")
 
 
 def free_port():
