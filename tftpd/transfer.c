@@ -358,11 +358,16 @@ last_us(const struct transfer *t)
 
 	if (t->oack_out || t->highest < t->blocks || (t->acked == 0 && (t->blocks > 1 || !t->oack)))
 		return 0;
-	if (t->asking)
-		return TRANSFER_FIRST_US;
 	if (t->srtt_us == 0 || us > TRANSFER_LAST_US)
 		return TRANSFER_LAST_US;
 	return us < TRANSFER_LAST_MIN_US ? TRANSFER_LAST_MIN_US : us;
+}
+
+/* The lower bits of a time in seconds. */
+static uint8_t
+second(uint64_t us)
+{
+	return (uint8_t)(us / 1000000);
 }
 
 /* The client confirms nothing any more. */
@@ -370,10 +375,13 @@ static bool
 gives_up(const struct transfer *t, uint64_t now_us, struct transfer_action *a)
 {
 	uint64_t silence_us = now_us - t->progress_us;
+	/* one that asked again lacked more than its last ACK then: only its silence since tells */
+	bool silent = t->asking ? (uint8_t)(second(now_us) - t->asked_s) >= TRANSFER_ASKED_S
+	                        : silence_us >= last_us(t);
 
 	a->tell = t->oack && transfer_first_lost(t) && t->blocks > 1 &&
 	          t->blksize > TFTP_DEFAULT_BLKSIZE && silence_us >= TRANSFER_FIRST_US;
-	if (last_us(t) != 0 && silence_us >= last_us(t))
+	if (last_us(t) != 0 && silent)
 		a->result = TRANSFER_DONE_SILENT;
 	else if (a->tell || silence_us >= TRANSFER_SILENCE_US)
 		a->result = TRANSFER_TIMED_OUT;
@@ -437,9 +445,10 @@ on_repeated_ack(struct transfer *t, uint64_t now_us, struct transfer_action *a)
 			return;
 	}
 	lose_doubt(t, t->probed ? DOUBT_STEP : 0);
+	t->asking = true;
+	t->asked_s = second(now_us);
 	if (gives_up(t, now_us, a))
 		return;
-	t->asking = true;
 	t->tries = 0;
 	if (now_us - t->sent_us <= quick_us(t))
 		t->backoff = 0; /* an answer, not the client's own time-out */

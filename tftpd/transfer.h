@@ -53,6 +53,8 @@
  */
 #define TRANSFER_LAST_US     3000000u
 #define TRANSFER_LAST_MIN_US 2000000u
+/* Seconds without a word from one that asked again after all had left. */
+#define TRANSFER_ASKED_S 8
 
 /* The numbers of an ACK or an ERROR as it came. */
 struct transfer_ack {
@@ -107,6 +109,7 @@ struct transfer {
 	uint8_t backoff;     /* doublings of waiting times, until one is measured again */
 	uint8_t steady;      /* how often in a row that was much the same */
 	uint8_t doubt;       /* grows when an ACK inside a window proves to be no gap */
+	uint8_t asked_s;     /* when the client asked again (`asking`): lower bits of the second */
 	bool oack : 1;       /* begins with an OACK, which waits for ACK 0 */
 	bool oack_out : 1;   /* that wait is on */
 	bool oack_due : 1;   /* it has not left yet */
