@@ -79,6 +79,8 @@ static const struct field answer_fields[] = {
 	ANS(13, FIELD_SLICE, 255, options),
 	ANS(23, FIELD_BOOL, 0, told),
 	ANS(40, FIELD_U32, 0, delay_ms),
+	ANS(70, FIELD_U64, 0, file_size),
+	ANS(71, FIELD_SLICE, 32, file_sha256),
 };
 
 #define EVT(tag, form, max, member)                                                                \
@@ -139,6 +141,7 @@ static const struct field status_fields[] = {
 	STA(34, FIELD_U32, 0, queue_blocks),
 	STA(35, FIELD_U32, 0, load_permille),
 	STA(50, FIELD_U64, 0, certificate_ms),
+	STA(70, FIELD_BOOL, 0, pulls),
 };
 
 static int
@@ -358,7 +361,8 @@ NAME_FN(boot_reason_name, enum boot_reason, REASONS,
     [REASON_SOURCE_FAILED] = "source-failed", [REASON_SOURCE_LATE] = "source-late", [REASON_TOKEN] = "token",
     [REASON_SOURCE_FILE] = "source-file", [REASON_LOOP] = "loop-guard",
     [REASON_OTHER_FAMILY] = "other-family",
-    [REASON_STYLE_LEARNED] = "style-learned")
+    [REASON_STYLE_LEARNED] = "style-learned",
+    [REASON_ORIGIN_FILE] = "origin-file")
 NAME_FN(event_kind_name, enum event_kind, EVENT_KINDS,
     [EVENT_NONE] = "none", [EVENT_OFFER] = "offer", [EVENT_LEASE] = "lease",
     [EVENT_TRANSFER_BEGAN] = "transfer-began", [EVENT_TRANSFER_FINISHED] = "transfer-finished",

@@ -142,6 +142,7 @@ enum boot_reason {
 	REASON_LOOP,            /* it fetches the same loader again and again */
 	REASON_OTHER_FAMILY,    /* tftpd or httpsbootd does not serve this client's IP version */
 	REASON_STYLE_LEARNED,   /* the preferred loader, offered in another style, by experience */
+	REASON_ORIGIN_FILE,     /* a file that only httpsbootd's origin may have */
 	REASONS,
 };
 
@@ -276,6 +277,9 @@ struct boot_answer {
 	struct slice options; /* offer: more DHCP options, as they stand in a packet */
 	bool told; /* offer: the timeline tells of it already, it need not be reported again */
 	uint32_t delay_ms; /* offer: it waits so long before it leaves (docs/tftp.md) */
+	/* file: what is known of it, for who has to fetch it: 0 and empty: nothing */
+	uint64_t file_size;
+	struct slice file_sha256; /* 32 octets */
 };
 
 struct boot_event {
@@ -334,6 +338,7 @@ struct daemon_status {
 	uint32_t retransmit_permille;      /* of the blocks sent lately, those sent again */
 	uint32_t queue_blocks;             /* that wait to be sent */
 	uint32_t load_permille;            /* its own judgement: LOAD_FULL is all it can carry */
+	bool pulls; /* httpsbootd: it fetches files that it lacks from an origin */
 };
 
 /* Of daemon_status's load_permille: as much as it can carry.  More counts as that. */

@@ -161,8 +161,13 @@ give_file(const struct deciding *d)
 	if (d->facts->file_secret && !may_have_secret(d))
 		return;
 	d->a->action = ACTION_FILE;
-	d->a->reason = REASON_PUBLIC_FILE;
+	d->a->reason = d->facts->file_rc == -ENOENT ? REASON_ORIGIN_FILE : REASON_PUBLIC_FILE;
 	d->a->file = slice_str(d->facts->path);
+	if (!d->facts->web.pulls)
+		return;
+	d->a->file_size = d->facts->file_size;
+	if (d->facts->file_sha256 != NULL)
+		d->a->file_sha256 = (struct slice){ d->facts->file_sha256, IMAGE_SHA256 };
 }
 
 /*
@@ -238,6 +243,8 @@ decide_file(const struct deciding *d)
 	else if (strcasecmp(path_base(f->path), AUTOEXEC) == 0)
 		/* the site has none of its own: lead iPXE to the boot request */
 		give_collector(d);
+	else if (f->file_rc == -ENOENT && d->r->via != VIA_TFTP && f->web.pulls)
+		give_file(d); /* the origin knows whether it is there */
 	else if (d->r->via == VIA_TFTP && is_for_native(f))
 		give_native(d);
 	else if (d->r->via == VIA_TFTP && is_for_windows(f))

@@ -42,6 +42,7 @@ struct web {
 	const char *ip;    /* address for HTTP Boot, whose firmware may not ask DNS */
 	uint16_t port;
 	uint16_t http_port; /* 0: plain HTTP is off */
+	bool pulls;         /* it fetches files that it lacks from an origin */
 	struct slice trust; /* fingerprints for option 175.90 */
 	/* base URLs ("https://x:8050/") of others, for scripts to try next */
 	const char *const *others;
@@ -109,8 +110,10 @@ struct facts {
 	int path_rc; /* of path_normalise() */
 	const char *path;
 	bool has_menu_program; /* pxelinux's menu.c32 is there for whom asks */
-	int file_rc;      /* 0, -ENOENT, ...; -ENOSYS: handlerd does not see the content root */
-	bool file_secret; /* only with a token */
+	int file_rc;        /* 0, -ENOENT, ...; -ENOSYS: handlerd does not see the content root */
+	uint64_t file_size; /* 0: not known */
+	const uint8_t *file_sha256; /* by the manifest of its image; NULL: not known */
+	bool file_secret;           /* only with a token */
 	enum token_fault token_fault;
 };
 

@@ -82,6 +82,7 @@ gather_web(struct handlerd *h, const struct boot_request *r, uint64_t now_ms,
 		web->known = true;
 		web->port = s->port;
 		web->http_port = s->http_port;
+		web->pulls = s->pulls;
 		web->trust = (struct slice){ s->trust, s->trust_n };
 	}
 	if (r->stage == STAGE_BOOT)
@@ -341,6 +342,19 @@ image_of_path(const struct handlerd *h, const char *path)
 	return catalogue_image(h->catalogue, name);
 }
 
+/* What the image's manifest says of a file of it; NULL: nothing. */
+static const uint8_t *
+digest_of_path(const struct image *im, const char *path)
+{
+	for (size_t i = 0; im != NULL && i < im->nfiles; i++) {
+		if (strcmp(im->files[i].name, path_base(path)) == 0 &&
+		    strlen(path) ==
+			strlen("images//") + strlen(im->name) + strlen(im->files[i].name))
+			return im->files[i].sha256;
+	}
+	return NULL;
+}
+
 /*
  * What a secret file was refused for is counted, logged and told; that a token was used up, once,
  * for what follows only repeats it.  A token that is none of ours names no boot that could be told.
@@ -441,10 +455,14 @@ gather_file(struct handlerd *h, const struct boot_request *r, const struct boot 
 	f->file_rc = lookup_file(h->root_fd, h->folders, &ask, room->path, &f->path_rc, &file);
 	if (f->path_rc < 0)
 		return;
+	if (f->file_rc == 0)
+		f->file_size = file.size;
 	if (f->file_rc == -ENOENT && r->via == VIA_TFTP &&
 	    native_kind(room->path) == NATIVE_PXELINUX)
 		f->has_menu_program = has_menu_program(h, &ask, room->path);
 	im = image_of_path(h, room->path);
+	if (f->web.pulls && r->via != VIA_TFTP)
+		f->file_sha256 = digest_of_path(im, room->path);
 	f->file_secret = (im != NULL && im->is_secret) || policy_path_is_secret(policy, room->path);
 	if (f->file_secret)
 		check_token(h, r, im, now_ms, only_look, f);

@@ -76,6 +76,7 @@ services_note(
 		s->address6 = (struct ipaddr){ 0 };
 	s->port = status->port;
 	s->http_port = status->http_port;
+	s->pulls = status->pulls;
 	(void)slice_copy(s->subnet, sizeof(s->subnet), status->subnet);
 	(void)slice_copy(s->version, sizeof(s->version), status->version);
 	(void)slice_copy(s->host_name, sizeof(s->host_name), status->host_name);

@@ -31,6 +31,7 @@ struct service {
 	uint32_t pid;
 	struct ipaddr address, address6; /* none: wherever it was asked */
 	uint16_t port, http_port;
+	bool pulls; /* httpsbootd: it has an origin */
 	char subnet[64];
 	char version[64];
 	char host_name[256];

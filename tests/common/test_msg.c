@@ -175,6 +175,8 @@ test_other_records(void)
 		.trust = slice_str("0123456789abcdef0123456789abcdef"),
 		.options = slice_str("\374\2xy"),
 		.delay_ms = 1250,
+		.file_size = UINT64_C(5000000001),
+		.file_sha256 = slice_str("fedcba9876543210fedcba9876543210"),
 	};
 	struct boot_event event = {
 		.seq = 3,
@@ -220,6 +222,7 @@ test_other_records(void)
 		.retransmit_permille = 12,
 		.queue_blocks = 345,
 		.load_permille = 678,
+		.pulls = true,
 	};
 	struct msg_ack ack = { 9 };
 	struct boot_answer a;
@@ -246,6 +249,8 @@ test_other_records(void)
 	CHECK_BYTES(a.trust, answer.trust);
 	CHECK_BYTES(a.options, answer.options);
 	CHECK_INT(a.delay_ms, 1250);
+	CHECK_INT(a.file_size, 5000000001);
+	CHECK_BYTES(a.file_sha256, slice_str("fedcba9876543210fedcba9876543210"));
 
 	test_case("an event comes back as it went");
 	msg_begin(&w, buf, sizeof(buf), MSG_EVENTS, 0);
@@ -283,7 +288,7 @@ test_other_records(void)
 	CHECK_BYTES(s.problem, status.problem);
 	CHECK(s.transfers == 17 && s.max_transfers == 20000 && s.queue_blocks == 345);
 	CHECK(s.bytes_per_s == status.bytes_per_s);
-	CHECK(s.retransmit_permille == 12 && s.load_permille == 678);
+	CHECK(s.retransmit_permille == 12 && s.load_permille == 678 && s.pulls);
 
 	test_case("an acknowledgement comes back as it went");
 	msg_begin(&w, buf, sizeof(buf), MSG_ACK, 0);

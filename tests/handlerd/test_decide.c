@@ -1566,6 +1566,80 @@ test_files(void)
 	}
 }
 
+/* What httpsbootd has to fetch from its origin. */
+static void
+test_pulled_files(void)
+{
+	static const uint8_t digest[IMAGE_SHA256] = { 1, 2, 3 };
+	static const struct {
+		const char *what, *path;
+		int path_rc, file_rc;
+		enum boot_via via;
+		bool pulls, secret;
+		enum boot_action action;
+		enum boot_reason reason;
+	} cases[] = {
+		{ "a file that is here, too", "a", 0, 0, VIA_HTTPS, true, false, ACTION_FILE,
+		    REASON_PUBLIC_FILE },
+		{ "one that only the origin may have", "a", 0, -ENOENT, VIA_HTTPS, true, false,
+		    ACTION_FILE, REASON_ORIGIN_FILE },
+		{ "also by plain HTTP", "a", 0, -ENOENT, VIA_HTTP, true, false, ACTION_FILE,
+		    REASON_ORIGIN_FILE },
+		{ "tftpd has no origin", "a", 0, -ENOENT, VIA_TFTP, true, false, ACTION_ERROR,
+		    REASON_NO_SUCH_FILE },
+		{ "nor has every httpsbootd", "a", 0, -ENOENT, VIA_HTTPS, false, false,
+		    ACTION_ERROR, REASON_NO_SUCH_FILE },
+		{ "a folder is none of its files", "a", 0, -EISDIR, VIA_HTTPS, true, false,
+		    ACTION_ERROR, REASON_NO_SUCH_FILE },
+		{ "nor is a name that climbs", "", -EACCES, 0, VIA_HTTPS, true, false, ACTION_ERROR,
+		    REASON_BAD_NAME },
+		{ "nor a link out of the root", "a", 0, -EACCES, VIA_HTTPS, true, false,
+		    ACTION_ERROR, REASON_BAD_NAME },
+		{ "a secret one needs its token there, too", "a", 0, -ENOENT, VIA_HTTPS, true, true,
+		    ACTION_ERROR, REASON_TOKEN },
+		{ "autoexec.ipxe leads to the boot request", "autoexec.ipxe", 0, -ENOENT, VIA_HTTP,
+		    true, false, ACTION_DATA, REASON_COLLECT },
+	};
+
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		struct boot_request r = request_of(ASK_FILE);
+		struct facts f = facts_with(&r, cases[i].via == VIA_HTTP ? PLAIN : 0, &uefi);
+		bool known = cases[i].file_rc == 0;
+		struct decision d;
+
+		r.via = cases[i].via;
+		f.web.pulls = cases[i].pulls;
+		f.path = cases[i].path;
+		f.path_rc = cases[i].path_rc;
+		f.file_rc = cases[i].file_rc;
+		f.file_secret = cases[i].secret;
+		f.token_fault = TOKEN_FORGED;
+		f.file_size = known ? 4321 : 0;
+		f.file_sha256 = known ? digest : NULL;
+		test_case("origin: %s", cases[i].what);
+		run(&r, stock_policy(), &f, &d);
+		CHECK_INT(d.answer.action, cases[i].action);
+		CHECK_INT(d.answer.reason, cases[i].reason);
+		if (cases[i].path_rc < 0 || cases[i].action != ACTION_FILE)
+			continue;
+		CHECK_INT(d.answer.file_size, known ? 4321 : 0);
+		CHECK_BYTES(d.answer.file_sha256, ((struct slice){ digest, known ? 32 : 0 }));
+	}
+	{
+		struct boot_request r = request_of(ASK_FILE);
+		struct facts f = facts_of(&r);
+		struct decision d;
+
+		test_case("who has no origin is not told what it is to fetch");
+		r.via = VIA_HTTPS;
+		f.file_size = 4321;
+		f.file_sha256 = digest;
+		run(&r, stock_policy(), &f, &d);
+		CHECK_INT(d.answer.action, ACTION_FILE);
+		CHECK(d.answer.file_size == 0 && d.answer.file_sha256.n == 0);
+	}
+}
+
 static void
 test_secret_files(void)
 {
@@ -1815,6 +1889,7 @@ main(void)
 	test_inline();
 	test_referral();
 	test_files();
+	test_pulled_files();
 	test_secret_files();
 	test_schemes();
 	test_loop_guard();
