@@ -11,12 +11,18 @@ enum delivery_end {
 	DELIVERY_COMPLETE,
 	DELIVERY_CLOSED,  /* by the client, or because the server ends */
 	DELIVERY_STALLED, /* the client took nothing for too long */
-	DELIVERY_BROKEN,  /* the file cannot be read, or has become shorter */
+	DELIVERY_BROKEN,  /* the file cannot be read, has become shorter, or does not come */
 };
 
 struct delivery {
 	int fd; /* of the file; its owner closes it when all is over */
 	uint64_t offset, left;
+	/*
+	 * A file that is still growing: how many octets from `offset` on are there by now;
+	 * negative: the rest will not come.  After 0 it is not asked again before tls_body_go_on().
+	 * NULL: all of them are there.
+	 */
+	int64_t (*ready)(struct delivery *d);
 	/* All is over; called once, never from within tls_body_begin(). */
 	void (*ended)(struct delivery *d, enum delivery_end end);
 };

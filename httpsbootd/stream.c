@@ -425,9 +425,35 @@ free_head(struct tls_conn *c)
 	c->head_n = 0;
 }
 
+/*
+ * How much of the body there is to be sent, in *ret; 0: the rest is not there yet.  False if it
+ * never will be.
+ */
+static bool
+look_for_more(struct tls_conn *c, uint64_t *ret)
+{
+	struct delivery *d = c->body;
+	int64_t there = d->ready != NULL ? d->ready(d) : (int64_t)d->left;
+
+	c->starved = there == 0;
+	c->file_failed = there < 0;
+	*ret = there > 0 && (uint64_t)there < d->left ? (uint64_t)there : d->left;
+	return there >= 0;
+}
+
+/* The head of what still grows does not wait for it.  False when the connection is broken. */
+static bool
+send_head(struct tls_conn *c)
+{
+	if (!output(c, c->head, c->head_n) || !stream_flush(c))
+		return false;
+	free_head(c);
+	return true;
+}
+
 /* Encrypts the next piece of a file, behind the head if that still waits. */
 static bool
-send_encrypted(struct tls_conn *c)
+send_encrypted(struct tls_conn *c, uint64_t there)
 {
 	struct delivery *d = c->body;
 	uint8_t *p = c->front->plain;
@@ -437,7 +463,7 @@ send_encrypted(struct tls_conn *c)
 	if (c->head != NULL)
 		memcpy(p, c->head, c->head_n);
 	room = n - c->head_n;
-	n = d->left < room ? (size_t)d->left : room;
+	n = there < room ? (size_t)there : room;
 	do {
 		got = pread(d->fd, p + c->head_n, n, (off_t)d->offset);
 	} while (got < 0 && errno == EINTR);
@@ -452,20 +478,19 @@ send_encrypted(struct tls_conn *c)
 
 /* Lets the kernel send from a file.  *blocked: the client takes no more now. */
 static bool
-send_plain(struct tls_conn *c, bool *blocked)
+send_plain(struct tls_conn *c, uint64_t there, bool *blocked)
 {
 	struct delivery *d = c->body;
 	off_t offset = (off_t)d->offset;
 	ssize_t n;
 
 	if (c->head != NULL) {
-		if (!output(c, c->head, c->head_n) || !stream_flush(c))
+		if (!send_head(c))
 			return false;
-		free_head(c);
 		if (is_blocked(c))
 			return true;
 	}
-	n = sendfile(c->client.fd, d->fd, &offset, d->left < SEND_FILE ? d->left : SEND_FILE);
+	n = sendfile(c->client.fd, d->fd, &offset, there < SEND_FILE ? there : SEND_FILE);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 		*blocked = errno == EAGAIN;
 		return true;
@@ -487,13 +512,21 @@ pump_body(struct tls_conn *c)
 {
 	struct delivery *d = c->body;
 	bool blocked = false;
+	uint64_t there;
 
+	if (d->ready != NULL && c->head != NULL && !is_blocked(c) && !send_head(c))
+		return false;
 	for (int i = 0; i < A_TURN && !blocked && d->left > 0 && !is_blocked(c); i++) {
-		if (c->ssl != NULL ? !send_encrypted(c) : !send_plain(c, &blocked))
+		if (!look_for_more(c, &there))
+			return false;
+		if (c->starved)
+			break;
+		if (c->ssl != NULL ? !send_encrypted(c, there) : !send_plain(c, there, &blocked))
 			return false;
 	}
 	if (d->left == 0 && !is_blocked(c)) {
 		c->body = NULL;
+		c->starved = false;
 		d->ended(d, DELIVERY_COMPLETE);
 	}
 	return true;
@@ -523,7 +556,7 @@ stream_wait(struct tls_conn *c)
 {
 	struct loop *loop = c->front->loop;
 	bool out = is_blocked(c) || c->body != NULL;
-	uint32_t client = out ? EPOLLOUT : 0, engine = 0;
+	uint32_t client = out && (!c->starved || is_blocked(c)) ? EPOLLOUT : 0, engine = 0;
 
 	if (!c->client_done && !c->engine_done && c->in_n == 0 && c->rest_n <= OUTPUT_BYTES)
 		client |= EPOLLIN;
@@ -596,6 +629,16 @@ void
 tls_body_forget(struct tls_conn *c)
 {
 	c->holding = false;
+	stream_make_ready(c);
+}
+
+void
+tls_body_go_on(struct tls_conn *c)
+{
+	if (c->gone || !c->starved)
+		return;
+	c->starved = false;
+	c->moved_ms = loop_now_ms(c->front->loop);
 	stream_make_ready(c);
 }
 

@@ -45,6 +45,7 @@ struct tls_conn {
 	uint8_t *head; /* of the body, until it has been sent; NULL: none, or sent */
 	size_t head_n;
 	struct delivery *body;
+	bool starved; /* the client has all of it that is there */
 };
 
 struct tls_front {

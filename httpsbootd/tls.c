@@ -206,7 +206,7 @@ on_timeout(void *arg)
 		fail_handshake(c, true);
 		return;
 	}
-	if (!c->owed && still >= t->idle_ms) {
+	if (!c->owed && !c->starved && still >= t->idle_ms) {
 		t->stats.timed_out++;
 		c->timed_out = true;
 		if (c->ssl != NULL && c->rest_n == 0 && c->body == NULL) {
@@ -218,7 +218,7 @@ on_timeout(void *arg)
 	}
 	if (still >= ENGINE_REST_MS && engine_rests(c))
 		stream_drop_engine(c); /* the next request gets another */
-	set_timer(c, c->owed ? t->idle_ms : t->idle_ms - still);
+	set_timer(c, c->owed || c->starved ? t->idle_ms : t->idle_ms - still);
 }
 
 int

@@ -90,6 +90,8 @@ int tls_body_expect(struct tls_conn *c);
 int tls_body_begin(struct tls_conn *c, struct delivery *d);
 /* The engine did not come to write it. */
 void tls_body_forget(struct tls_conn *c);
+/* More of the file may be there. */
+void tls_body_go_on(struct tls_conn *c);
 /* What is being delivered; NULL: nothing. */
 struct delivery *tls_body_of(const struct tls_conn *c);
 
