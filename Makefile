@@ -65,8 +65,8 @@ handlerd_EDGE := conf journal sql store store_query store_schema store_machines 
 	webservice_conf ws_client ws_reports webservice notes folders lookup gather sources inquire reload \
 	recall report control_decide rivalry guard control_quirks control_transfers
 
-httpsbootd_PURE := route range head httpdate filehead pace crowd access_line tls_failure expiry
-httpsbootd_EDGE := conf tls_chain tls_tickets tls_settings certificates tls stream watch access_log exchange serve httpsbootd
+httpsbootd_PURE := keep shelf route range head httpdate filehead pace crowd access_line tls_failure expiry
+httpsbootd_EDGE := conf pull_disk pull_fetch pull tls_chain tls_tickets tls_settings certificates tls stream watch access_log pulling exchange serve httpsbootd
 
 DAEMONS := dhcpproxyd tftpd httpsbootd handlerd
 

@@ -1,6 +1,8 @@
 /* The configuration keys of httpsbootd. */
 #include "httpsbootd/httpsbootd.h"
 
+#include "common/http.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +11,117 @@
 /* enum tls_profile, enum tls_client_certs */
 static const char *const profiles[] = { "compat", "strict", NULL };
 static const char *const client_certs[] = { "off", "optional", "required", NULL };
+
+/* enum http_auth */
+static const char *const auths[] = { "none", "basic", "ntlm", "negotiate", NULL };
+
+#define ORIGIN(member)                                                                             \
+	.off = offsetof(struct httpsbootd_conf, origin.member) -                                   \
+	       offsetof(struct httpsbootd_conf, origin)
+static const struct config_key origin_keys[] = {
+	{ .name = "url",
+	    .type = CONFIG_STRING,
+	    ORIGIN(url),
+	    .def = "\"\"",
+	    .max = 2048,
+	    .flags = CONFIG_RESTART,
+	    .help = "base URL of a server that has the files which are not in `root`: another "
+		    "httpsbootd's `https://NAME:8050/2PXE/file/`, or a distribution point's; what "
+		    "is fetched from there is kept in `cache`; empty: off" },
+	{ .name = "ca",
+	    .type = CONFIG_STRING,
+	    ORIGIN(ca),
+	    .def = "\"\"",
+	    .max = 4096,
+	    .flags = CONFIG_RESTART,
+	    .help = "PEM file with the only CAs that the origin's certificate may be of; empty: "
+		    "those of the system" },
+	{ .name = "certificate",
+	    .type = CONFIG_STRING,
+	    ORIGIN(certificate),
+	    .def = "\"\"",
+	    .max = 4096,
+	    .flags = CONFIG_RESTART,
+	    .help = "PEM file with the certificate that is shown to the origin; empty: none" },
+	{ .name = "key",
+	    .type = CONFIG_STRING,
+	    ORIGIN(key),
+	    .def = "\"\"",
+	    .max = 4096,
+	    .flags = CONFIG_RESTART,
+	    .help = "PEM file with its key; empty: it is in the same file" },
+	{ .name = "auth",
+	    .type = CONFIG_ENUM,
+	    ORIGIN(auth),
+	    .def = "\"none\"",
+	    .names = auths,
+	    .flags = CONFIG_RESTART,
+	    .help = "how to log in at the origin: `negotiate` is Kerberos, whose tickets come from "
+		    "a keytab or a cache that the environment names" },
+	{ .name = "user",
+	    .type = CONFIG_STRING,
+	    ORIGIN(user),
+	    .def = "\"\"",
+	    .max = 256,
+	    .flags = CONFIG_RESTART,
+	    .help = "account at the origin; for `ntlm` as `DOMAIN\\user`; for `negotiate` empty" },
+	{ .name = "password_file",
+	    .type = CONFIG_STRING,
+	    ORIGIN(password_file),
+	    .def = "\"\"",
+	    .max = 4096,
+	    .flags = CONFIG_RESTART,
+	    .help = "file with its password in the first line; read anew for each file" },
+	{ .name = "timeout_s",
+	    .type = CONFIG_INT,
+	    ORIGIN(timeout_s),
+	    .def = "15",
+	    .min = 1,
+	    .max = 3600,
+	    .unit = "s",
+	    .flags = CONFIG_RESTART,
+	    .help = "how long a connection to the origin may take, and how long it may send slower "
+		    "than `min_rate`" },
+	{ .name = "min_rate",
+	    .type = CONFIG_INT,
+	    ORIGIN(min_rate),
+	    .def = "1000",
+	    .min = 1,
+	    .max = 1000000000,
+	    .unit = "bytes/s",
+	    .flags = CONFIG_RESTART,
+	    .help = "slowest origin that is borne for long" },
+	{ .name = "cache",
+	    .type = CONFIG_STRING,
+	    ORIGIN(cache),
+	    .def = "\"\"",
+	    .max = 4096,
+	    .flags = CONFIG_RESTART,
+	    .help = "folder of what was fetched, this daemon's alone; empty: "
+		    "`/var/cache/bootferry/SUBNET`" },
+	{ .name = "max_bytes",
+	    .type = CONFIG_INT,
+	    ORIGIN(max_bytes),
+	    .def = "53687091200",
+	    .min = 1048576,
+	    .max = INT64_MAX,
+	    .unit = "bytes",
+	    .flags = CONFIG_RESTART,
+	    .help = "most that is kept there; what was used longest ago makes room, and a larger "
+		    "file is refused" },
+	{ .name = "fresh_s",
+	    .type = CONFIG_INT,
+	    ORIGIN(fresh_s),
+	    .def = "60",
+	    .min = 0,
+	    .max = 31536000,
+	    .unit = "s",
+	    .flags = CONFIG_RESTART,
+	    .help =
+		"so long a kept file is given without asking the origin whether it has a newer "
+		"one; a file whose SHA-256 handlerd knows is asked for only when that changes" },
+	{ 0 },
+};
 
 static const struct config_key keys[] = {
 	{ .name = "address",
@@ -224,9 +337,38 @@ static const struct config_key keys[] = {
 	    .flags = CONFIG_RESTART,
 	    .help = "a line for each request: `log`: in the daemon's log, where 50 a second find "
 		    "room; the path of a file: all of them there; `off`: nowhere" },
+	{ .name = "origin",
+	    .type = CONFIG_BLOCK,
+	    AT(origin),
+	    .sub = origin_keys,
+	    .help = "where files come from that are not in `root`" },
 	{ .name = "front", .type = CONFIG_INCLUDE, .sub = front_keys },
 	{ 0 },
 };
+
+static void
+check_origin(const struct httpsbootd_conf *c, config_error_fn *error, void *arg)
+{
+	const char *url = c->origin.url;
+	size_t n = strlen(url);
+
+	if (n == 0)
+		return;
+	if (!http_url_valid(url) || strchr(url, '?') != NULL) {
+		error(arg, "origin.url",
+		    "it is no http or https URL, or has a name, a password or a query in it");
+		return;
+	}
+	if (url[n - 1] != '/')
+		error(arg, "origin.url", "it must end with \"/\", for the path follows");
+	if (c->origin.auth == HTTP_AUTH_BASIC && !http_url_private(url))
+		error(arg, "origin.auth", "\"basic\" would send the password in the clear by http");
+	if ((c->origin.auth == HTTP_AUTH_BASIC || c->origin.auth == HTTP_AUTH_NTLM) &&
+	    (c->origin.user[0] == '\0' || c->origin.password_file[0] == '\0'))
+		error(arg, "origin.auth", "it needs user and password_file");
+	if (c->origin.cache[0] != '\0' && c->origin.cache[0] != '/')
+		error(arg, "origin.cache", "it is no path from the root on");
+}
 
 static void
 check_more_addresses(const struct httpsbootd_conf *c, config_error_fn *error, void *arg)
@@ -254,6 +396,7 @@ check(const void *conf, config_error_fn *error, void *arg)
 
 	front_check(conf, error, arg);
 	front_check_addresses(&c->address, &c->address6, error, arg);
+	check_origin(c, error, arg);
 	check_more_addresses(c, error, arg);
 	if (c->http_port == c->port)
 		error(arg, "http_port", "it is the same as port");

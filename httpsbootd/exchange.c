@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/params.h"
 #include "common/sockaddr.h"
+#include "httpsbootd/pulling.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -115,9 +116,10 @@ void
 exchange_abandon(struct worker *w)
 {
 	for (struct exchange *x = w->exchanges; x != NULL; x = x->next) {
-		if (x->state != EXCHANGE_ASKING)
+		if (x->state != EXCHANGE_ASKING && x->state != EXCHANGE_PULLING)
 			continue;
-		bus_cancel(w->bus, x->question);
+		if (x->question != 0)
+			bus_cancel(w->bus, x->question);
 		x->question = 0;
 		x->state = EXCHANGE_ANSWERED;
 		x->unanswered = true;
@@ -196,13 +198,16 @@ send_bytes(struct exchange *x, unsigned status, const char *type, const void *p,
 {
 	struct MHD_Response *response =
 	    MHD_create_response_from_buffer(n, (void *)(uintptr_t)p, MHD_RESPMEM_MUST_COPY);
+	char retry[16];
 
 	x->bytes = n;
 	/* what is made for one machine now is of no use to another, or later */
 	if (response != NULL)
 		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-	if (response != NULL && status == MHD_HTTP_SERVICE_UNAVAILABLE)
-		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "2");
+	if (response != NULL && status == MHD_HTTP_SERVICE_UNAVAILABLE) {
+		(void)snprintf(retry, sizeof(retry), "%u", x->retry_s != 0 ? x->retry_s : 2u);
+		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, retry);
+	}
 	if (response != NULL && status == MHD_HTTP_METHOD_NOT_ALLOWED)
 		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD, POST");
 	return queue(x, status, type, response);
@@ -350,6 +355,23 @@ small_body(int fd, uint64_t first, size_t n)
 	return response;
 }
 
+/* The engine asks for nothing where only the length of a body counts. */
+static ssize_t
+no_body(void *arg, uint64_t at, char *dst, size_t n)
+{
+	(void)arg;
+	(void)at;
+	(void)dst;
+	(void)n;
+	return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static int64_t
+ready_from_origin(struct delivery *d)
+{
+	return pulling_ready(exchange_of(d));
+}
+
 /*
  * The bytes of a file; the descriptor is taken over.  A large body is left to the client's own
  * connection: the engine then writes the head only, and the exchange goes on until the body has
@@ -362,23 +384,46 @@ file_body(struct exchange *x, const struct content_file *f, const struct filehea
 	bool none = head->status == FILEHEAD_NOT_MODIFIED;
 	uint64_t n = none ? f->size : head->bytes;
 	uint64_t first = head->bytes > 0 ? head->range.first : 0;
+	bool partial = pulling_is_partial(x);
 	struct MHD_Response *response = NULL;
 
 	if (n == 0) { /* no bytes need no descriptor, and libmicrohttpd takes none */
 		response = MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
 	} else if (none || x->head) { /* the engine takes nothing of it but its length */
-		response = MHD_create_response_from_fd_at_offset64(n, f->fd, first);
-		if (response != NULL)
-			return response;
-	} else if (n <= SMALL_BYTES) {
+		response = MHD_create_response_from_callback(n, SMALL_BYTES, no_body, NULL, NULL);
+	} else if (n <= SMALL_BYTES && !partial) {
 		response = small_body(f->fd, first, (size_t)n);
 	} else if (tls_body_expect(x->client) == 0) {
 		x->delivers = true;
-		x->delivery = (struct delivery){ f->fd, first, n, on_delivered };
+		x->delivery = (struct delivery){
+			.fd = f->fd,
+			.offset = first,
+			.left = n,
+			.ready = partial ? ready_from_origin : NULL,
+			.ended = on_delivered,
+		};
 		return MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
 	}
-	close(f->fd);
+	if (f->fd >= 0)
+		close(f->fd);
 	return response;
+}
+
+/* A file that cannot be given. */
+static enum MHD_Result
+send_file_error(struct exchange *x, int error)
+{
+	const char *text = x->text[0] != '\0' ? x->text : strerror(-error);
+
+	switch (error) {
+	case -ENOENT:
+	case -EISDIR: return send_status(x, MHD_HTTP_NOT_FOUND, "no such file");
+	case -EACCES:
+		return send_status(
+		    x, x->pulled != NULL ? MHD_HTTP_BAD_GATEWAY : MHD_HTTP_FORBIDDEN, text);
+	case -EFBIG: return send_status(x, MHD_HTTP_INSUFFICIENT_STORAGE, text);
+	default: return send_status(x, MHD_HTTP_SERVICE_UNAVAILABLE, text);
+	}
 }
 
 static enum MHD_Result
@@ -390,13 +435,18 @@ send_file(struct exchange *x)
 	struct content_file f;
 	int rc;
 
-	rc = content_open(x->worker->root_fd, x->path, &f);
-	if (rc == -ENOENT || rc == -EISDIR)
-		return send_status(x, MHD_HTTP_NOT_FOUND, "no such file");
+	rc = x->pulled != NULL ? -ENOENT : content_open(x->worker->root_fd, x->path, &f);
+	if (rc == -ENOENT && x->worker->pull != NULL)
+		rc = pulling_open(x, &f);
+	if (rc == -EINPROGRESS) {
+		x->state = EXCHANGE_PULLING;
+		enter(x, PACE_THINK);
+		tls_conn_set_owed(x->client, true);
+		MHD_suspend_connection(x->connection);
+		return MHD_YES;
+	}
 	if (rc < 0)
-		return send_status(x,
-		    rc == -EACCES ? MHD_HTTP_FORBIDDEN : MHD_HTTP_SERVICE_UNAVAILABLE,
-		    strerror(-rc));
+		return send_file_error(x, rc);
 	file_asked(x, &asked);
 	filehead_make(&f, &asked, &head);
 	x->bytes = head.bytes;
@@ -592,6 +642,10 @@ exchange_answer(void *arg, void *cookie, const struct boot_answer *answer)
 		x->error = answer->error;
 		x->reason = answer->reason;
 		(void)slice_copy(x->text, sizeof(x->text), answer->text);
+		x->file_size = answer->file_size;
+		x->has_sha256 = answer->file_sha256.n == sizeof(x->file_sha256);
+		if (x->has_sha256)
+			memcpy(x->file_sha256, answer->file_sha256.p, sizeof(x->file_sha256));
 		if (answer->action == ACTION_DATA) {
 			x->data = malloc(answer->data.n + 1);
 			if (x->data == NULL) {
@@ -608,6 +662,15 @@ exchange_answer(void *arg, void *cookie, const struct boot_answer *answer)
 	}
 	MHD_resume_connection(x->connection);
 	w->mhd_due = true;
+}
+
+void
+exchange_go_on(struct exchange *x)
+{
+	x->state = EXCHANGE_ANSWERED;
+	tls_conn_set_owed(x->client, false);
+	MHD_resume_connection(x->connection);
+	x->worker->mhd_due = true;
 }
 
 /* What the head of a request says about how it is to be taken. */
@@ -826,6 +889,7 @@ finish(struct exchange *x, const char *why)
 	}
 	if (x->delivers)
 		close(x->delivery.fd);
+	pulling_end(x);
 	free(x->body);
 	free(x->data);
 	free(x);
@@ -841,7 +905,9 @@ static const char *const end_words[] = {
 static void
 on_delivered(struct delivery *d, enum delivery_end end)
 {
-	finish(exchange_of(d), end_words[end]);
+	struct exchange *x = exchange_of(d);
+
+	finish(x, end == DELIVERY_BROKEN && d->ready != NULL ? pulling_why(x) : end_words[end]);
 }
 
 /* Seen of libmicrohttpd 0.9.75, where the names of a query do not fit the memory of its head. */

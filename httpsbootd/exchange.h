@@ -6,6 +6,7 @@
 #include "common/form.h"
 #include "httpsbootd/access_log.h"
 #include "httpsbootd/filehead.h"
+#include "httpsbootd/pull.h"
 #include "httpsbootd/route.h"
 #include "httpsbootd/serve.h"
 
@@ -14,6 +15,7 @@
 enum exchange_state {
 	EXCHANGE_READING, /* its body, if any */
 	EXCHANGE_ASKING,  /* handlerd; the connection is suspended */
+	EXCHANGE_PULLING, /* its file comes from the origin; the connection is suspended */
 	EXCHANGE_ANSWERED,
 	EXCHANGE_SENDING,
 };
@@ -54,6 +56,13 @@ struct exchange {
 	size_t data_n;
 	char path[CONTENT_PATH_MAX];
 	char text[256];
+	uint64_t file_size; /* of ACTION_FILE, if it is known */
+	bool has_sha256;
+	uint8_t file_sha256[DIGEST_BYTES];
+	uint32_t retry_s; /* for 503; 0: as usual */
+
+	struct pulled *pulled; /* a file from the origin; NULL: none */
+	struct exchange *pull_next, **pull_prev;
 
 	unsigned status;
 	uint64_t bytes;               /* that are to be sent */
@@ -88,7 +97,11 @@ struct worker {
 	struct tls_noise noise;
 	struct MHD_Daemon *mhd;
 	struct exchange *exchanges;
-	uint64_t transfers; /* begun so far */
+	struct pull *pull; /* NULL: there is no origin */
+	struct pull_user pull_user;
+	struct loop_fd pull_lf;
+	struct exchange *pulling; /* whose files come from there */
+	uint64_t transfers;       /* begun so far */
 	struct loop_fd mhd_lf, command_lf;
 	struct listener listeners[LISTENERS_MAX];
 	size_t nlisteners;
@@ -131,6 +144,8 @@ void exchange_end(void *cls, struct MHD_Connection *connection, void **con_cls,
 void exchange_progress(struct exchange *x, uint64_t ms, uint64_t taken);
 /* Lets the connections that wait for handlerd go, so that the engine can be stopped. */
 void exchange_abandon(struct worker *w);
+/* The engine takes up an exchange in EXCHANGE_PULLING again. */
+void exchange_go_on(struct exchange *x);
 /* The bus's callback. */
 void exchange_answer(void *arg, void *cookie, const struct boot_answer *answer);
 

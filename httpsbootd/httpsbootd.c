@@ -3,6 +3,7 @@
 
 #include "common/content.h"
 #include "common/log.h"
+#include "httpsbootd/pull.h"
 #include "httpsbootd/serve.h"
 
 #include <errno.h>
@@ -23,6 +24,8 @@ struct stats {
 	uint64_t unanswered, too_large, aborted, bytes, scripts, open;
 	uint64_t unlisted, unmodified, last_requests, malformed, log_lost;
 	uint64_t turned_address, evicted, slow_heads, slow_bodies, slow_answers;
+	uint64_t origin_hits, origin_misses, origin_joins, origin_bytes, origin_failures;
+	uint64_t origin_absent, origin_evicted, origin_stale, origin_unchanged, origin_kept_bytes;
 };
 
 #define STAT(member, text)                                                                         \
@@ -80,6 +83,16 @@ static const struct counter counters[] = {
 	STAT(last_requests, "connections closed after max_requests"),
 	STAT(malformed, "requests that are no HTTP, or whose head is larger than max_head_bytes"),
 	STAT(log_lost, "lines that the file access_log has not got"),
+	STAT(origin_hits, "files from the cache of what the origin has"),
+	STAT(origin_misses, "files that the origin was asked for"),
+	STAT(origin_joins, "requests for a file that was on its way already"),
+	STAT(origin_bytes, "bytes that came from the origin"),
+	STAT(origin_unchanged, "kept files that the origin has not changed"),
+	STAT(origin_stale, "kept files that were given because the origin could not be asked"),
+	STAT(origin_absent, "files that the origin has not either"),
+	STAT(origin_failures, "files that could not be fetched"),
+	STAT(origin_evicted, "kept files that made room"),
+	STAT(origin_kept_bytes, "bytes that are kept"),
 	STAT(too_large, "forms larger than max_form_bytes"),
 	STAT(unanswered, "requests that handlerd did not answer in time"),
 	STAT(aborted, "requests that the client broke off"),
@@ -94,6 +107,8 @@ struct httpsbootd {
 	struct certificates *certificates;
 	struct watch_shared watch;
 	struct access_log *access_log;
+	struct pull *pull; /* NULL: no origin */
+	char *cache, problem[200];
 	struct loop_timer log_timer;
 	struct worker *workers[WORKERS_MAX];
 	size_t nworkers;
@@ -142,6 +157,27 @@ announce(void *arg, struct daemon_status *status)
 	status->http_port = (uint16_t)d->conf->http_port;
 	status->host_name = slice_str(d->conf->name);
 	certificates_announce(d->certificates, status);
+	status->pulls = d->pull != NULL;
+	/* a certificate's trouble keeps more from booting than a file's */
+	if (status->pulls && status->problem.n == 0)
+		status->problem = slice_str(pull_problem(d->pull, d->problem, sizeof(d->problem)));
+}
+
+static void
+gather_origin(struct httpsbootd *d, struct stats *sum)
+{
+	const struct pull_stats *s = pull_stats(d->pull);
+
+	sum->origin_hits = atomic_load(&s->hits);
+	sum->origin_misses = atomic_load(&s->misses);
+	sum->origin_joins = atomic_load(&s->joins);
+	sum->origin_bytes = atomic_load(&s->bytes);
+	sum->origin_unchanged = atomic_load(&s->unchanged);
+	sum->origin_stale = atomic_load(&s->stale);
+	sum->origin_absent = atomic_load(&s->absent);
+	sum->origin_failures = atomic_load(&s->failures);
+	sum->origin_evicted = atomic_load(&s->evicted);
+	sum->origin_kept_bytes = pull_kept_bytes(d->pull);
 }
 
 static void
@@ -186,6 +222,8 @@ gather(void *arg)
 	}
 	sum.log_lost = d->access_log != NULL ? access_log_lost(d->access_log) : 0;
 	certificates_gather(d->certificates, &sum.cert);
+	if (d->pull != NULL)
+		gather_origin(d, &sum);
 	d->stats = sum;
 }
 
@@ -195,7 +233,46 @@ add_status(void *arg, json_t *status)
 	struct httpsbootd *d = arg;
 
 	json_object_set_new(status, "tls", certificates_dump(d->certificates));
+	if (d->pull != NULL)
+		json_object_set_new(status, "origin", pull_dump(d->pull));
 }
+
+static json_t *
+rpc_cache_list(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
+{
+	const struct front *f = arg;
+	const struct httpsbootd *d = f->arg;
+
+	(void)conn;
+	(void)params;
+	if (d->pull == NULL)
+		return rpc_fail(error, RPC_FAILED, "there is no origin: origin.url is empty");
+	return pull_list(d->pull);
+}
+
+static json_t *
+rpc_cache_drop(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_error *error)
+{
+	const struct front *f = arg;
+	const struct httpsbootd *d = f->arg;
+	const json_t *path = json_object_get(params, "path");
+	size_t n;
+
+	(void)conn;
+	if (d->pull == NULL)
+		return rpc_fail(error, RPC_FAILED, "there is no origin: origin.url is empty");
+	if (path != NULL && !json_is_string(path))
+		return rpc_fail(error, RPC_INVALID_PARAMS, "path must be a string");
+	n = pull_drop(d->pull, json_string_value(path));
+	log_info("origin.cache: %zu files were dropped by hand", n);
+	return json_pack("{s:I}", "dropped", (json_int_t)n);
+}
+
+static const struct rpc_method methods[] = {
+	{ "cache.list", rpc_cache_list, "", "the files that were fetched from the origin" },
+	{ "cache.drop", rpc_cache_drop, "path?", "forgets one of them, or all" },
+	{ 0 },
+};
 
 static const struct front_ops ops = {
 	.stop = stop,
@@ -282,6 +359,48 @@ open_workers(struct httpsbootd *d)
 	return 0;
 }
 
+/* The folder for what comes from the origin, while there is the privilege to make it. */
+static int
+make_cache(struct httpsbootd *d)
+{
+	const struct httpsbootd_conf *conf = d->conf;
+	char inside[4200];
+	bool given;
+
+	if (conf->origin.url[0] == '\0')
+		return 0;
+	given = conf->origin.cache[0] != '\0';
+	if (asprintf(&d->cache, "%s%s", given ? conf->origin.cache : "/var/cache/bootferry/",
+		given ? "" : d->front.instance) < 0) {
+		d->cache = NULL;
+		return -ENOMEM;
+	}
+	(void)snprintf(inside, sizeof(inside), "%.4096s/x", d->cache);
+	return start_make_folder(inside, conf->front.user, daemon_kind_name(DAEMON_HTTPSBOOTD));
+}
+
+static int
+open_pull(struct httpsbootd *d)
+{
+	const struct httpsbootd_conf *c = d->conf;
+	const struct pull_conf conf = {
+		.url = c->origin.url,
+		.ca = c->origin.ca,
+		.certificate = c->origin.certificate,
+		.key = c->origin.key,
+		.auth = (enum http_auth)c->origin.auth,
+		.user = c->origin.user,
+		.password_file = c->origin.password_file,
+		.timeout_s = (uint32_t)c->origin.timeout_s,
+		.min_rate = (uint32_t)c->origin.min_rate,
+		.cache = d->cache,
+		.max_bytes = (uint64_t)c->origin.max_bytes,
+		.fresh_ms = (uint64_t)c->origin.fresh_s * 1000,
+	};
+
+	return c->origin.url[0] != '\0' ? pull_open(&conf, &d->pull) : 0;
+}
+
 int
 httpsbootd_open(struct httpsbootd **ret, struct httpsbootd_conf *conf, const struct opts *opts)
 {
@@ -300,6 +419,7 @@ httpsbootd_open(struct httpsbootd **ret, struct httpsbootd_conf *conf, const str
 		.arg = d,
 		.counters = counters,
 		.counter_base = &d->stats,
+		.methods = methods,
 	};
 	pthread_mutex_init(&d->watch.lock, NULL);
 	d->root_fd = content_root_open(conf->root);
@@ -310,6 +430,8 @@ httpsbootd_open(struct httpsbootd **ret, struct httpsbootd_conf *conf, const str
 		rc = certificates_open(&d->front, conf, &d->certificates);
 	if (rc == 0)
 		rc = front_open(&d->front);
+	if (rc == 0)
+		rc = make_cache(d);
 	raise_limit(conf);
 	if (rc == 0)
 		rc = access_log_new(conf->access_log, &d->access_log);
@@ -345,9 +467,14 @@ httpsbootd_run(struct httpsbootd *d)
 		return rc;
 	loop_timer_init(&d->log_timer, on_log_timer, d);
 	on_log_timer(d);
+	rc = open_pull(d);
+	if (rc < 0)
+		return rc;
 	rc = front_connect(&d->front, 1, on_answer);
 	for (size_t i = 0; rc == 0 && i < d->nworkers; i++)
-		rc = worker_start(d->workers[i]);
+		rc = worker_start(d->workers[i], d->pull);
+	if (rc == 0 && d->pull != NULL)
+		rc = pull_start(d->pull);
 	if (rc < 0) {
 		log_errx("worker: %s", strerror(-rc));
 		return rc;
@@ -363,6 +490,8 @@ httpsbootd_close(struct httpsbootd *d)
 		return;
 	for (size_t i = 0; i < d->nworkers; i++)
 		worker_close(d->workers[i]);
+	pull_close(d->pull);
+	free(d->cache);
 	certificates_close(d->certificates);
 	loop_timer_clear(d->front.loop, &d->log_timer);
 	front_close(&d->front);

@@ -38,6 +38,20 @@ struct httpsbootd_conf {
 	int64_t max_form_bytes;
 	struct config_strings http_allow;
 	char *access_log;
+	struct {
+		char *url;
+		char *ca;
+		char *certificate;
+		char *key;
+		int auth; /* enum http_auth */
+		char *user;
+		char *password_file;
+		int64_t timeout_s;
+		int64_t min_rate;
+		char *cache;
+		int64_t max_bytes;
+		int64_t fresh_s;
+	} origin;
 };
 
 #define MORE_ADDRESSES_MAX 16

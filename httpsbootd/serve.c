@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "common/sockaddr.h"
 #include "httpsbootd/exchange.h"
+#include "httpsbootd/pulling.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -441,7 +442,7 @@ worker_open(const struct worker_conf *conf, struct worker **ret)
 	w->root_fd = conf->root_fd;
 	w->watch_shared = conf->watch;
 	w->access_log = conf->access_log;
-	w->command_fd = -1;
+	w->command_fd = w->pull_user.fd = -1;
 	rc = loop_new(&w->loop);
 	if (rc < 0)
 		goto fail;
@@ -495,7 +496,7 @@ run(void *arg)
 }
 
 int
-worker_start(struct worker *w)
+worker_start(struct worker *w, struct pull *pull)
 {
 	const struct front_conf *front = &w->conf->front;
 	const struct bus_client_conf bus = {
@@ -523,6 +524,8 @@ worker_start(struct worker *w)
 
 		rc = loop_add(w->loop, &l->lf, l->fd, EPOLLIN, on_connect, l);
 	}
+	if (rc == 0)
+		rc = pulling_start(w, pull);
 	if (rc == 0)
 		rc = loop_add(w->loop, &w->command_lf, w->command_fd, EPOLLIN, on_command, w);
 	if (rc < 0)
@@ -577,6 +580,7 @@ worker_close(struct worker *w)
 			loop_del(w->loop, &w->listeners[i].lf);
 		loop_del(w->loop, &w->command_lf);
 	}
+	pulling_stop(w);
 	watch_free(w->watch);
 	for (size_t i = 0; i < w->nlisteners; i++)
 		close(w->listeners[i].fd);

@@ -26,6 +26,7 @@ struct serve_stats {
 	_Atomic uint64_t turned; /* connections turned away because there were too many */
 };
 
+struct pull;
 struct worker;
 
 struct worker_conf {
@@ -39,8 +40,11 @@ struct worker_conf {
 
 /* Binds the listening sockets; as root, if they need it.  0, or a negative errno after logging. */
 int worker_open(const struct worker_conf *conf, struct worker **ret);
-/* Starts its thread; privileges have been given up by then.  0, or a negative errno. */
-int worker_start(struct worker *w);
+/*
+ * Starts its thread; privileges have been given up by then.  Files that are not here come from
+ * `pull`, unless that is NULL.  0, or a negative errno.
+ */
+int worker_start(struct worker *w, struct pull *pull);
 /* Takes no more connections; what is under way goes on. */
 void worker_stop(struct worker *w);
 /* True when nothing is under way and handlerd has every event. */

@@ -1,0 +1,101 @@
+/* What pull.c, the table that workers ask, and pull_fetch.c, the thread that fetches, share. */
+#ifndef HTTPSBOOTD_PULL_PARTS_H
+#define HTTPSBOOTD_PULL_PARTS_H
+
+#include "common/loop_thread.h"
+#include "httpsbootd/pull.h"
+#include "httpsbootd/pull_disk.h"
+#include "httpsbootd/shelf.h"
+
+/* What is known of a path. */
+struct pull_file {
+	struct shelf_item item; /* its users are the struct pulled that name it */
+	struct keep_note note;  /* of the kept one */
+	struct pulled *open;    /* the kept one, if somebody reads it */
+	struct pulled *coming;  /* the one on its way, if there is one */
+	struct pulled *asked;   /* HEAD */
+	uint64_t touched_ms;
+	/* why there is none, until then */
+	uint64_t pause_ms;
+	unsigned failures;
+	int error;
+	char text[160];
+};
+
+struct pulled {
+	struct pull *pull;
+	struct pull_file *file;
+	unsigned refs; /* under the lock, as all but what is atomic */
+	int fd;        /* -1: only what there is to say about it */
+	_Atomic int state;
+	_Atomic uint64_t came; /* while PULL_STREAMING */
+	_Atomic uint64_t size; /* known from PULL_STREAMING on */
+	uint64_t tag;
+	int64_t modified_s;
+	int error;
+	uint32_t retry_s;
+	char text[160];
+	struct fetch *fetch; /* that brings it; NULL: it is over */
+};
+
+/* One request to the origin: of the fetching thread, but for `want` while it waits in the queue. */
+struct fetch {
+	struct pull *pull;
+	struct pulled *p;
+	struct fetch *next;
+	struct keep_want want; /* path in p->file, digest in `sha256` */
+	uint8_t sha256[DIGEST_BYTES];
+	bool head;
+	bool conditional; /* only if it is not the kept one any more */
+	struct http_request *request;
+	void *digest; /* EVP_MD_CTX */
+	uint64_t began_ms;
+	uint64_t reserved; /* on the shelf */
+	uint64_t told;     /* to the users */
+	int64_t length;    /* of the body; -1: not known */
+	bool no_store;     /* the origin does not want it kept */
+	struct keep_note note;
+	int fault; /* of ours, in words: */
+	const char *fault_text;
+};
+
+struct pull {
+	pthread_mutex_t lock;
+	struct pull_conf conf;
+	int dir;
+	struct pull_user *users;
+	struct shelf shelf;
+	struct fetch *queue, **queue_end;
+	size_t queued;
+	/* the origin itself, when it cannot be reached */
+	unsigned failures;
+	uint64_t pause_ms;
+	char problem[160];
+	struct pull_stats stats;
+
+	/* of the thread that fetches */
+	struct loop_thread thread;
+	struct loop_fd lf;
+	struct loop_hook hook;
+	int queue_fd;
+	struct http *http;
+	struct fetch *running;
+	size_t nrunning;
+};
+
+#define PULL_ADD(pull, counter, n)                                                                 \
+	atomic_fetch_add_explicit(&(pull)->stats.counter, n, memory_order_relaxed)
+
+/* pull.c; with the lock held unless said otherwise */
+uint64_t pull_now_ms(void); /* CLOCK_MONOTONIC, no lock */
+/* The kept file becomes what `p` is.  False if it cannot be read: it is forgotten then. */
+bool pull_take_kept(struct pulled *p);
+void pull_wake(struct pull *pull); /* no lock needed */
+/* Gives up a reference; *ret_fd is to be closed without the lock if it is not -1. */
+void pull_unref(struct pulled *p, int *ret_fd);
+
+/* pull_fetch.c */
+int pull_fetch_open(struct pull *pull);
+void pull_fetch_close(struct pull *pull);
+
+#endif
