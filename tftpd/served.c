@@ -29,11 +29,40 @@ chain(struct served_files *files, uint64_t inode)
 	return &files->chains[inode % SERVED_CHAINS];
 }
 
-static bool
-is_same(const struct served *s, const struct content_file *f)
+/* The file as it was opened, in a chain; NULL if nobody reads it so.  Under the lock. */
+static struct served *
+find(struct served_files *files, const struct content_file *f, enum served_kind kind)
 {
-	return s->inode == f->inode && s->device == f->device && s->size == f->size &&
-	       s->mtime.tv_sec == f->mtime.tv_sec && s->mtime.tv_nsec == f->mtime.tv_nsec;
+	struct served *s = *chain(files, f->inode);
+
+	while (s != NULL && (s->kind != kind || s->inode != f->inode || s->device != f->device ||
+				s->file_size != f->size || s->mtime.tv_sec != f->mtime.tv_sec ||
+				s->mtime.tv_nsec != f->mtime.tv_nsec))
+		s = s->next;
+	return s;
+}
+
+/* Puts it into its chain.  Under the lock. */
+static void
+add(struct served_files *files, const struct content_file *f, enum served_kind kind,
+    struct served *s)
+{
+	struct served **first = chain(files, f->inode);
+
+	s->kind = kind;
+	s->refs = 0;
+	s->inode = f->inode;
+	s->device = f->device;
+	s->file_size = f->size;
+	s->mtime = f->mtime;
+	s->next = *first;
+	s->prev = first;
+	if (s->next != NULL)
+		s->next->prev = &s->next;
+	*first = s;
+	files->n++;
+	if (kind == SERVED_NETASCII)
+		files->converted += s->size;
 }
 
 /* Maps a file: 0, or a negative errno. */
@@ -59,11 +88,7 @@ map(const struct content_file *f, struct served **ret)
 	}
 	s->data = p;
 	s->size = f->size;
-	s->mapped = true;
 	s->fd = f->fd;
-	s->inode = f->inode;
-	s->device = f->device;
-	s->mtime = f->mtime;
 	*ret = s;
 	return 0;
 }
@@ -71,27 +96,20 @@ map(const struct content_file *f, struct served **ret)
 int
 served_file(struct served_files *files, struct content_file *f, struct served **ret)
 {
-	struct served **first = chain(files, f->inode), *s;
+	struct served *s;
 	bool keep = false;
 	int rc = 0;
 
 	pthread_mutex_lock(&files->lock);
-	for (s = *first; s != NULL && !is_same(s, f); s = s->next)
-		;
+	s = find(files, f, SERVED_MAPPED);
 	if (s == NULL) {
 		rc = map(f, &s);
 		keep = rc == 0;
-		if (keep) {
-			assert(s != NULL); /* as clang-tidy does not see */
-			s->next = *first;
-			s->prev = first;
-			if (s->next != NULL)
-				s->next->prev = &s->next;
-			*first = s;
-			files->n++;
-		}
+		if (keep)
+			add(files, f, SERVED_MAPPED, s);
 	}
 	if (rc == 0) {
+		assert(s != NULL); /* as clang-tidy does not see */
 		s->refs++;
 		*ret = s;
 	}
@@ -106,7 +124,7 @@ served_is_unchanged(const struct served *s)
 {
 	struct stat st;
 
-	return !s->mapped ||
+	return s->kind != SERVED_MAPPED ||
 	       (fstat(s->fd, &st) == 0 && (uint64_t)st.st_size == s->size &&
 		   st.st_mtim.tv_sec == s->mtime.tv_sec && st.st_mtim.tv_nsec == s->mtime.tv_nsec);
 }
@@ -118,7 +136,7 @@ served_bytes(struct slice bytes, struct served **ret)
 
 	if (s == NULL)
 		return -ENOMEM;
-	*s = (struct served){ .refs = 1, .size = bytes.n };
+	*s = (struct served){ .size = bytes.n };
 	if (bytes.n > 0) {
 		memcpy(s + 1, bytes.p, bytes.n);
 		s->data = (const uint8_t *)(s + 1);
@@ -130,8 +148,9 @@ served_bytes(struct slice bytes, struct served **ret)
 int
 served_netascii(struct slice bytes, struct served **ret)
 {
-	struct served *s = malloc(sizeof(*s) + 2 * bytes.n);
+	struct served *s = malloc(sizeof(*s) + 2 * bytes.n), *shrunk;
 	uint8_t *out;
+	size_t size;
 
 	if (s == NULL)
 		return -ENOMEM;
@@ -143,25 +162,25 @@ served_netascii(struct slice bytes, struct served **ret)
 		if (bytes.p[i] == '\r')
 			*out++ = '\0';
 	}
-	*s = (struct served){ .refs = 1, .size = (uint64_t)(out - (uint8_t *)(s + 1)) };
-	s->data = (const uint8_t *)(s + 1);
+	size = (size_t)(out - (uint8_t *)(s + 1));
+	shrunk = realloc(s, sizeof(*s) + size);
+	if (shrunk != NULL)
+		s = shrunk;
+	*s = (struct served){ .size = size, .data = (const uint8_t *)(s + 1) };
 	*ret = s;
 	return 0;
 }
 
-int
-served_netascii_file(struct content_file *f, struct served **ret)
+/* Reads a file whole and converts it: 0, or a negative errno. */
+static int
+convert(const struct content_file *f, struct served **ret)
 {
-	uint8_t *bytes = NULL;
+	uint8_t *bytes = malloc((size_t)f->size + 1);
 	size_t n = 0;
-	int rc = -EFBIG;
+	int rc = 0;
 
-	if (f->size > SERVED_NETASCII_MAX)
-		goto out;
-	rc = -ENOMEM;
-	bytes = malloc((size_t)f->size + 1);
 	if (bytes == NULL)
-		goto out;
+		return -ENOMEM;
 	while (n < f->size) {
 		ssize_t got = read(f->fd, bytes + n, (size_t)f->size - n);
 
@@ -176,6 +195,67 @@ served_netascii_file(struct content_file *f, struct served **ret)
 	rc = served_netascii((struct slice){ bytes, n }, ret);
 out:
 	free(bytes);
+	return rc;
+}
+
+/* One that is converted already gets another reader; NULL if there is none. */
+static struct served *
+share_converted(struct served_files *files, const struct content_file *f, int *ret_rc)
+{
+	struct served *s;
+
+	pthread_mutex_lock(&files->lock);
+	s = find(files, f, SERVED_NETASCII);
+	if (s != NULL)
+		s->refs++;
+	/* before it is read: whoever asks for too much shall not cost that as well */
+	*ret_rc = s == NULL && files->converted + f->size > SERVED_CONVERTED_MAX ? -ENOMEM : 0;
+	pthread_mutex_unlock(&files->lock);
+	return s;
+}
+
+/* Takes what was converted, unless another thread was quicker or there is too much of it. */
+static int
+keep_converted(struct served_files *files, const struct content_file *f, struct served *fresh,
+    struct served **ret)
+{
+	struct served *s;
+	int rc = 0;
+
+	pthread_mutex_lock(&files->lock);
+	s = find(files, f, SERVED_NETASCII);
+	if (s == NULL && files->converted + fresh->size > SERVED_CONVERTED_MAX) {
+		rc = -ENOMEM;
+	} else if (s == NULL) {
+		add(files, f, SERVED_NETASCII, fresh);
+		s = fresh;
+	}
+	if (s != NULL) {
+		s->refs++;
+		*ret = s;
+	}
+	pthread_mutex_unlock(&files->lock);
+	if (s != fresh)
+		free(fresh);
+	return rc;
+}
+
+int
+served_netascii_file(struct served_files *files, struct content_file *f, struct served **ret)
+{
+	struct served *s = NULL;
+	int rc = -EFBIG;
+
+	if (f->size <= SERVED_NETASCII_MAX)
+		s = share_converted(files, f, &rc);
+	if (s != NULL) {
+		*ret = s;
+	} else if (rc == 0) {
+		/* not under the lock, as it takes a while */
+		rc = convert(f, &s);
+		if (rc == 0)
+			rc = keep_converted(files, f, s, ret);
+	}
 	close(f->fd);
 	return rc;
 }
@@ -187,7 +267,7 @@ served_release(struct served_files *files, struct served *s)
 
 	if (s == NULL)
 		return;
-	if (!s->mapped) { /* of one transfer */
+	if (s->kind == SERVED_BYTES) {
 		free(s);
 		return;
 	}
@@ -198,12 +278,16 @@ served_release(struct served_files *files, struct served *s)
 		if (s->next != NULL)
 			s->next->prev = s->prev;
 		files->n--;
+		if (s->kind == SERVED_NETASCII)
+			files->converted -= s->size;
 	}
 	pthread_mutex_unlock(&files->lock);
 	if (!last)
 		return;
-	if (s->data != NULL)
-		munmap((void *)(uintptr_t)s->data, (size_t)s->size);
-	close(s->fd);
+	if (s->kind == SERVED_MAPPED) {
+		if (s->data != NULL)
+			munmap((void *)(uintptr_t)s->data, (size_t)s->size);
+		close(s->fd);
+	}
 	free(s);
 }

@@ -365,8 +365,9 @@ open_answer(struct session *s, const struct boot_answer *answer)
 		rc = content_open(shared->root_fd, path, &file);
 	if (rc < 0)
 		return rc;
-	return s->mode == TFTP_MODE_NETASCII ? served_netascii_file(&file, &s->served)
-	                                     : served_file(&shared->files, &file, &s->served);
+	return s->mode == TFTP_MODE_NETASCII
+	           ? served_netascii_file(&shared->files, &file, &s->served)
+	           : served_file(&shared->files, &file, &s->served);
 }
 
 /* Ends a request with an ERROR packet and a line in the log. */

@@ -84,14 +84,49 @@ main(void)
 	served_release(&files, a);
 	put("text", "x\n");
 	CHECK_INT(content_open(root, "text", &f), 0);
-	CHECK_INT(served_netascii_file(&f, &a), 0);
+	CHECK_INT(served_netascii_file(&files, &f, &a), 0);
 	CHECK_BYTES(((struct slice){ a->data, (size_t)a->size }), slice_str("x\r\n"));
 	served_release(&files, a);
+
+	test_case("netascii: transfers of one file share what was converted once");
+	CHECK_INT(content_open(root, "text", &f), 0);
+	CHECK_INT(served_netascii_file(&files, &f, &a), 0);
+	CHECK_INT(content_open(root, "text", &f), 0);
+	CHECK_INT(served_netascii_file(&files, &f, &b), 0);
+	CHECK_INT(content_open(root, "text", &f), 0);
+	CHECK_INT(served_file(&files, &f, &c), 0);
+	CHECK(a == b && a != c && files.n == 2 && files.converted == 3);
+	put("new", "y\n");
+	CHECK_INT(rename("new", "text"), 0);
+	served_release(&files, c);
+	CHECK_INT(content_open(root, "text", &f), 0);
+	CHECK_INT(served_netascii_file(&files, &f, &c), 0);
+	CHECK_BYTES(((struct slice){ a->data, (size_t)a->size }), slice_str("x\r\n"));
+	CHECK_BYTES(((struct slice){ c->data, (size_t)c->size }), slice_str("y\r\n"));
+	served_release(&files, a);
+	served_release(&files, b);
+	served_release(&files, c);
+	CHECK(files.n == 0 && files.converted == 0);
+
+	test_case("netascii: all that is converted is bounded");
+	files.converted = SERVED_CONVERTED_MAX - 2;
+	CHECK_INT(content_open(root, "text", &f), 0);
+	CHECK_INT(served_netascii_file(&files, &f, &a), -ENOMEM); /* only once it is converted */
+	files.converted = SERVED_CONVERTED_MAX - 1;
+	CHECK_INT(content_open(root, "text", &f), 0);
+	CHECK_INT(served_netascii_file(&files, &f, &a), -ENOMEM); /* before */
+	files.converted = SERVED_CONVERTED_MAX - 3;
+	CHECK_INT(content_open(root, "text", &f), 0);
+	CHECK_INT(served_netascii_file(&files, &f, &a), 0);
+	CHECK_INT(files.converted, SERVED_CONVERTED_MAX);
+	files.converted = 3;
+	served_release(&files, a);
+	CHECK(files.n == 0 && files.converted == 0);
 
 	test_case("netascii: a file too large for it is refused");
 	CHECK_INT(truncate("text", SERVED_NETASCII_MAX + 1), 0);
 	CHECK_INT(content_open(root, "text", &f), 0);
-	CHECK_INT(served_netascii_file(&f, &a), -EFBIG);
+	CHECK_INT(served_netascii_file(&files, &f, &a), -EFBIG);
 
 	close(root);
 	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
