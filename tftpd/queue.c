@@ -202,9 +202,15 @@ queue_send(struct worker *w)
 	size_t turn = QUEUE_TURN_BLOCKS;
 	bool more = false;
 
+	/* another socket is the first each time: one could take the whole turn, and again the next
+	 */
+	w->first_outgoing = w->first_outgoing + 1 < w->noutgoing ? w->first_outgoing + 1 : 0;
 	for (int class = 0; w->queued > 0 && class < TRANSFER_CLASSES; class ++) {
-		for (size_t i = 0; i < w->noutgoing; i++)
-			send_list(w, &w->outgoing[i], (enum transfer_class) class, &turn);
+		for (size_t i = 0; i < w->noutgoing; i++) {
+			size_t at = (w->first_outgoing + i) % w->noutgoing;
+
+			send_list(w, &w->outgoing[at], (enum transfer_class) class, &turn);
+		}
 	}
 	if (w->queued == 0)
 		return;

@@ -5,6 +5,7 @@
 #ifndef TFTPD_WORKER_H
 #define TFTPD_WORKER_H
 
+#include "common/bus_client.h"
 #include "common/loop_thread.h"
 #include "tftpd/batch.h"
 #include "tftpd/clients.h"
@@ -19,7 +20,7 @@
 struct tftpd_stats {
 	uint64_t rrq, wrq, malformed, strangers, merged, replaced, refused, crowded, unanswered;
 	uint64_t silent, errors, not_found, started, finished, probes, failed, retransmits, blocks;
-	uint64_t bytes, sent_bytes, no_room, unsent;
+	uint64_t bytes, sent_bytes, no_room, unsent, stopping;
 	uint64_t transfers;                     /* now */
 	uint64_t waiting_blocks, waiting_bytes; /* now, in the queue */
 };
@@ -71,13 +72,15 @@ struct worker {
 	uint64_t begun;          /* transfers so far */
 	uint64_t hash_key[2];
 	struct outgoing outgoing[WORKER_OUTGOING];
-	size_t noutgoing;
+	size_t noutgoing, first_outgoing;
 	size_t queued; /* transfers in there */
+	bool stopping; /* no more requests are taken */
 	struct batch batch;
 
 	struct tftpd_stats stats; /* of its thread alone; the main thread reads a copy */
 	pthread_mutex_t lock;
 	struct tftpd_stats published;
+	struct bus_client_stats published_bus;
 	_Atomic bool idle;
 };
 
@@ -96,6 +99,7 @@ bool worker_is_idle(const struct worker *w);
 void worker_close(struct worker *w);
 /* Adds its figures to *sum. */
 void worker_add_stats(struct worker *w, struct tftpd_stats *sum);
+void worker_add_bus_stats(struct worker *w, struct bus_client_stats *sum);
 
 /* The queue that a transfer's packets wait in. */
 struct outgoing *worker_outgoing(struct worker *w, const struct listen_set *set, size_t socket);

@@ -10,6 +10,7 @@
 
 #define BLKSIZE 1000u
 #define BLOCKS  2000u /* of the file that all read */
+#define SOCKETS 3
 
 static struct worker worker;
 static struct tftpd_shared shared;
@@ -40,12 +41,14 @@ on_stop(void *arg)
 	(void)arg;
 }
 
-/* A worker with one socket, that of single-port mode, and nobody to talk to but the receiver. */
+/* A worker with sockets of which SOCKETS are used, and nobody to talk to but the receiver. */
 static void
 open_worker(void)
 {
 	struct ipaddr loopback;
-	struct listen_conf conf = { .address = &loopback, .workers = 1 };
+	struct listen_conf conf = {
+		.address = &loopback, .transfers = { 20000, 29999 }, .workers = 1
+	};
 	socklen_t len = sizeof(path.peer);
 	int size = 8 << 20;
 
@@ -60,10 +63,14 @@ open_worker(void)
 	CHECK_INT(loop_thread_open(&worker.thread, on_stop, &worker), 0);
 	CHECK_INT(listen_open(worker.thread.loop, &conf, &listen_ops, &worker, &worker.sets[0]), 0);
 	path.set = worker.sets[0];
-	worker.nsets = worker.noutgoing = 1;
-	worker.outgoing[0].set = worker.sets[0];
-	for (size_t i = 0; i < TRANSFER_CLASSES; i++)
-		TAILQ_INIT(&worker.outgoing[0].lists[i]);
+	worker.nsets = 1;
+	worker.noutgoing = SOCKETS;
+	for (size_t i = 0; i < SOCKETS; i++) {
+		worker.outgoing[i].set = worker.sets[0];
+		worker.outgoing[i].socket = i;
+		for (size_t class = 0; class < TRANSFER_CLASSES; class ++)
+			TAILQ_INIT(&worker.outgoing[i].lists[class]);
+	}
 }
 
 /* The next packet's block, or -1 if there is none; *n gets its length. */
@@ -213,6 +220,46 @@ test_turns(void)
 }
 
 static void
+test_fairness(void)
+{
+	struct session *s[SOCKETS][40];
+	size_t n;
+
+	test_case(
+	    "a socket whose transfers always have more does not keep the others from sending");
+	for (size_t i = 0; i < SOCKETS; i++) {
+		for (size_t k = 0; k < NITEMS(s[i]); k++) {
+			s[i][k] = new_session(64);
+			s[i][k]->socket = (uint8_t)i;
+		}
+	}
+	for (int turn = 0; turn < SOCKETS; turn++) {
+		/* all have a window to send, those who have sent theirs the next one */
+		for (size_t i = 0; i < SOCKETS; i++) {
+			for (size_t k = 0; k < NITEMS(s[i]); k++) {
+				if (s[i][k]->count == 0)
+					put(s[i][k], TRANSFER_CLASS_WINDOW,
+					    s[i][k]->t.next == 0 ? 1 : s[i][k]->t.next, 64);
+			}
+		}
+		queue_send(&worker);
+		while (next_block(&n) > 0)
+			;
+	}
+	for (size_t i = 0; i < SOCKETS; i++) {
+		uint64_t left = 0;
+
+		for (size_t k = 0; k < NITEMS(s[i]); k++)
+			left += s[i][k]->t.highest;
+		CHECK(left > 0);
+	}
+	for (size_t i = 0; i < SOCKETS; i++) {
+		for (size_t k = 0; k < NITEMS(s[i]); k++)
+			free_session(s[i][k]);
+	}
+}
+
+static void
 test_last(void)
 {
 	struct session *s = new_session(64);
@@ -241,6 +288,7 @@ main(void)
 	open_worker();
 	test_order();
 	test_turns();
+	test_fairness();
 	test_last();
 	listen_close(worker.sets[0]);
 	loop_thread_close(&worker.thread);
