@@ -54,6 +54,7 @@ tftp_opts_settle(
     const struct tftp_packet *request, const struct tftp_limits *limits, struct tftp_opts *ret)
 {
 	unsigned seen = 0;
+	bool lowered = false;
 
 	for (size_t i = 0; i < NITEMS(table); i++)
 		*place(ret, i) = table[i].unset;
@@ -67,11 +68,17 @@ tftp_opts_settle(
 			continue;
 		if (table[i].limit != NONE) {
 			memcpy(&limit, (const char *)limits + table[i].limit, sizeof(limit));
+			lowered |= table[i].off == OPT(windowsize) && v > limit;
 			if (table[i].given || v > limit)
 				v = limit;
 		}
 		*place(ret, i) = table[i].answer != 0 ? table[i].answer : v;
 		seen |= 1u << i;
+	}
+	/* with Microsoft's the client would set its windows itself, as long as it likes */
+	if (lowered && (seen & TFTP_SEEN_MSFTWINDOW) != 0) {
+		seen &= ~TFTP_SEEN_MSFTWINDOW;
+		ret->msftwindow = 0;
 	}
 	return seen;
 }
