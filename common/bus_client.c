@@ -634,10 +634,19 @@ bus_client_stats(const struct bus_client *c, struct bus_client_stats *ret)
 }
 
 void
-bus_client_counters(const struct bus_client *c, struct wbuf *w)
+bus_stats_add(struct bus_client_stats *sum, const struct bus_client_stats *s)
 {
-	const struct bus_client_stats *s = &c->stats;
+	const uint64_t *from = (const uint64_t *)s;
+	uint64_t *to = (uint64_t *)sum;
 
+	_Static_assert(sizeof(*sum) % sizeof(*to) == 0, "it holds nothing but uint64_t");
+	for (size_t i = 0; i < sizeof(*sum) / sizeof(*to); i++)
+		to[i] += from[i];
+}
+
+void
+bus_stats_print(const struct bus_client_stats *s, struct wbuf *w)
+{
 	wbuf_printf(w, "bus_asked %llu\n", (unsigned long long)s->asked);
 	wbuf_printf(w, "bus_answered %llu\n", (unsigned long long)s->answered);
 	wbuf_printf(w, "bus_expired %llu\n", (unsigned long long)s->expired);
@@ -649,5 +658,5 @@ bus_client_counters(const struct bus_client *c, struct wbuf *w)
 	wbuf_printf(w, "bus_renewed %llu\n", (unsigned long long)s->renewed);
 	wbuf_printf(w, "events %llu\n", (unsigned long long)s->events);
 	wbuf_printf(w, "events_lost %llu\n", (unsigned long long)s->events_lost);
-	wbuf_printf(w, "events_queued %zu\n", c->events.n);
+	wbuf_printf(w, "events_queued %llu\n", (unsigned long long)s->events_queued);
 }

@@ -34,6 +34,7 @@
 
 struct bus_client;
 
+/* All members are uint64_t. */
 struct bus_client_stats {
 	uint64_t asked;         /* requests taken */
 	uint64_t answered;      /* in time */
@@ -100,7 +101,9 @@ bool bus_is_up(const struct bus_client *c);
 /* True if every event has been confirmed. */
 bool bus_is_drained(const struct bus_client *c);
 void bus_client_stats(const struct bus_client *c, struct bus_client_stats *ret);
+/* For those of a process that has several. */
+void bus_stats_add(struct bus_client_stats *sum, const struct bus_client_stats *s);
 /* Appends the figures as lines of "name value", as struct daemon_status wants them. */
-void bus_client_counters(const struct bus_client *c, struct wbuf *w);
+void bus_stats_print(const struct bus_client_stats *s, struct wbuf *w);
 
 #endif

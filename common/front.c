@@ -155,14 +155,19 @@ rpc_config_show(void *arg, struct rpc_conn *conn, const json_t *params, struct r
 static struct slice
 print_counters(struct front *f)
 {
+	struct bus_client_stats bus;
 	struct wbuf w;
 
 	if (f->ops->gather != NULL)
 		f->ops->gather(f->arg);
 	wbuf_init(&w, f->counters_text, sizeof(f->counters_text));
 	counters_print(&w, f->counters, f->counter_base);
-	if (f->bus != NULL)
-		bus_client_counters(f->bus, &w);
+	if (f->bus != NULL) {
+		bus_client_stats(f->bus, &bus);
+		if (f->ops->bus_stats != NULL)
+			f->ops->bus_stats(f->arg, &bus);
+		bus_stats_print(&bus, &w);
+	}
 	return wbuf_view(&w);
 }
 

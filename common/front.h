@@ -53,6 +53,9 @@ struct front_ops {
 	void (*announce)(void *arg, struct daemon_status *status);
 	/* Brings counters up to date that live elsewhere.  NULL: all are. */
 	void (*gather)(void *arg);
+	/* Adds what other clients of the bus in this process have counted.  NULL: there are none.
+	 */
+	void (*bus_stats)(void *arg, struct bus_client_stats *sum);
 	/* Adds what only this daemon has to the control method `status`.  NULL: nothing. */
 	void (*status)(void *arg, json_t *status);
 };

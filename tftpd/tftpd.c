@@ -41,6 +41,7 @@ const struct counter tftpd_counters[] = {
 	STAT(bytes, "bytes delivered by finished transfers"),
 	STAT(no_room, "sends that waited for the socket"),
 	STAT(unsent, "messages that could not be sent"),
+	STAT(stopping, "requests dropped because tftpd is about to end"),
 	STAT(transfers, "transfers and requests under way"),
 	STAT(waiting_blocks, "blocks that wait for room in the socket"),
 	{ 0 },
@@ -116,6 +117,16 @@ gather(void *arg)
 		worker_add_stats(d->workers[i], &d->stats);
 }
 
+/* The main thread's own connection asks and tells nothing: what counts are the workers'. */
+static void
+bus_stats(void *arg, struct bus_client_stats *sum)
+{
+	struct tftpd *d = arg;
+
+	for (size_t i = 0; i < d->nworkers; i++)
+		worker_add_bus_stats(d->workers[i], sum);
+}
+
 static void
 on_load(void *arg)
 {
@@ -144,6 +155,7 @@ static const struct front_ops ops = {
 	.reloaded = reloaded,
 	.announce = announce,
 	.gather = gather,
+	.bus_stats = bus_stats,
 };
 
 static int

@@ -20,6 +20,11 @@ take_request(struct worker *w, const struct listen_path *path, struct slice byte
 	enum tftp_error code;
 	const char *text;
 
+	/* in single-port mode they still come; what begins now would be cut off */
+	if (w->stopping) {
+		w->stats.stopping++;
+		return;
+	}
 	if (p->op == TFTP_WRQ) {
 		w->stats.wrq++;
 		code = TFTP_ERROR_ACCESS;
@@ -27,14 +32,19 @@ take_request(struct worker *w, const struct listen_path *path, struct slice byte
 	} else if (p->mode == TFTP_MODE_OTHER) {
 		code = TFTP_ERROR_ILLEGAL;
 		text = "Unknown mode";
-	} else if (bytes.n > SESSION_REQUEST_MAX) {
-		code = TFTP_ERROR_ILLEGAL;
-		text = "The request is too long";
 	} else {
 		session_request(w, path, bytes, p);
 		return;
 	}
 	session_send_error(w, path, listen_pick(path->set), code, slice_str(text));
+}
+
+/* Longer than any that is served, and maybe than what was received of it: it need not parse. */
+static bool
+is_long_request(size_t socket, struct slice bytes)
+{
+	return socket == 0 && bytes.n > SESSION_REQUEST_MAX && bytes.p[0] == 0 &&
+	       bytes.p[1] == TFTP_RRQ;
 }
 
 static void
@@ -44,7 +54,12 @@ on_packet(void *arg, const struct listen_path *path, size_t socket, struct slice
 	struct tftp_packet p;
 
 	/* nobody can be answered at port 0 */
-	if (tftp_parse(bytes, &p) < 0 || listen_peer_port(path) == 0)
+	if (listen_peer_port(path) == 0)
+		w->stats.malformed++;
+	else if (is_long_request(socket, bytes))
+		session_send_error(w, path, listen_pick(path->set), TFTP_ERROR_ILLEGAL,
+		    slice_str("The request is too long"));
+	else if (tftp_parse(bytes, &p) < 0)
 		w->stats.malformed++;
 	else if ((p.op == TFTP_RRQ || p.op == TFTP_WRQ) && socket == 0)
 		take_request(w, path, bytes, &p);
@@ -82,6 +97,7 @@ on_stop(void *arg)
 {
 	struct worker *w = arg;
 
+	w->stopping = true;
 	for (size_t i = 0; i < w->nsets; i++)
 		listen_stop(w->sets[i]);
 }
@@ -95,6 +111,7 @@ on_round(void *arg)
 	queue_send(w);
 	pthread_mutex_lock(&w->lock);
 	w->published = w->stats;
+	bus_client_stats(w->bus, &w->published_bus);
 	pthread_mutex_unlock(&w->lock);
 	atomic_store_explicit(
 	    &w->idle, w->stats.transfers == 0 && bus_is_drained(w->bus), memory_order_relaxed);
@@ -233,5 +250,13 @@ worker_add_stats(struct worker *w, struct tftpd_stats *sum)
 	pthread_mutex_lock(&w->lock);
 	for (size_t i = 0; i < sizeof(*sum) / sizeof(*to); i++)
 		to[i] += from[i];
+	pthread_mutex_unlock(&w->lock);
+}
+
+void
+worker_add_bus_stats(struct worker *w, struct bus_client_stats *sum)
+{
+	pthread_mutex_lock(&w->lock);
+	bus_stats_add(sum, &w->published_bus);
 	pthread_mutex_unlock(&w->lock);
 }

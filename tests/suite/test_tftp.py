@@ -8,6 +8,7 @@ import time
 
 from clients import rpc
 from lab import Lab, SERVER, Site, check, network, read, wait_until
+from tftp_client import request
 
 OTHER = "10.77.1.11"  # of a second tftpd
 
@@ -248,19 +249,34 @@ def test_survives_handlerd():
 
 
 def test_ends_in_order():
-    """SIGTERM: the transfer in hand is finished, the exit status is 0."""
-    with Lab("term") as lab:
-        _, _, client, site = network(lab)
-        sha = put(site, "big", random.Random(5).randbytes(200000))
-        start(site)
-        result = {}
-        thread = threading.Thread(target=lambda: result.update(
-            lab.client(client, "tftp", address=SERVER, name="big", pause=0.005)))
-        thread.start()
-        time.sleep(0.7)
-        check(lab.stop(site.daemons.pop("tftpd")) == 0, "status 0")
-        thread.join()
-        check(result.get("sha") == sha, f"the transfer finished: {result}")
+    """SIGTERM: the transfer in hand is finished, no new one begins, the exit status is 0."""
+    for ports in ([64001, 65000], 69):
+        with Lab("term") as lab:
+            _, _, client, site = network(lab)
+            site.conf["tftpd"]["transfer_ports"] = ports
+            sha = put(site, "big", random.Random(5).randbytes(51200))
+            start(site)
+            result, late = {}, []
+
+            def transfer():
+                result.update(lab.client(client, "tftp", address=SERVER, name="big", pause=0.015))
+
+            def ask_late():
+                time.sleep(0.1)
+                late.extend(lab.client(client, "say", "tftp_hostile", address=SERVER, port=69,
+                                       packets=[request("big").hex()]))
+
+            threads = [threading.Thread(target=transfer)]
+            threads[0].start()
+            wait_until(lambda: rpc(f"{site.run}/tftpd.sock", "status")["result"]["counters"]["started"], 10,
+                       "the transfer began")
+            threads.append(threading.Thread(target=ask_late))
+            threads[1].start()
+            check(lab.stop(site.daemons.pop("tftpd")) == 0, "status 0")
+            for t in threads:
+                t.join()
+            check(result.get("sha") == sha, f"{ports}: the transfer finished: {result}")
+            check(late == [None], f"{ports}: nothing began: {late}")
 
 
 def test_changes():

@@ -252,6 +252,8 @@ def test_handlerd_killed():
         after = counters()
         check(after["finished"] == 1000 and after["failed"] == 0, f"tftpd says so too: {after}")
         check(after["rrq"] > 1000, f"some had to ask again: {after}")
+        check(after["bus_asked"] >= 1000 and after["bus_expired"] == after["unanswered"] and after["events"] >= 2000,
+              f"what the threads asked and told is counted: {after}")
         wait_until(lambda: site.query("status")["services"], 10, "handlerd to know tftpd again")
 
 
