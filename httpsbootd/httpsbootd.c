@@ -283,12 +283,12 @@ static const struct front_ops ops = {
 	.status = add_status,
 };
 
-/* A TLS connection takes three descriptors. */
+/* A connection takes up to four descriptors: its own, the engine's two, and a file. */
 static void
 raise_limit(const struct httpsbootd_conf *conf)
 {
 	struct rlimit limit, more;
-	rlim_t want = (rlim_t)conf->max_connections * 3 + 256;
+	rlim_t want = (rlim_t)conf->max_connections * 4 + 256;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= want)
 		return;
