@@ -48,6 +48,7 @@ test_note(void)
 		{ "a path that leads out", "path", "\"../x\"" },
 		{ "one that is not normal", "path", "\"a//b\"" },
 		{ "a size below nothing", "size", "-1" },
+		{ "a tag that is two headers", "etag", "\"\\\"a\\\"\\r\\nX: y\"" },
 		{ "half a digest", "sha256", "\"00ff\"" },
 		{ "no digest", "sha256", "\"zz\"" },
 		{ "words for a number", "tag", "\"1\"" },
