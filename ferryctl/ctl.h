@@ -74,6 +74,7 @@ int cmd_dhcp_options(const struct ctl *c, int argc, char *argv[]);
 int cmd_config(const struct ctl *c, int argc, char *argv[]);
 int cmd_loops(const struct ctl *c, int argc, char *argv[]);
 int cmd_rivals(const struct ctl *c, int argc, char *argv[]);
+int cmd_cache(const struct ctl *c, int argc, char *argv[]);
 int cmd_doctor(const struct ctl *c, int argc, char *argv[]);
 int cmd_reload(const struct ctl *c, int argc, char *argv[]);
 

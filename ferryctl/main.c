@@ -34,6 +34,7 @@ static const struct {
 	{ "rivals", cmd_rivals,
 	    "list | show | accept | forget: other DHCP and PXE servers, and what they do" },
 	{ "images", cmd_images, "list | show | add | remove | verify: what can be booted" },
+	{ "cache", cmd_cache, "list | drop: what httpsbootd here fetched from its origin" },
 	{ "loaders", cmd_loaders, "list | import | stamp: network boot programs" },
 	{ "dhcp-options", cmd_dhcp_options,
 	    "--for SERVER: what the DHCP server is told, where no proxy is wanted" },
