@@ -197,8 +197,17 @@ def test_pace():
             return web(lab, client, "trickle", address=SERVER, port=port,
                        begin="GET /2PXE/file/none HTTP/1.1\r\nHost: x\r\n\r\n", piece="", pause=0.3, seconds=8)
         kinds = [(kind, port) for kind in ("head", "none", "form", "sip") for port in (8050, 8060)]
+        def progress():
+            """What is told of the steady ones meanwhile, by the way that each goes."""
+            told = {}
+            wait_until(lambda: told.update({t["via"]: t for t in site.query("transfers")["transfers"]
+                                            if t.get("bytes_per_s")}) or len(told) == 2, 8, "progress")
+            return told
         got = in_parallel(*[(crawl, kind, port) for kind, port in kinds], (steady, 8050), (steady, 8060),
-                          (resting, 8050), (resting, 8060))
+                          (resting, 8050), (resting, 8060), (progress,))
+        for via, t in got.pop().items():
+            check(t["file"] == "big" and t["size"] == 8 << 20 and 0 < t["bytes"] < 1 << 20, f"{via}: {t}")
+            check(1000 < t["bytes_per_s"] < 60000, f"{via}, some 30 kB/s: {t}")
         for (kind, port), seconds in zip(kinds, got):
             check(seconds is not None and 2 <= seconds < 9, f"{kind} on {port}: cut off after {seconds} s: {got}")
         check(got[8:] == [None] * 4, f"others are let be: {got}")
