@@ -29,6 +29,7 @@ lookup_file(int root_fd, struct folders *folders, const struct names_ask *ask,
 {
 	char candidate[CONTENT_PATH_MAX];
 	struct names names;
+	const char *twin;
 	int rc, worst = -ENOENT;
 
 	*ret_path_rc = names_begin(&names, ask, path);
@@ -49,6 +50,11 @@ lookup_file(int root_fd, struct folders *folders, const struct names_ask *ask,
 			return rc;
 		if (rc == -EISDIR)
 			worst = rc;
+	}
+	twin = names.rc == 0 ? names_of_2pxe(path) : NULL;
+	if (twin != NULL && try_path(root_fd, folders, twin, ret) == 0) {
+		memcpy(path, ret->path, strlen(ret->path) + 1);
+		return 0;
 	}
 	if (names.rc < 0)
 		*ret_path_rc = names.rc;

@@ -397,6 +397,26 @@ next_spelling(struct names *n)
 	return false;
 }
 
+const char *
+names_of_2pxe(const char *path)
+{
+	/* in DHCP options, in profiles of UEFI HTTP Boot, on media */
+	static const struct {
+		const char *theirs, *ours;
+	} twins[] = {
+		{ "boot/x86/undionly.kpxe", "boot/bios/undionly.kpxe" },
+		{ "boot/x86/snponly_x86.efi", "boot/ia32/snponly.efi" },
+		{ "boot/x64/snponly_x64.efi", "boot/x64/snponly.efi" },
+		{ "boot/arm64/snponly_arm64.efi", "boot/arm64/snponly.efi" },
+	};
+
+	for (size_t i = 0; i < NITEMS(twins); i++) {
+		if (strcasecmp(path, twins[i].theirs) == 0)
+			return twins[i].ours;
+	}
+	return NULL;
+}
+
 int
 names_begin(struct names *n, const struct names_ask *ask, char first[static CONTENT_PATH_MAX])
 {

@@ -64,6 +64,12 @@ bool names_next(struct names *n, char ret[static CONTENT_PATH_MAX]);
  */
 int names_mac(struct slice name, struct macaddr *ret);
 
+/*
+ * What 2PXE calls a loader: the path of ours that it stands for, or NULL.  Tried last: who has a
+ * file of that name means it.
+ */
+const char *names_of_2pxe(const char *path);
+
 /* True if a file of this path is a program that asks for others beside it. */
 bool names_is_loader(const char *path);
 /* The folder of a path, or "" if that is the root or too long to be remembered. */

@@ -306,6 +306,16 @@ test_macs(void)
 	}
 }
 
+static void
+test_2pxe(void)
+{
+	test_case("names: 2PXE's names of loaders, in any case");
+	CHECK_STR(names_of_2pxe("boot/x64/snponly_x64.efi"), "boot/x64/snponly.efi");
+	CHECK_STR(names_of_2pxe("Boot/X86/undionly.KPXE"), "boot/bios/undionly.kpxe");
+	CHECK(names_of_2pxe("boot/x64/snponly.efi") == NULL);
+	CHECK(names_of_2pxe("x/boot/x64/snponly_x64.efi") == NULL);
+}
+
 int
 main(void)
 {
@@ -314,5 +324,6 @@ main(void)
 	test_web();
 	test_loaders();
 	test_macs();
+	test_2pxe();
 	return test_end();
 }

@@ -94,6 +94,26 @@ def test_heads():
         check(got[0]["status"] == got[1]["status"] == 200 and got[2] is None, f"HTTP/1.0: {got}")
 
 
+def test_loaders_of_2pxe():
+    """The names that 2PXE's options and HTTP Boot profiles hold lead to our loaders, by HTTP and TFTP."""
+    with Lab("twins") as lab:
+        _, _, client, site = network(lab)
+        put(site, "boot/x64/snponly.efi", b"x64")
+        put(site, "boot/bios/undionly.kpxe", b"bios")
+        site.ca()
+        site.start("handlerd", "tftpd", "httpsbootd")
+        for port in (8050, 8060):
+            for path, want in (("/2PXE/boot/x64/snponly_x64.efi", "x64"), ("//2pxe/Boot/X86/undionly.kpxe", "bios"),
+                               ("/2PXE/file/boot/x64/snponly_x64.efi", "x64")):
+                for method in ("HEAD", "GET"):
+                    answer = one(lab, client, ask(method, path), port)
+                    check(answer["status"] == 200 and answer["length"] == [len(want)], f"{method} {path}: {answer}")
+                check(answer["body"] == want, f"{path}: {answer}")
+            check(one(lab, client, ask("GET", "/2PXE/boot/arm64/snponly_arm64.efi"), port)["status"] == 404, "none")
+        got = lab.client(client, "tftp", address=SERVER, name="Boot\\x64\\snponly_x64.efi")
+        check(got.get("bytes") == 3, f"by TFTP: {got}")
+
+
 def test_forms():
     """Forms: the way of asking first, sizes, types; methods that are none of ours."""
     with Lab("forms") as lab:
