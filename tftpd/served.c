@@ -171,6 +171,30 @@ served_netascii(struct slice bytes, struct served **ret)
 	return 0;
 }
 
+static uint64_t
+cost(const struct served *s)
+{
+	return sizeof(*s) + s->size;
+}
+
+int
+served_made(struct served_files *files, struct slice bytes, bool netascii, struct served **ret)
+{
+	struct served *s;
+	int rc = netascii ? served_netascii(bytes, &s) : served_bytes(bytes, &s);
+
+	if (rc < 0)
+		return rc;
+	if (atomic_fetch_add(&files->made, cost(s)) + cost(s) > SERVED_MADE_MAX) {
+		atomic_fetch_sub(&files->made, cost(s));
+		free(s);
+		return -ENOMEM;
+	}
+	s->counted = true;
+	*ret = s;
+	return 0;
+}
+
 /* Reads a file whole and converts it: 0, or a negative errno. */
 static int
 convert(const struct content_file *f, struct served **ret)
@@ -268,6 +292,8 @@ served_release(struct served_files *files, struct served *s)
 	if (s == NULL)
 		return;
 	if (s->kind == SERVED_BYTES) {
+		if (s->counted)
+			atomic_fetch_sub(&files->made, cost(s));
 		free(s);
 		return;
 	}

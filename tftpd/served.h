@@ -13,6 +13,7 @@
 #include "common/content.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define SERVED_CHAINS 256
 
@@ -22,6 +23,8 @@
  */
 #define SERVED_NETASCII_MAX  (16u << 20)
 #define SERVED_CONVERTED_MAX (128u << 20)
+/* The same of bytes made for machines, with what each takes beside them. */
+#define SERVED_MADE_MAX (256u << 20)
 
 enum served_kind {
 	SERVED_BYTES,    /* of one transfer */
@@ -35,7 +38,8 @@ struct served {
 	uint64_t size;
 	const uint8_t *data; /* NULL if empty */
 	enum served_kind kind;
-	int fd; /* of a mapped file */
+	bool counted; /* in `made` */
+	int fd;       /* of a mapped file */
 	/* the file as it was opened */
 	uint64_t inode, device, file_size;
 	struct timespec mtime;
@@ -47,6 +51,7 @@ struct served_files {
 	struct served *chains[SERVED_CHAINS]; /* by inode */
 	size_t n;
 	uint64_t converted; /* bytes of them that netascii takes */
+	_Atomic uint64_t made;
 };
 
 void served_files_init(struct served_files *files);
@@ -64,8 +69,10 @@ int served_bytes(struct slice bytes, struct served **ret);
  * -ENOMEM.
  */
 int served_netascii(struct slice bytes, struct served **ret);
+/* Either of them, for one machine.  0, or -ENOMEM, also beyond SERVED_MADE_MAX. */
+int served_made(struct served_files *files, struct slice bytes, bool netascii, struct served **ret);
 /*
- * The same of a file, shared by all that read it so; takes over f->fd.  Reads rather than maps, for
+ * Netascii of a file, shared by all that read it so; takes over f->fd.  Reads rather than maps, for
  * bytes are looked at here, and a file cut short meanwhile must not be the daemon's end.  0,
  * -EFBIG, -ENOMEM (also beyond SERVED_CONVERTED_MAX), or what else the system said.
  */

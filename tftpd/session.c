@@ -358,8 +358,8 @@ open_answer(struct session *s, const struct boot_answer *answer)
 	int rc;
 
 	if (answer->action == ACTION_DATA)
-		return s->mode == TFTP_MODE_NETASCII ? served_netascii(answer->data, &s->served)
-		                                     : served_bytes(answer->data, &s->served);
+		return served_made(
+		    &shared->files, answer->data, s->mode == TFTP_MODE_NETASCII, &s->served);
 	rc = path_normalise(answer->file, path);
 	if (rc == 0)
 		rc = content_open(shared->root_fd, path, &file);

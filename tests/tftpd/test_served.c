@@ -77,6 +77,23 @@ main(void)
 	CHECK_INT(files.n, 0);
 	served_release(&files, a);
 
+	test_case("bytes made for machines are bounded");
+	CHECK_INT(served_made(&files, slice_str("a\n"), false, &a), 0);
+	CHECK_INT(served_made(&files, slice_str("a\n"), true, &b), 0);
+	CHECK_BYTES(((struct slice){ b->data, (size_t)b->size }), slice_str("a\r\n"));
+	CHECK_INT(files.made, 2 * sizeof(*a) + 5);
+	files.made += SERVED_MADE_MAX - files.made - sizeof(*a);
+	c = NULL;
+	CHECK_INT(served_made(&files, slice_str("x"), false, &c), -ENOMEM);
+	CHECK(c == NULL);
+	CHECK_INT(served_made(&files, (struct slice){ 0 }, false, &c), 0);
+	CHECK_INT(files.made, SERVED_MADE_MAX);
+	served_release(&files, a);
+	served_release(&files, b);
+	served_release(&files, c);
+	CHECK_INT(files.made, SERVED_MADE_MAX - 3 * sizeof(*a) - 5);
+	files.made = 0;
+
 	test_case("netascii: line ends of both kinds");
 	CHECK_INT(served_netascii(slice_str("a\nb\r\n"), &a), 0);
 	CHECK_BYTES(((struct slice){ a->data, (size_t)a->size }),
