@@ -430,8 +430,9 @@ add_transfer_sockets(
 	}
 	if (s->nsockets > 1)
 		return 0;
-	log_errx("transfer_ports: none of %u to %u can be bound: %s", range->first, range->last,
-	    strerror(-rc));
+	/* others may have ports of the range: the caller knows whether that is all of it */
+	if (rc != -EADDRINUSE)
+		log_errx("transfer_ports: %u to %u: %s", range->first, range->last, strerror(-rc));
 	return rc;
 }
 

@@ -62,7 +62,10 @@ size_t listen_workers(const struct config_ports *transfers, uint16_t port, size_
  */
 int listen_claim(const struct ipaddr *address, uint16_t port);
 
-/* Binds the sockets.  0, or a negative errno after logging what is wrong. */
+/*
+ * Binds the sockets.  0, or a negative errno after logging what is wrong; -EADDRINUSE, without that
+ * if listen_claim() succeeded: all of this worker's share of the transfers' ports is in use.
+ */
 int listen_open(struct loop *loop, const struct listen_conf *conf, const struct listen_ops *ops,
     void *arg, struct listen_set **ret);
 void listen_close(struct listen_set *s);

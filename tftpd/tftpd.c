@@ -168,11 +168,25 @@ open_workers(struct tftpd *d)
 
 	if (rc == 0 && conf->address.family != 0 && conf->address6.family != 0)
 		rc = listen_claim(&conf->address6, (uint16_t)conf->port);
-	while (rc == 0 && d->nworkers < n) {
-		rc = worker_open(&d->shared, d->nworkers, n, &d->workers[d->nworkers]);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		rc = worker_open(&d->shared, i, n, &d->workers[d->nworkers]);
 		d->nworkers += rc == 0;
+		/* another program has its ports: the other workers serve without it */
+		if (rc == -EADDRINUSE)
+			rc = 0;
 	}
-	return rc;
+	if (rc < 0)
+		return rc;
+	if (d->nworkers == 0) {
+		log_errx("transfer_ports: none of %u to %u can be bound: %s",
+		    conf->transfer_ports.first, conf->transfer_ports.last, strerror(EADDRINUSE));
+		return -EADDRINUSE;
+	}
+	if (d->nworkers < n)
+		log_warnx("transfer_ports: other programs have some of %u to %u, so there are %zu "
+			  "threads instead of %zu",
+		    conf->transfer_ports.first, conf->transfer_ports.last, d->nworkers, n);
+	return 0;
 }
 
 int

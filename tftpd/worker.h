@@ -86,7 +86,7 @@ struct worker {
 
 /*
  * Binds the sockets; as root, if they need it.  `index` of `count` workers.  0, or a negative errno
- * after logging.
+ * after logging, but for the -EADDRINUSE of listen_open().
  */
 int worker_open(struct tftpd_shared *shared, size_t index, size_t count, struct worker **ret);
 /* Starts its thread; privileges have been given up by then.  0, or a negative errno. */

@@ -212,7 +212,7 @@ def test_address():
 def test_ports():
     """Transfers leave from the range, from any port, or all from the port of requests."""
     with Lab("ports") as lab:
-        _, _, client, site = network(lab)
+        _, server, client, site = network(lab)
         put(site, "f", b"x" * 3000)
         for ports, good in (([50000, 50003], lambda p: 50000 <= p <= 50003), (50010, lambda p: p == 50010),
                             (0, lambda p: p > 1023), (69, lambda p: p == 69)):
@@ -222,6 +222,16 @@ def test_ports():
             check(all(good(p) for p in seen), f"{ports}: {seen}")
             site.kill("tftpd", 15)
             site.kill("handlerd", 15)
+        # another program has a port that would be a thread's: the others serve
+        lab.spawn(server, ["python3", "-c", "import socket, time; s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM);"
+                           "s.bind(('::', 50002)); print('bound', flush=True); time.sleep(60)"], "other.log")
+        wait_until(lambda: "bound" in read(lab.path("other.log")), 10, "another program's port")
+        site.conf["tftpd"]["transfer_ports"], site.conf["tftpd"]["workers"] = [50001, 50003], 3
+        start(site)
+        seen = {lab.client(client, "tftp", address=SERVER, name="f")["port"] for _ in range(12)}
+        check(seen and seen <= {50001, 50003}, f"a port that is taken: {seen}")
+        log = read(lab.path("tftpd-lab.log"))
+        check("2 threads instead of 3" in log, f"the log tells: {log[-500:]}")
 
 
 def test_survives_handlerd():
