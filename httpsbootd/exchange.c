@@ -15,6 +15,7 @@
 #include "httpsbootd/pulling.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +80,21 @@ begun_of(struct worker *w, struct MHD_Connection *connection)
 	return &w->fds[info->connect_fd].begun;
 }
 
+/*
+ * The engine would make a list of a query's names, which nobody reads, in the memory of the head.
+ * Of 0.9.75 was seen that a few hundred names do not fit there, and that it then never answers.
+ * It lends us the line in its own buffer and looks at what stands behind the question mark
+ * afterwards; where it lent a copy, this would do nothing.
+ */
+static void
+hide_query(const char *uri)
+{
+	char *mark = strchr((char *)(uintptr_t)uri, '?');
+
+	if (mark != NULL)
+		mark[1] = '\0';
+}
+
 void *
 exchange_begin(void *cls, const char *uri, struct MHD_Connection *connection)
 {
@@ -95,6 +111,7 @@ exchange_begin(void *cls, const char *uri, struct MHD_Connection *connection)
 	x->first_call = true;
 	x->began_ms = loop_now_ms(w->loop);
 	x->bad_target = route_parse(x->target, &x->route) < 0;
+	hide_query(uri);
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	x->peer = ip_from_sockaddr(info != NULL ? info->client_addr : NULL);
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -181,8 +198,9 @@ queue(struct exchange *x, unsigned status, const char *type, struct MHD_Response
 	x->state = EXCHANGE_SENDING;
 	x->status = status;
 	enter(x, PACE_ANSWER);
-	if (response != NULL && x->last) {
-		ADD(x->worker->stats.last_requests, 1);
+	/* where the next request would begin is not certain behind such a head */
+	if (response != NULL && (x->last || x->bad_head != NULL)) {
+		ADD(x->worker->stats.last_requests, x->last);
 		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	}
 	if (response != NULL &&
@@ -224,7 +242,7 @@ send_error_script(struct exchange *x, unsigned status, const char *text)
 	int n;
 
 	/* to ask again would not change it */
-	if (x->bad_method || x->bad_type || x->unlisted) {
+	if (x->bad_method || x->bad_type || x->bad_head != NULL || x->unlisted) {
 		n = snprintf(script, sizeof(script), "#!ipxe\necho Bootferry: %s\nexit 1\n", text);
 		return send_bytes(x, status, "text/plain", script,
 		    n > 0 && (size_t)n < sizeof(script) ? (size_t)n : sizeof(script) - 1);
@@ -489,8 +507,8 @@ send_answer(struct exchange *x)
 	if (x->bad_type)
 		return send_status(x, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
 		    "a form must be application/x-www-form-urlencoded");
-	if (x->bad_length)
-		return send_status(x, MHD_HTTP_BAD_REQUEST, "two lengths for one body");
+	if (x->bad_head != NULL)
+		return send_status(x, MHD_HTTP_BAD_REQUEST, x->bad_head);
 	if (x->too_large)
 		return send_status(x, MHD_HTTP_CONTENT_TOO_LARGE, "the form is too large");
 	if (x->unanswered)
@@ -673,9 +691,55 @@ exchange_go_on(struct exchange *x)
 	x->worker->mhd_due = true;
 }
 
+/* What tells where a request ends. */
+struct framing {
+	size_t lengths, codings;
+	bool bad_name, bad_coding;
+};
+
+static enum MHD_Result
+note_field(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	/* RFC 9110 section 5.6.2, as far as it is no letter or digit */
+	static const char marks[] = "!#$%&'*+-.^_`|~";
+	struct framing *f = arg;
+	size_t n = 0;
+
+	(void)kind;
+	while (isalnum((unsigned char)name[n]) || (name[n] != '\0' && strchr(marks, name[n])))
+		n++;
+	f->bad_name |= n == 0 || name[n] != '\0';
+	f->lengths += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
+	if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
+		f->codings++;
+		f->bad_coding |= value == NULL || strcasecmp(value, "chunked") != 0;
+	}
+	return MHD_YES;
+}
+
+/*
+ * What of a head leaves open where the request ends, or NULL.  A proxy before us may read that in
+ * another way than the engine, and then takes a part of one client's request for another one's
+ * (RFC 9112 sections 5.1, 6.1 and 6.3).
+ */
+static const char *
+fault_of_head(struct exchange *x, const char *version)
+{
+	struct framing f = { 0 };
+
+	(void)MHD_get_connection_values(x->connection, MHD_HEADER_KIND, note_field, &f);
+	if (f.bad_name)
+		return "a header field has no proper name";
+	if (f.lengths + f.codings > 1)
+		return "two lengths for one body";
+	if (f.bad_coding || (f.codings > 0 && strcmp(version, MHD_HTTP_VERSION_1_1) != 0))
+		return "a transfer coding that is not known";
+	return NULL;
+}
+
 /* What the head of a request says about how it is to be taken. */
 static void
-read_head(struct exchange *x, const char *method)
+read_head(struct exchange *x, const char *method, const char *version)
 {
 	static const char form[] = "application/x-www-form-urlencoded";
 	const struct httpsbootd_conf *conf = x->worker->conf;
@@ -692,8 +756,7 @@ read_head(struct exchange *x, const char *method)
 	/* iPXE sends no other type; scripts that send none mean a form as well */
 	x->bad_type = post && type != NULL &&
 	              (strncasecmp(type, form, n) != 0 || strchr("; \t", type[n]) == NULL);
-	x->bad_length = header_of(x, MHD_HTTP_HEADER_CONTENT_LENGTH) != NULL &&
-	                header_of(x, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL;
+	x->bad_head = fault_of_head(x, version);
 	x->unlisted = !x->secure && !x->bad_target && x->route.kind != ROUTE_NONE &&
 	              !route_is_listed(
 			  &x->route, (const char *const *)conf->http_allow.v, conf->http_allow.n);
@@ -711,8 +774,8 @@ has_body(struct exchange *x)
 static bool
 is_wrong(const struct exchange *x)
 {
-	return x->bad_target || x->bad_method || x->bad_type || x->bad_length || x->too_large ||
-	       x->unlisted;
+	return x->bad_target || x->bad_method || x->bad_type || x->bad_head != NULL ||
+	       x->too_large || x->unlisted;
 }
 
 /*
@@ -730,8 +793,8 @@ wants_body(struct exchange *x)
 		n = UINT64_MAX;
 	if (n > (uint64_t)x->worker->conf->max_form_bytes)
 		note_too_large(x);
-	return !is_wrong(x) ||
-	       (header_of(x, MHD_HTTP_HEADER_EXPECT) == NULL && n <= FORGET_MAX && !x->bad_length);
+	return !is_wrong(x) || (header_of(x, MHD_HTTP_HEADER_EXPECT) == NULL && n <= FORGET_MAX &&
+				   x->bad_head == NULL);
 }
 
 /* False if the connection is to be closed: a body without a length that does not end. */
@@ -765,13 +828,12 @@ exchange_step(void *cls, struct MHD_Connection *connection, const char *url, con
 
 	(void)cls;
 	(void)url;
-	(void)version;
 	if (x == NULL)
 		return MHD_NO;
 	if (x->first_call) {
 		x->first_call = false;
 		*begun_of(x->worker, connection) = NULL;
-		read_head(x, method);
+		read_head(x, method, version);
 		enter(x, has_body(x) ? PACE_BODY : PACE_THINK);
 		return wants_body(x) ? MHD_YES : send_answer(x);
 	}

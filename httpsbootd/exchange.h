@@ -30,7 +30,8 @@ struct exchange {
 	bool first_call;
 	bool secure;
 	bool head;
-	bool bad_target, bad_method, bad_type, bad_length, too_large;
+	bool bad_target, bad_method, bad_type, too_large;
+	const char *bad_head;  /* what is wrong with its fields; NULL: nothing */
 	bool unlisted;         /* plain HTTP does not serve it */
 	enum pace_fault fault; /* the client is cut off for it */
 	char method[16];

@@ -154,6 +154,38 @@ def test_forms():
         check(counters(site)["too_large"] == 4, f"counted: {counters(site)}")
 
 
+def test_framing():
+    """Where a request ends is never a guess: nothing behind such a head is taken for a request."""
+    with Lab("framing") as lab:
+        _, _, client, site = network(lab)
+        put(site, "f", b"x")
+        start(site)
+        hidden = ask("GET", "/2PXE/report/hidden")
+        n = len(hidden)
+        for fields, body, version in (
+                (("Content-Length: 0", f"Content-Length: {n}"), "", "1.1"),
+                ((f"Content-Length: {n}", f"Content-Length: {n}"), "", "1.1"),
+                (("Content-Length: 5", "Transfer-Encoding: chunked"), "0\r\n\r\n", "1.1"),
+                ((f"Content-Length : {n}",), "", "1.1"),
+                (("Transfer-Encoding : chunked",), "0\r\n\r\n", "1.1"),
+                (("Transfer-Encoding: xchunked",), "0\r\n\r\n", "1.1"),
+                (("Transfer-Encoding: gzip, chunked",), "0\r\n\r\n", "1.1"),
+                (("Transfer-Encoding: identity", "Transfer-Encoding: chunked"), "0\r\n\r\n", "1.1"),
+                (("Connection: keep-alive", "Transfer-Encoding: chunked"), "0\r\n\r\n", "1.0")):
+            for method in ("POST", "GET"):
+                text = ask(method, "/2PXE/file/f", *fields, version=version, body=body + hidden)
+                answer = one(lab, client, text, 8060)
+                check(answer["status"] == 400 and field(answer, "connection").lower() == "close", f"{text}: {answer}")
+            answer = one(lab, client, ask("POST", "/2PXE/boot", *fields, version=version, body=body + hidden), 8060)
+            check(answer["body"].startswith("#!ipxe\necho Bootferry: ") and "again" not in answer["body"] and
+                  field(answer, "connection").lower() == "close", f"{fields}: {answer}")
+        check(counters(site)["reports"] == 0, f"none was hidden: {counters(site)}")
+        # as many names as fit
+        for names in ("a=b&" * 500, "a=b&" * 7000, "&" * 20000):
+            answer = one(lab, client, ask("GET", f"/2PXE/boot?mac=52-54-00-12-34-56&{names}"), 8060)
+            check(answer and answer["body"].startswith("#!ipxe\n") and "no image" in answer["body"], f"{answer}")
+
+
 def test_plain_http_list():
     """http_allow: the paths that plain HTTP serves; HTTPS serves all."""
     with Lab("allow") as lab:
