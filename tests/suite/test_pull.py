@@ -7,7 +7,9 @@ import random
 import socket
 import threading
 
+import peers
 from lab import BIN, Failure, Lab, SERVER, Site, check, read, wait_until
+from test_boot import boot, check_story, prepare
 from test_tftp import put
 
 BRANCH = "10.77.1.20"
@@ -246,6 +248,47 @@ def test_wrong():
         keeps(branch, "L1", "S1", *(f"images/{k}/boot.wim" for k in ("kL0", "kS0", "kL1")))
         problems = branch.query("status")["problems"]
         check(not [p for p in problems if "origin" in p], f"the origin can be reached: {problems}")
+
+
+NGINX = """daemon off; user root; pid {dir}/nginx.pid; error_log {dir}/nginx-error.log; events {{ }}
+http {{ access_log {dir}/nginx-access.log; sendfile on; client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2;
+  fastcgi_temp_path {dir}/t3; uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5;
+  server {{ listen 8443 ssl; root {root}; ssl_certificate {tls}/server.pem; ssl_certificate_key {tls}/server.key;
+    ssl_client_certificate {ca}; ssl_verify_client on; }} }}
+"""
+
+
+def test_firmware():
+    """A PC boots from an httpsbootd that has no file itself; they come from nginx, which wants a certificate."""
+    with Lab("pullboot") as lab:
+        segment = lab.segment("net")
+        lab.dhcp_server(segment)
+        site = Site(lab, lab.host("server", segment, f"{SERVER}/24"))
+        prepare(site)
+        etc = f"{site.run}/etc"
+        site.ferryctl("ca", "issue", "--dir", etc, "--out", lab.path("branch"), "--name", "branch", "--client")
+        os.makedirs(lab.path("nothing"))
+        site.conf["httpsbootd"].update({"root": lab.path("nothing"), "origin": {
+            "url": f"https://{SERVER}:8443/", "ca": f"{etc}/ca/ca.pem", "cache": lab.path("cache"),
+            "certificate": lab.path("branch.pem"), "key": lab.path("branch.key")}})
+        with open(lab.path("nginx.conf"), "w", encoding="utf-8") as f:
+            f.write(NGINX.format(dir=lab.dir, root=site.root, tls=f"{etc}/tls", ca=f"{etc}/ca/ca.pem"))
+        lab.spawn(site.ns, [peers.tool("nginx"), "-e", lab.path("nginx-error.log"), "-c", lab.path("nginx.conf")],
+                  "nginx.log")
+        wait_until(lambda: ":8443 " in lab.sh(site.ns, "ss -ltn"), 10, "nginx listens")
+        site.start()
+        check_story(boot(lab, site, segment, "bios"), "http", None)
+        asked = [x.split('"')[1] for x in read(lab.path("nginx-access.log")).splitlines()]
+        check(sorted(asked) == ["GET /images/tiny/initrd.img HTTP/1.1", "GET /images/tiny/vmlinuz HTTP/1.1"],
+              f"nginx was asked once for each: {asked}")
+        keeps(site, "images/tiny/initrd.img", "images/tiny/vmlinuz")
+        check(counters(site)["origin_failures"] == 0, "all was right")
+        # handlerd knows the digests: nothing is asked, however old it is
+        for name in ("vmlinuz", "initrd.img"):
+            out = lab.sh(site.ns, f"curl -s -o {lab.path('got')} http://{SERVER}:8060{PATH}/images/tiny/{name} && "
+                                  f"cmp {lab.path('got')} {site.root}/images/tiny/{name}")
+            check(out == "", f"the same bytes: {out}")
+        check(counters(site)["origin_hits"] == 2, "from the cache")
 
 
 def test_versions():
