@@ -180,7 +180,7 @@ static void
 send_list(struct worker *w, struct outgoing *o, enum transfer_class class, size_t *turn)
 {
 	struct session_list *list = &o->lists[class];
-	struct sent sent[BATCH_MESSAGES];
+	struct sent sent[BATCH_MESSAGES] = { { 0 } };
 
 	while (!o->blocked && *turn > 0 && !TAILQ_EMPTY(list)) {
 		struct session *s;

@@ -370,6 +370,13 @@ second(uint64_t us)
 	return (uint8_t)(us / 1000000);
 }
 
+/* Nothing has come from the client but its request. */
+static bool
+is_unheard(const struct transfer *t)
+{
+	return t->oack_out || (!t->oack && t->acked == 0 && !t->asking);
+}
+
 /* The client confirms nothing any more. */
 static bool
 gives_up(const struct transfer *t, uint64_t now_us, struct transfer_action *a)
@@ -383,7 +390,8 @@ gives_up(const struct transfer *t, uint64_t now_us, struct transfer_action *a)
 	          t->blksize > TFTP_DEFAULT_BLKSIZE && silence_us >= TRANSFER_FIRST_US;
 	if (last_us(t) != 0 && silent)
 		a->result = TRANSFER_DONE_SILENT;
-	else if (a->tell || silence_us >= TRANSFER_SILENCE_US)
+	else if (a->tell ||
+		 silence_us >= (is_unheard(t) ? TRANSFER_UNHEARD_US : TRANSFER_SILENCE_US))
 		a->result = TRANSFER_TIMED_OUT;
 	else
 		return false;

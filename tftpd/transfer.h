@@ -40,8 +40,12 @@
 #define TRANSFER_RTO_MAX_US 8000000u
 /* The least time beyond the round trip until the last block of a window is sent again. */
 #define TRANSFER_PROBE_MIN_US 2000u
-/* A client that confirms nothing for so long is gone. */
+/*
+ * A client that confirms nothing for so long is gone.  One that was never heard is given less: it
+ * asks anew by then, and a request may be forged, for us to bother somebody else with.
+ */
 #define TRANSFER_SILENCE_US 25000000u
+#define TRANSFER_UNHEARD_US 10000000u
 /*
  * One that has confirmed the options but in this time no block, of more than 512 bytes, will not
  * get any: its next request is to be offered less, and must not come before this one has ended.
