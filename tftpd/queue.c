@@ -147,6 +147,8 @@ send_batch(struct worker *w, struct outgoing *o, const struct sent *sent)
 		int rc = batch_send(b, listen_fd(o->set, o->socket), at);
 		struct session *s = sent[at].s;
 
+		assert(s != NULL); /* add() named one for each message */
+
 		for (int i = 0; i < rc; i++, at++)
 			session_sent(sent[at].s, sent[at].first, sent[at].n);
 		if (rc > 0)
