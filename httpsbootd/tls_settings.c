@@ -20,8 +20,8 @@
  */
 #define COMPAT_CIPHERS                                                                             \
 	"ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:ECDHE+AES:DHE+AES:RSA+AESGCM:RSA+AES:"             \
-	"!aNULL:!eNULL:!PSK:!SRP:!ARIA:!CAMELLIA:!CCM:!DSS"
-#define STRICT_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!eNULL:!PSK:!SRP:!ARIA:!CAMELLIA:!CCM"
+	"!aNULL:!eNULL:!PSK:!SRP:!ARIA:!CAMELLIA:!AESCCM:!DSS"
+#define STRICT_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!eNULL:!PSK:!SRP:!ARIA:!CAMELLIA:!AESCCM"
 
 /* --- what hangs on OpenSSL's objects --------------------------------------------------------- */
 
