@@ -2,6 +2,7 @@
 #include "ferryctl/stamp.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PE_AT          60  /* of the offset of the PE header */
@@ -87,4 +88,29 @@ stamp_apply(uint8_t *bytes, size_t n, const uint8_t from[static DIGEST_BYTES],
 	memcpy(at, to, DIGEST_BYTES);
 	mend_checksum(bytes, n);
 	return 0;
+}
+
+bool
+stamp_read(struct slice bytes, struct slice original, const uint8_t from[static DIGEST_BYTES],
+    uint8_t ret[static DIGEST_BYTES])
+{
+	const uint8_t *at = memmem(original.p, original.n, from, DIGEST_BYTES);
+	uint8_t print[DIGEST_BYTES], *again;
+	bool same;
+
+	if (at == NULL || bytes.n != original.n)
+		return false;
+	memcpy(print, bytes.p + (at - original.p), sizeof(print));
+	if (memcmp(print, from, sizeof(print)) == 0)
+		return false;
+	again = malloc(original.n);
+	if (again == NULL)
+		return false;
+	memcpy(again, original.p, original.n);
+	same = stamp_apply(again, original.n, from, print) == 0 &&
+	       memcmp(again, bytes.p, bytes.n) == 0;
+	free(again);
+	if (same)
+		memcpy(ret, print, sizeof(print));
+	return same;
 }

@@ -15,6 +15,13 @@
 int stamp_apply(uint8_t *bytes, size_t n, const uint8_t from[static DIGEST_BYTES],
     const uint8_t to[static DIGEST_BYTES]);
 
+/*
+ * The other way: true if `bytes` are `original` with its one fingerprint `from` replaced, by that
+ * of *ret.
+ */
+bool stamp_read(struct slice bytes, struct slice original, const uint8_t from[static DIGEST_BYTES],
+    uint8_t ret[static DIGEST_BYTES]);
+
 /* True for a PE image with a Secure Boot signature, which a change makes worthless. */
 bool stamp_is_signed(struct slice bytes);
 

@@ -51,7 +51,7 @@ int
 main(void)
 {
 	static uint8_t image[IMAGE], before[IMAGE];
-	uint8_t field[4];
+	uint8_t field[4], print[DIGEST_BYTES];
 
 	memset(from, 0xa5, sizeof(from));
 	from[0] = 1;
@@ -80,6 +80,24 @@ main(void)
 	memcpy(before, image, IMAGE);
 	CHECK_INT(stamp_apply(image, IMAGE, from, to), -EEXIST);
 	CHECK_INT(memcmp(image, before, IMAGE), 0);
+
+	test_case("a stamp is read by the original");
+	make_image(before, 0x12345678, 0);
+	memcpy(image, before, IMAGE);
+	CHECK_INT(stamp_apply(image, IMAGE, from, to), 0);
+	memset(print, 0, sizeof(print));
+	CHECK(!stamp_read(
+	    (struct slice){ before, IMAGE }, (struct slice){ before, IMAGE }, from, print));
+	CHECK(!stamp_read(
+	    (struct slice){ image, IMAGE - 1 }, (struct slice){ before, IMAGE }, from, print));
+	CHECK(!stamp_read(
+	    (struct slice){ image, IMAGE }, (struct slice){ image, IMAGE }, from, print));
+	CHECK(stamp_read(
+	    (struct slice){ image, IMAGE }, (struct slice){ before, IMAGE }, from, print));
+	CHECK_INT(memcmp(print, to, sizeof(to)), 0);
+	image[PRINT + 40] ^= 1; /* another build */
+	CHECK(!stamp_read(
+	    (struct slice){ image, IMAGE }, (struct slice){ before, IMAGE }, from, print));
 
 	test_case("a signature is seen");
 	make_image(image, 0, 0);
