@@ -21,7 +21,7 @@
 #define USAGE                                                                                      \
 	"ca init [--name HOST]... [--address IP]... [--key rsa|ecdsa|both] [--ca-key rsa|ecdsa] "  \
 	"[--bits N] [--days N] [--ca-days N] [--force] |\n"                                        \
-	"  ca renew [--name HOST]... [--address IP]... [--days N] [--new-key] |\n"                 \
+	"  ca renew [--name HOST]... [--address IP]... [--days N] [--new-key] [--force] |\n"       \
 	"  ca issue --out PREFIX [--name HOST]... [--address IP]... [--key rsa|ecdsa] [--days N] " \
 	"[--client] |\n"                                                                           \
 	"  ca show | ca export [--format pem|der|fingerprint|uefi] [--out FILE] |\n"               \
@@ -39,9 +39,8 @@ ca_dump_cert(X509 *cert)
 {
 	uint8_t digest[DIGEST_BYTES];
 	char hex[DIGEST_STRLEN], subject[256], issuer[256], group[24] = "", kind[64];
-	struct ca_options names = { 0 };
 	EVP_PKEY *key = X509_get0_pubkey(cert);
-	json_t *list = json_array(), *dump;
+	json_t *dump;
 	struct tm tm = { 0 };
 
 	(void)X509_digest(cert, EVP_sha256(), digest, NULL); /* of a certificate just read */
@@ -50,16 +49,10 @@ ca_dump_cert(X509 *cert)
 	(void)EVP_PKEY_get_group_name(key, group, sizeof(group), NULL); /* a curve has one */
 	(void)snprintf(kind, sizeof(kind), "%s %d%s%s", EVP_PKEY_get0_type_name(key),
 	    EVP_PKEY_get_bits(key), group[0] != '\0' ? " " : "", group);
-	(void)ca_add_of(&names, cert);
-	for (size_t i = 0; i < names.nnames; i++)
-		json_array_append_new(list, json_string(names.names[i]));
-	for (size_t i = 0; i < names.naddresses; i++)
-		json_array_append_new(list, json_string(names.addresses[i]));
-	ca_drop_names(&names);
 	(void)ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm); /* as above */
 	dump = json_pack("{s:s, s:s, s:s, s:o, s:I, s:s}", "subject", subject, "issuer", issuer,
-	    "kind", kind, "names", list, "expires_ms", (json_int_t)timegm(&tm) * 1000, "sha256",
-	    digest_format(digest, hex));
+	    "kind", kind, "names", ca_list_names(cert), "expires_ms",
+	    (json_int_t)timegm(&tm) * 1000, "sha256", digest_format(digest, hex));
 	return dump;
 }
 
@@ -251,9 +244,29 @@ ca_init(struct ca_options *o)
 		return CTL_FAIL;
 	rc = make_all(&s, o);
 	if (rc == CTL_OK)
-		rc = ca_restamp(o->ctl, s.ca);
+		rc = ca_restamp(o->ctl, s.ca, !o->force);
 	ca_store_close(&s);
 	return rc == CTL_OK ? ca_show(o) : rc;
+}
+
+/* A certificate lives no longer than its CA, and no renewal helps. */
+static void
+tell_of_end(const struct ca_store *s, const struct ca_options *o)
+{
+	X509 *ca = ca_store_signer(s, NULL);
+	int days = 0, seconds = 0;
+
+	if (ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(ca)) != 1)
+		return;
+	if (days < 0 || seconds < 0)
+		fprintf(stderr,
+		    "the CA has expired, and what it signs has, too: `ferryctl ca roll` "
+		    "replaces it\n");
+	else if ((uint64_t)days < o->days)
+		fprintf(stderr,
+		    "the CA expires in %d days, and what it signs with it: `ferryctl ca "
+		    "roll` replaces it\n",
+		    days);
 }
 
 int
@@ -269,7 +282,11 @@ ca_renew(struct ca_options *o)
 		struct ca_pair p;
 
 		rc = ca_pair_open(&s, kinds[i], &p);
-		if (rc == CTL_OK && p.leaf != NULL) {
+		if (rc == CTL_OK && p.leaf != NULL && !o->force && !ca_is_ours(&s, p.leaf)) {
+			rc = ctl_error("%s: it is of another CA: `ferryctl ca import` brings its "
+				       "successor; --force puts one of this site's CA in its place",
+			    p.cert_file);
+		} else if (rc == CTL_OK && p.leaf != NULL) {
 			if (!given) {
 				ca_drop_names(o);
 				rc = ca_add_of(o, p.leaf);
@@ -292,6 +309,8 @@ ca_renew(struct ca_options *o)
 		rc = ctl_error("%s/tls holds no certificate: `ferryctl ca renew --key rsa` makes "
 			       "one",
 		    o->dir);
+	if (rc == CTL_OK)
+		tell_of_end(&s, o);
 	ca_store_close(&s);
 	if (rc != CTL_OK)
 		return rc;

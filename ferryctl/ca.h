@@ -60,6 +60,8 @@ int ca_add_address(struct ca_options *o, const char *address);
 int ca_add_own(struct ca_options *o);
 /* Those of a certificate. */
 int ca_add_of(struct ca_options *o, X509 *cert);
+/* The same for people, also such as we would not put into one. */
+json_t *ca_list_names(X509 *cert);
 /* Frees them all. */
 void ca_drop_names(struct ca_options *o);
 
@@ -132,13 +134,18 @@ int ca_roll(struct ca_options *o);
 int ca_check(struct ca_options *o);
 int ca_import(struct ca_options *o);
 int ca_cross(struct ca_options *o);
+/* Signed by the CA, or by the one that takes its place. */
+bool ca_is_ours(const struct ca_store *s, X509 *leaf);
 /* Writes the server certificates of this CA anew, with the chains that are right now. */
 int ca_refresh_pairs(const struct ca_store *s, struct ca_options *o);
 /* A certificate for people and programs. */
 json_t *ca_dump_cert(X509 *cert);
 void ca_print_cert(const char *title, const char *file, X509 *cert);
 int ca_openssl_error(const char *what);
-/* Stamped loaders get the CA's fingerprint anew.  CTL_OK, or CTL_FAIL after printing why. */
-int ca_restamp(const struct ctl *c, X509 *ca);
+/*
+ * Stamped loaders get the CA's fingerprint anew; `first`: this CA replaces none, so that there need
+ * not be any.  CTL_OK, or CTL_FAIL after printing why.
+ */
+int ca_restamp(const struct ctl *c, X509 *ca, bool first);
 
 #endif

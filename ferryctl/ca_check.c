@@ -312,6 +312,10 @@ append_root(STACK_OF(X509) * chain, const char *file)
 
 	if (root == NULL)
 		return ctl_error("%s: it holds no certificate in PEM", file);
+	if (X509_cmp(last, root) == 0) { /* it is there already */
+		X509_free(root);
+		return CTL_OK;
+	}
 	if (X509_verify(last, X509_get0_pubkey(root)) != 1 || sk_X509_push(chain, root) == 0) {
 		X509_free(root);
 		return ctl_error("%s: it did not sign the last certificate of the chain", file);

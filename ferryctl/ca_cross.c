@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FOLDER "certificate"
 
@@ -96,6 +97,19 @@ write_list(const char *folder, const struct ca_store *s)
 	return rc;
 }
 
+/* Ours alone: the site may keep other certificates in that folder. */
+static int
+remove_list(const char *folder)
+{
+	char path[PUBLISH_PATH];
+
+	(void)snprintf(path, sizeof(path), "%.4000s/cross.crt", folder);
+	if (unlink(path) < 0 && errno != ENOENT)
+		return ctl_error("cannot remove %s: %s", path, strerror(errno));
+	(void)rmdir(folder); /* fails if there is more in it */
+	return CTL_OK;
+}
+
 static int
 publish(const struct ctl *c, const struct ca_store *s)
 {
@@ -108,8 +122,11 @@ publish(const struct ctl *c, const struct ca_store *s)
 	free(root);
 	if (publish_remove(deep) < 0)
 		return CTL_FAIL;
-	if (sk_X509_num(s->cross) <= 0)
-		return publish_remove(folder) < 0 ? CTL_FAIL : CTL_OK;
+	if (sk_X509_num(s->cross) <= 0) {
+		rc = remove_list(folder);
+		ctl_content_changed(c);
+		return rc;
+	}
 	if (publish_folder(deep) < 0)
 		return CTL_FAIL;
 	rc = write_list(folder, s);

@@ -176,6 +176,11 @@ ca_make_leaf(EVP_PKEY *key, X509 *ca, EVP_PKEY *ca_key, const struct ca_options 
 	const char *name = o->nnames > 0 ? o->names[0] : o->addresses[0];
 	X509 *cert = new_cert(o->days, key, ca);
 
+	/* a common name ends there (RFC 5280 appendix A.1); the name counts where it stands whole
+	 */
+	if (strlen(name) > ub_common_name)
+		name = "Bootferry server";
+
 	if (cert == NULL || !set_names(cert, name, ca) ||
 	    add_extension(cert, ca, NID_basic_constraints, "critical,CA:FALSE") < 0 ||
 	    add_extension(cert, ca, NID_key_usage, usage) < 0 ||

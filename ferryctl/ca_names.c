@@ -95,12 +95,23 @@ ca_add_own(struct ca_options *o)
 	return CTL_OK;
 }
 
+static bool
+take_address(const ASN1_OCTET_STRING *s, struct ipaddr *ret)
+{
+	int len = ASN1_STRING_length(s);
+
+	if (len != 4 && len != 16)
+		return false;
+	*ret = (struct ipaddr){ .family = len == 4 ? 4 : 6 };
+	memcpy(ret->b, ASN1_STRING_get0_data(s), (size_t)len);
+	return true;
+}
+
 static int
 add_general_name(struct ca_options *o, const GENERAL_NAME *n)
 {
-	struct ipaddr ip = { 0 };
+	struct ipaddr ip;
 	char text[IP_STRLEN], name[254];
-	int len;
 
 	if (n->type == GEN_DNS) {
 		(void)slice_copy(name, sizeof(name),
@@ -108,13 +119,8 @@ add_general_name(struct ca_options *o, const GENERAL_NAME *n)
 			(size_t)ASN1_STRING_length(n->d.dNSName) });
 		return ca_add_name(o, name);
 	}
-	if (n->type != GEN_IPADD)
+	if (n->type != GEN_IPADD || !take_address(n->d.iPAddress, &ip))
 		return CTL_OK;
-	len = ASN1_STRING_length(n->d.iPAddress);
-	if (len != 4 && len != 16)
-		return CTL_OK;
-	ip.family = len == 4 ? 4 : 6;
-	memcpy(ip.b, ASN1_STRING_get0_data(n->d.iPAddress), (size_t)len);
 	return ca_add_address(o, ip_format(&ip, text));
 }
 
@@ -128,6 +134,28 @@ ca_add_of(struct ca_options *o, X509 *cert)
 		rc = add_general_name(o, sk_GENERAL_NAME_value(san, i));
 	GENERAL_NAMES_free(san);
 	return rc;
+}
+
+json_t *
+ca_list_names(X509 *cert)
+{
+	GENERAL_NAMES *san = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	json_t *list = json_array();
+
+	for (int i = 0; i < sk_GENERAL_NAME_num(san); i++) {
+		const GENERAL_NAME *n = sk_GENERAL_NAME_value(san, i);
+		struct ipaddr ip;
+		char text[IP_STRLEN];
+
+		if (n->type == GEN_DNS)
+			json_array_append_new(
+			    list, json_stringn((const char *)ASN1_STRING_get0_data(n->d.dNSName),
+				      (size_t)ASN1_STRING_length(n->d.dNSName)));
+		else if (n->type == GEN_IPADD && take_address(n->d.iPAddress, &ip))
+			json_array_append_new(list, json_string(ip_format(&ip, text)));
+	}
+	GENERAL_NAMES_free(san);
+	return list;
 }
 
 void

@@ -36,6 +36,12 @@ is_by(X509 *leaf, X509 *ca)
 	       X509_verify(leaf, X509_get0_pubkey(ca)) == 1;
 }
 
+bool
+ca_is_ours(const struct ca_store *s, X509 *leaf)
+{
+	return is_by(leaf, s->ca) || (s->next != NULL && is_by(leaf, s->next));
+}
+
 /* Puts a pair into the chain of this phase, with a leaf of the CA that signs in it. */
 static int
 set_pair(const struct ca_store *s, enum ca_key kind, struct ca_options *o)
@@ -49,13 +55,20 @@ set_pair(const struct ca_store *s, enum ca_key kind, struct ca_options *o)
 		return rc;
 	if (!is_by(p.leaf, signer)) {
 		ca_drop_names(o);
-		if (!is_by(p.leaf, s->ca) && (s->next == NULL || !is_by(p.leaf, s->next))) {
+		if (!ca_is_ours(s, p.leaf)) {
 			(void)ctl_error("%s: it is of another CA, and stays as it is", p.cert_file);
 			ca_pair_close(&p);
 			return CTL_OK;
 		}
-		if (p.key == NULL || ca_add_of(o, p.leaf) != CTL_OK) {
+		if (p.key == NULL)
 			rc = ctl_error("%s: it cannot be read", p.key_file);
+		else
+			rc = ca_add_of(o, p.leaf);
+		if (rc == CTL_OK && o->nnames + o->naddresses == 0)
+			rc = ctl_error("%s: it names no host: `ferryctl ca renew --name HOST "
+				       "--address IP` makes one that does",
+			    p.cert_file);
+		if (rc != CTL_OK) {
 			ca_pair_close(&p);
 			return rc;
 		}
@@ -194,7 +207,7 @@ switch_over(struct ca_store *s, struct ca_options *o)
 		return CTL_FAIL;
 	if (ca_refresh_pairs(s, o) != CTL_OK)
 		return CTL_FAIL;
-	return ca_restamp(o->ctl, s->next);
+	return ca_restamp(o->ctl, s->next, false);
 }
 
 /* The next CA becomes the CA.  A step that was cut off is known by which files are still there. */
@@ -254,9 +267,12 @@ finish(struct ca_store *s, struct ca_options *o)
 	if (rc == CTL_OK)
 		rc = ca_store_open(&after, o->dir, false);
 	if (rc == CTL_OK) {
+		/* once more, for what came back since the switch, or was not found then */
+		rc = ca_restamp(o->ctl, after.ca, false);
 		/* what is sent from now on leads to the new one alone */
 		after.phase = CA_STEADY;
-		rc = ca_refresh_pairs(&after, o);
+		if (rc == CTL_OK)
+			rc = ca_refresh_pairs(&after, o);
 	}
 	ca_store_close(&after);
 	return rc == CTL_OK ? clean_up(s) : rc;
@@ -275,7 +291,7 @@ go_back(struct ca_store *s, struct ca_options *o)
 	s->phase = CA_STEADY;
 	rc = ca_refresh_pairs(s, o);
 	if (rc == CTL_OK)
-		rc = ca_restamp(o->ctl, s->ca);
+		rc = ca_restamp(o->ctl, s->ca, false);
 	return rc == CTL_OK ? clean_up(s) : rc;
 }
 

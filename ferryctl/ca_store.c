@@ -110,10 +110,19 @@ read_phase(struct ca_store *s)
 	json_decref(roll);
 }
 
+/* The new CA's key has taken its place, the certificate has not yet. */
+static bool
+is_next_moved(const struct ca_store *s)
+{
+	return s->ca_key != NULL && X509_check_private_key(s->next, s->ca_key) == 1;
+}
+
 int
 ca_store_open(struct ca_store *s, const char *dir, bool need_key)
 {
 	char path[PUBLISH_PATH];
+	EVP_PKEY *key;
+	X509 *signer;
 
 	memset(s, 0, sizeof(*s));
 	if (strlen(dir) >= sizeof(s->dir))
@@ -130,14 +139,19 @@ ca_store_open(struct ca_store *s, const char *dir, bool need_key)
 	read_phase(s);
 	ca_store_path(s, "ca/ca.pem", path);
 	if (s->ca == NULL)
-		return ctl_error("%s: %s; `ferryctl ca init` makes a CA", path,
-		    access(path, F_OK) < 0 ? strerror(errno) : "not a certificate in PEM");
+		return ctl_error("%s: %s", path,
+		    access(path, R_OK) == 0 ? "not a certificate in PEM"
+		    : errno == ENOENT       ? "there is none; `ferryctl ca init` makes a CA"
+		    : errno == EACCES       ? "only root can read it"
+					    : strerror(errno));
 	if (!need_key)
 		return CTL_OK;
-	if (s->phase == CA_STEADY &&
-	    (s->ca_key == NULL || X509_check_private_key(s->ca, s->ca_key) != 1))
-		return ctl_error("%s/ca/ca.key: %s", dir,
-		    s->ca_key != NULL ? "it is not the key of ca.pem"
+	signer = ca_store_signer(s, &key);
+	if (key == NULL || X509_check_private_key(signer, key) != 1)
+		return ctl_error("%s/ca/%s.key: %s", dir, signer == s->ca ? "ca" : "next",
+		    key != NULL ? "it is not the key of the certificate beside it"
+		    : signer != s->ca && is_next_moved(s)
+			? "`ferryctl ca roll finish` was cut off: repeat it"
 		    : access(path, R_OK) == 0 && geteuid() != 0
 			? "only root can read it"
 			: "it cannot be read, and the CA cannot sign without");

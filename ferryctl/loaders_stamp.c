@@ -40,6 +40,26 @@ original_name(const struct loader_file *f, char ret[static PUBLISH_PATH])
 	(void)snprintf(ret, PUBLISH_PATH, "%.*s.%s.original", (int)(name - f->file), f->file, name);
 }
 
+/*
+ * A note goes before the bytes that it is of: cut off in between, the file has an earlier stamp
+ * that no note tells of.  It is known by the original beside it.
+ */
+static bool
+is_stamped_without_note(struct loader_file *f, const char *original)
+{
+	uint8_t *bytes;
+	size_t n;
+	bool is;
+
+	if (f->info.trust == LOADER_TRUST_STAMPED || access(original, F_OK) < 0)
+		return false;
+	bytes = loaders_read(original, &n);
+	is = bytes != NULL && stamp_read((struct slice){ f->bytes, f->n },
+				  (struct slice){ bytes, n }, loader_ipxe_root, f->info.stamp);
+	free(bytes);
+	return is;
+}
+
 static bool
 is_wanted(const struct stamping *st, const struct loader_file *f)
 {
@@ -152,14 +172,18 @@ on_loader(void *arg, struct loader_file *f)
 	char original[PUBLISH_PATH];
 	uint8_t *bytes;
 	size_t n = 0;
+	bool unnoted;
 	int rc;
 
 	if (!is_wanted(st, f))
 		return CTL_OK;
 	original_name(f, original);
+	unnoted = is_stamped_without_note(f, original);
+	if (unnoted)
+		f->info.trust = LOADER_TRUST_STAMPED;
 	if (st->remove)
 		return restore(st, f, original);
-	if (f->info.trust == LOADER_TRUST_STAMPED &&
+	if (f->info.trust == LOADER_TRUST_STAMPED && !unnoted &&
 	    memcmp(f->info.stamp, st->print, sizeof(st->print)) == 0)
 		return st->only_stamped ? CTL_OK : tell(st, f, "stamped already", false);
 	if (f->info.trust != LOADER_TRUST_STAMPED && st->only_stamped)
@@ -170,7 +194,9 @@ on_loader(void *arg, struct loader_file *f)
 		return CTL_OK;
 	if (f->info.trust == LOADER_TRUST_OFFER && st->paths[0] == NULL &&
 	    memmem(f->bytes, f->n, loader_ipxe_root, sizeof(loader_ipxe_root)) == NULL)
-		return CTL_OK; /* compressed */
+		return CTL_OK;       /* compressed */
+	if (f->n == LOADER_READ_MAX) /* and there is more of it, which would be lost */
+		return tell(st, f, "cannot be stamped: it has more than 8 MB", true);
 	bytes = read_original(f, original, &n);
 	if (bytes == NULL)
 		return CTL_FAIL;
@@ -253,8 +279,22 @@ cmd_loaders_stamp(const struct ctl *c, int argc, char *argv[])
 	return rc;
 }
 
+/* handlerd knows the content root; a wrong one has no stamped loaders, which looks like success. */
+static void
+tell_of_guess(const struct ctl *c)
+{
+	json_t *conf = c->root == NULL ? ctl_try(c, "config.show", NULL) : NULL;
+
+	if (c->root == NULL && conf == NULL)
+		fprintf(stderr,
+		    "handlerd does not answer: stamped loaders are looked for below %s (--root DIR "
+		    "before the command, for another place)\n",
+		    CTL_ROOT);
+	json_decref(conf);
+}
+
 int
-ca_restamp(const struct ctl *c, X509 *ca)
+ca_restamp(const struct ctl *c, X509 *ca, bool first)
 {
 	char *none[] = { NULL };
 	struct stamping st = { .only_stamped = true, .paths = none };
@@ -262,6 +302,8 @@ ca_restamp(const struct ctl *c, X509 *ca)
 
 	if (X509_digest(ca, EVP_sha256(), st.print, NULL) != 1)
 		return ca_openssl_error("digest");
+	if (!first)
+		tell_of_guess(c);
 	rc = run(c, &st);
 	if (st.done > 0 && !c->json)
 		printf("%zu stamped loaders got the new fingerprint\n", st.done);
