@@ -11,6 +11,8 @@ from lab import Lab, Machine, Site, SERVER, check, loaders, network, new_ovmf, r
 from test_http import BASE, curl, start
 from test_tftp import put
 
+# SHA-256 of the root that iPXE's builds without roots of their own have in them
+PUBLIC_ROOT = bytes.fromhex("9faf717b7f8ca2f93c256c79f8ac5591895d66d1ff3bee6397a70d29c65eed1a")
 WATCH = 40  # seconds in which httpsbootd takes a changed file, on a busy host
 
 
@@ -37,6 +39,7 @@ def test_two_certificates():
     with Lab("two") as lab:
         _, _, client, site = network(lab, httpsbootd={"workers": 2})
         ca(site, "init", "--name", "boot.example", "--address", SERVER, "--key", "both")
+        put(site, "large", b"line\n" * 40000)
         site.start("handlerd", "httpsbootd")
         trust = f"-CAfile {site.run}/etc/ca/ca.pem -verify_return_error"
         for arguments, cipher in (
@@ -46,6 +49,7 @@ def test_two_certificates():
                 ("-tls1_2 -sigalgs RSA+SHA256 -cipher DEFAULT", "ECDHE-RSA-AES256-GCM-SHA384"),
                 ("-noservername -tls1_2 -cipher DHE-RSA-AES256-GCM-SHA384", "DHE-RSA-AES256-GCM-SHA384"),
                 ("-noservername -tls1_2 -cipher AES128-SHA", "AES128-SHA"),
+                ("-tls1_2 -cipher AESCCM:AES256-GCM-SHA384", "AES256-GCM-SHA384"),  # no tags of 64 bits
                 ("-tls1_3", "TLS_AES_256_GCM_SHA384")):
             out = s_client(lab, client, f"{trust} {arguments}")
             check(f"Cipher is {cipher}" in out and "Verify return code: 0" in out,
@@ -53,6 +57,12 @@ def test_two_certificates():
         out = s_client(lab, client, f"{trust} -tls1_2 -maxfraglen 512 -ign_eof",
                        "<<<$'GET /2PXE/boot HTTP/1.0\\r\\n\\r'")
         check("#!ipxe" in out, f"an answer in short records: {out[-500:]}")
+        for version, more in (("-tls1_2", 24), ("-tls1_3", 17)):  # what AES-GCM adds to a record
+            out = s_client(lab, client, f"{version} -cipher ECDHE-RSA-AES256-GCM-SHA384 -maxfraglen 512 -msg -ign_eof",
+                           "<<<$'GET /2PXE/file/large HTTP/1.0\\r\\n\\r'")
+            lengths = [int(x.replace(" ", ""), 16) for x in re.findall(
+                r"<<< TLS 1\..*RecordHeader \[length 0005\]\n +17 03 03 (.. ..)", out)]
+            check(len(lengths) > 200 and max(lengths) == 512 + more, f"{version}: {len(lengths)}, {sorted(lengths)[-3:]}")
         site.kill("httpsbootd", 15)
         site.conf["httpsbootd"]["tls_profile"] = "strict"
         site.start("httpsbootd")
@@ -261,6 +271,78 @@ def test_check_and_import():
         for args in (("--name", "Boot.Example"), ("--address", "10.0.0.300"), ("--bits", "512")):
             p = ca(site, "renew", *args, ok=False)
             check(p.returncode == 1 and args[1] in p.stderr + " 512", f"{args}: {p.stderr}")
+
+
+def test_ca_care():
+    """What `ca` and stamping must not do: replace what is not theirs, cut files, miss a stamped loader."""
+    with Lab("cacare") as lab:
+        _, _, _, site = network(lab)
+        etc, work = f"{site.run}/etc", lab.path("pki")
+        long_name = f"{'a' * 40}.{'b' * 40}.example"
+        ca(site, "init", "--name", long_name, "--bits", "2048")
+        text = lab.sh(None, f"openssl x509 -in {etc}/tls/server.pem -noout -ext subjectAltName -subject")
+        check(long_name in text and "CN = Bootferry server" in text, f"longer than a common name may be: {text}")
+
+        with open(loaders() + "/boot/x64/snponly.efi", "rb") as f:
+            loader = f.read()
+        put(site, "boot/x64/small.efi", loader)
+        put(site, "boot/x64/large.efi", loader + bytes(9 << 20))
+        p = site.ferryctl("loaders", "stamp", "--dir", etc, ok=False)
+        check(p.returncode == 1 and "more than 8 MB" in p.stdout, f"one is too large: {p}")
+        check(os.path.getsize(f"{site.root}/boot/x64/large.efi") > 9 << 20, "and is not cut")
+        os.remove(f"{site.root}/boot/x64/large.efi")
+
+        def stamped():
+            with open(f"{site.root}/boot/x64/small.efi", "rb") as f:
+                at = loader.index(PUBLIC_ROOT)
+                return f.read()[at:at + 32].hex()
+
+        def print_of(name):
+            return lab.sh(None, f"openssl x509 -in {etc}/ca/{name} -outform der | sha256sum")[:64]
+
+        check(stamped() == print_of("ca.pem"), "stamped")
+        # cut off between the note and the file: the note is of bytes that never came
+        notes = f"{site.root}/boot/loaders.json"
+        with open(notes, encoding="utf-8") as f:
+            spoilt = json.load(f)
+        spoilt["loaders"][0].update(sha256="0" * 64, stamp="1" * 64)
+        with open(notes, "w", encoding="utf-8") as f:
+            json.dump(spoilt, f)
+        ca(site, "roll", "begin", "--bits", "2048")
+        ca(site, "roll", "switch")
+        check(stamped() == print_of("next.pem"), "it is found without its note")
+        # one that comes back from a backup between the steps
+        shutil.copy(f"{site.root}/boot/x64/.small.efi.original", f"{site.root}/boot/x64/small.efi")
+        site.ferryctl("loaders", "stamp", "--dir", etc)
+        check(stamped() == print_of("next.pem"), "stamped anew")
+        os.rename(f"{etc}/ca/next.key", f"{etc}/ca/ca.key")
+        p = ca(site, "renew", ok=False)
+        check("finish` was cut off" in p.stderr, f"a finish that was cut off is told of: {p.stderr}")
+        ca(site, "roll", "finish", "--force")
+        check(stamped() == print_of("ca.pem"), "and nothing is left of the old CA")
+
+        # what is the site's stays
+        os.makedirs(work)
+        lab.sh(None, f"""cd {work} && openssl req -x509 -newkey rsa:2048 -nodes -keyout root.key -out root.pem \
+            -subj '/CN=Corp root' -days 100 2>/dev/null
+            openssl req -newkey rsa:2048 -nodes -keyout its.key -out its.csr -subj /CN=boot.example 2>/dev/null
+            echo subjectAltName=DNS:boot.example >ext
+            openssl x509 -req -in its.csr -CA root.pem -CAkey root.key -CAcreateserial -extfile ext -days 50 \
+                -out its.leaf 2>/dev/null && cat its.leaf root.pem >its.pem""")
+        put(site, "certificate/mine.crt", b"mine")
+        ca(site, "cross", "--issuer", f"{work}/root.pem", "--issuer-key", f"{work}/root.key")
+        ca(site, "cross", "--remove")
+        check(os.listdir(f"{site.root}/certificate") == ["mine.crt"], "what others put there is kept")
+        ca(site, "import", f"{work}/its.pem", f"{work}/its.key", "--issuer", f"{work}/root.pem")
+        check(read(f"{etc}/tls/server.pem") == read(f"{work}/its.pem"), "a root that is there is not added")
+        p = ca(site, "renew", ok=False)
+        check(p.returncode == 1 and "ferryctl ca import" in p.stderr, f"not ours: {p.stderr}")
+        check(read(f"{etc}/tls/server.pem") == read(f"{work}/its.pem"), "and it stays")
+        # a CA at its end
+        site.ferryctl("ca", "init", "--dir", f"{work}/short", "--name", "x", "--ca-days", "5",
+                      "--key", "ecdsa")
+        p = site.ferryctl("ca", "renew", "--dir", f"{work}/short", ok=False)
+        check("the CA expires in" in p.stderr and "ca roll" in p.stderr, f"renewing does not help: {p.stderr}")
 
 
 def test_client_certificates():
