@@ -36,6 +36,7 @@ struct certificates {
 	int level;
 	uint64_t said_ms;
 	char problem[EXPIRY_WORDS];
+	bool stale; /* the files are not what is in use: they could not be taken */
 };
 
 SSL_CTX *
@@ -198,9 +199,11 @@ load(struct certificates *c)
 	rc = tls_settings_load(&conf, &fresh);
 	if (rc < 0) {
 		c->failed_loads++;
+		c->stale = true;
 		return rc;
 	}
 	c->loads++;
+	c->stale = false;
 	say_what_is_missing(&fresh);
 	pthread_mutex_lock(&c->shared.lock);
 	old = c->shared.settings;
@@ -319,7 +322,11 @@ certificates_announce(struct certificates *c, struct daemon_status *status)
 
 	status->trust = (struct slice){ s->trust, s->ntrust * DIGEST_BYTES };
 	status->certificate_ms = first_to_expire(c)->expires_ms;
-	status->problem = slice_str(c->problem);
+	/* what would be noticed when the one in use expires, and not before */
+	status->problem = slice_str(c->stale ? "the certificate's files have changed and cannot be "
+					       "used: the one from before is served; the log says "
+					       "why"
+					     : c->problem);
 }
 
 void

@@ -122,8 +122,10 @@ def test_replaced_files():
             f.write("junk")
         wait_until(lambda: "server.key" in read(site.log("httpsbootd")), WATCH, "what is wrong is told")
         check(served() == second, "and the old one is served")
+        wait_until(lambda: "cannot be used: the one from before" in site.ferryctl("status"), WATCH, "for all to see")
         ca(site, "renew", "--new-key", "--days", "5")
         wait_until(lambda: served() != second, WATCH, "a good one is taken again")
+        wait_until(lambda: "cannot be used" not in site.ferryctl("status"), WATCH, "and the status says so")
         wait_until(lambda: re.search("problem: .*expires in [45] days", site.ferryctl("status")), 10,
                    "its end is near")
         check("certificate of subnet lab" in site.ferryctl("status"), "when it expires")
