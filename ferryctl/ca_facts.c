@@ -156,20 +156,25 @@ read_link(STACK_OF(X509) * chain, int i, struct judge_facts *f)
 	bool root = is_root(cert);
 	int at, len = i2d_X509(cert, NULL);
 
+	/* what stands behind its own root is for those who know another one */
+	bool behind = f->has_root;
+
 	f->bytes += len > 0 ? (size_t)len : 0;
 	/* the signature of a root proves nothing to anybody */
 	if (!root && digest_of(cert) > f->digest)
 		f->digest = digest_of(cert);
-	if (key_of(key) == JUDGE_KEY_RSA && (unsigned)EVP_PKEY_get_bits(key) < f->chain_bits)
+	if (!behind && key_of(key) == JUDGE_KEY_RSA &&
+	    (unsigned)EVP_PKEY_get_bits(key) < f->chain_bits)
 		f->chain_bits = (unsigned)EVP_PKEY_get_bits(key);
 	f->chain_has_ec = f->chain_has_ec || (i > 0 && key_of(key) == JUDGE_KEY_EC);
-	f->chain_expired = f->chain_expired || X509_cmp_current_time(X509_get0_notAfter(cert)) < 0;
+	f->chain_expired =
+	    f->chain_expired || (!behind && X509_cmp_current_time(X509_get0_notAfter(cert)) < 0);
 	f->has_root = f->has_root || root;
 	at = X509_get_ext_by_NID(cert, NID_name_constraints, -1);
 	f->name_constraints = f->name_constraints ||
 	                      (at >= 0 && X509_EXTENSION_get_critical(X509_get_ext(cert, at)) != 0);
 	f->unknown_critical = f->unknown_critical || has_unknown_critical(cert);
-	if (i > 0 && X509_get_pathlen(cert) >= 0 && i - 1 > X509_get_pathlen(cert))
+	if (!behind && i > 0 && X509_get_pathlen(cert) >= 0 && i - 1 > X509_get_pathlen(cert))
 		f->too_long = true;
 	if (i + 1 < sk_X509_num(chain))
 		issuer = sk_X509_value(chain, i + 1);

@@ -260,8 +260,17 @@ def test_check_and_import():
         ca(site, "import", f"{work}/good.leaf", f"{work}/good.key", "--issuer", f"{work}/root.pem")
         check(read(f"{site.run}/etc/tls/server.pem") == read(f"{work}/good.pem"), "it is in its place")
         # another root vouches for ours
-        site.ferryctl("ca", "init", "--dir", f"{site.run}/etc", "--name", "boot.example", "--force")
+        ca(site, "init", "--name", "boot.example", "--address", SERVER, "--force")
         ca(site, "cross", "--issuer", f"{work}/root.pem", "--issuer-key", f"{work}/root.key")
+        lab.sh(None, f"openssl req -x509 -newkey rsa:2048 -nodes -keyout {work}/weak.key -out {work}/weak.pem "
+                     "-subj '/CN=Weak root' -days 100 2>/dev/null")
+        before = read(f"{site.run}/etc/ca/cross.pem")
+        ca(site, "cross", "--issuer", f"{work}/weak.pem", "--issuer-key", f"{work}/weak.key")
+        status, clients, text = verdicts()
+        check(status == 0 and set(clients.values()) == {"accepts"},
+              f"another root, for others, is no concern of those who know ours: {clients} {text}")
+        ca(site, "cross", "--issuer", f"{work}/root.pem", "--issuer-key", f"{work}/root.key")
+        check(read(f"{site.run}/etc/ca/cross.pem").count("BEGIN") == before.count("BEGIN"), "in place of the one before")
         out = lab.sh(None, f"openssl verify -CAfile {work}/root.pem -untrusted {site.root}/certificate/cross.crt "
                            f"{site.run}/etc/tls/server.pem")
         check("OK" in out, out)
