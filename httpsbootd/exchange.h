@@ -150,4 +150,17 @@ void exchange_go_on(struct exchange *x);
 /* The bus's callback. */
 void exchange_answer(void *arg, void *cookie, const struct boot_answer *answer);
 
+/* --- for answer.c and question.c --- */
+
+/* A header of the request, or NULL. */
+const char *exchange_header(struct exchange *x, const char *name);
+/* Its client is in another stage, unless that is still given an answer before. */
+void exchange_enter(const struct exchange *x, enum pace_stage stage);
+/* An event of its transfer or script; `rate` in bytes a second, for progress. */
+void exchange_report(
+    struct exchange *x, enum event_kind kind, uint64_t bytes, uint64_t rate, const char *text);
+struct exchange *exchange_of(struct delivery *d);
+/* The delivery's `ended`: the body of an answer has been sent, or will not be. */
+void exchange_delivered(struct delivery *d, enum delivery_end end);
+
 #endif
