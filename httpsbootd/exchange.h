@@ -4,6 +4,7 @@
 
 #include "common/content.h"
 #include "common/form.h"
+#include "common/loop_thread.h"
 #include "httpsbootd/access_log.h"
 #include "httpsbootd/filehead.h"
 #include "httpsbootd/pull.h"
@@ -92,7 +93,8 @@ struct worker {
 	const char *instance;
 	struct tls_shared *tls;
 	int root_fd;
-	struct loop *loop;
+	struct loop_thread thread;
+	struct loop *loop; /* of `thread` */
 	struct bus_client *bus;
 	struct tls_front *front;
 	struct tls_noise noise;
@@ -103,7 +105,7 @@ struct worker {
 	struct loop_fd pull_lf;
 	struct exchange *pulling; /* whose files come from there */
 	uint64_t transfers;       /* begun so far */
-	struct loop_fd mhd_lf, command_lf;
+	struct loop_fd mhd_lf;
 	struct listener listeners[LISTENERS_MAX];
 	size_t nlisteners;
 	struct loop_timer mhd_timer, pause_timer;
@@ -112,10 +114,7 @@ struct worker {
 	struct watch *watch;
 	struct loop_hook hook;
 	bool mhd_due; /* the engine has something to do before the loop waits */
-	int command_fd;
-	_Atomic bool stopping, ending, idle;
-	pthread_t thread;
-	bool started;
+	_Atomic bool idle;
 	struct serve_stats stats;
 
 	/* what is known of each descriptor, by its number: */

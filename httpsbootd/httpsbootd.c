@@ -3,6 +3,7 @@
 
 #include "common/content.h"
 #include "common/log.h"
+#include "common/loop_thread.h"
 #include "httpsbootd/pull.h"
 #include "httpsbootd/serve.h"
 
@@ -306,16 +307,6 @@ raise_limit(const struct httpsbootd_conf *conf)
 		    (unsigned long long)limit.rlim_cur);
 }
 
-static size_t
-count_workers(const struct httpsbootd_conf *conf)
-{
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-
-	if (conf->workers > 0)
-		return (size_t)conf->workers;
-	return cpus < 1 ? 1 : cpus > WORKERS_AUTO ? WORKERS_AUTO : (size_t)cpus;
-}
-
 static void
 on_log_timer(void *arg)
 {
@@ -339,7 +330,7 @@ open_crowd(struct httpsbootd *d)
 static int
 open_workers(struct httpsbootd *d)
 {
-	size_t n = count_workers(d->conf);
+	size_t n = loop_thread_count(d->conf->workers, WORKERS_AUTO);
 	const struct worker_conf conf = {
 		.conf = d->conf,
 		.instance = d->front.instance,

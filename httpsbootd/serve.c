@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define BACKLOG     4096
@@ -195,7 +194,7 @@ on_pause_over(void *arg)
 {
 	struct worker *w = arg;
 
-	if (atomic_load(&w->stopping))
+	if (atomic_load(&w->thread.stopping))
 		return;
 	for (size_t i = 0; i < w->nlisteners; i++)
 		loop_mod(w->loop, &w->listeners[i].lf, EPOLLIN);
@@ -314,22 +313,14 @@ run_engine(void *arg)
 		loop_timer_clear(w->loop, &w->mhd_timer);
 }
 
-/* The main thread wants something. */
+/* The main thread wants no more connections taken. */
 static void
-on_command(void *arg, uint32_t events)
+on_stop(void *arg)
 {
 	struct worker *w = arg;
-	uint64_t count;
 
-	(void)events;
-	if (read(w->command_fd, &count, sizeof(count)) < 0)
-		return;
-	if (atomic_load(&w->stopping)) {
-		for (size_t i = 0; i < w->nlisteners; i++)
-			loop_del(w->loop, &w->listeners[i].lf);
-	}
-	if (atomic_load(&w->ending))
-		loop_stop(w->loop);
+	for (size_t i = 0; i < w->nlisteners; i++)
+		loop_del(w->loop, &w->listeners[i].lf);
 }
 
 static void __attribute__((format(printf, 2, 0))) engine_log(void *arg, const char *fmt, va_list ap)
@@ -442,20 +433,19 @@ worker_open(const struct worker_conf *conf, struct worker **ret)
 	w->root_fd = conf->root_fd;
 	w->watch_shared = conf->watch;
 	w->access_log = conf->access_log;
-	w->command_fd = w->pull_user.fd = -1;
-	rc = loop_new(&w->loop);
+	w->pull_user.fd = -1;
+	rc = loop_thread_open(&w->thread, on_stop, w);
 	if (rc < 0)
 		goto fail;
+	w->loop = w->thread.loop;
 	rc = open_listeners(w);
 	if (rc < 0)
 		goto fail;
 	rc = watch_new(w->loop, &limits, w->watch_shared, &watch_ops, w, &w->watch);
 	if (rc < 0)
 		goto fail;
-	w->command_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	rc = w->command_fd < 0 ? -errno
-	                       : tls_front_new(w->loop, &tls_ops, w,
-				     (uint64_t)w->conf->idle_timeout_s * 1000, &w->front);
+	rc = tls_front_new(
+	    w->loop, &tls_ops, w, (uint64_t)w->conf->idle_timeout_s * 1000, &w->front);
 	if (rc < 0)
 		goto fail;
 	*ret = w;
@@ -482,17 +472,6 @@ start_engine(struct worker *w)
 	info = MHD_get_daemon_info(w->mhd, MHD_DAEMON_INFO_EPOLL_FD);
 	assert(info != NULL);
 	return loop_add(w->loop, &w->mhd_lf, info->epoll_fd, EPOLLIN, on_engine, w);
-}
-
-static void *
-run(void *arg)
-{
-	struct worker *w = arg;
-	int rc = loop_run(w->loop);
-
-	if (rc < 0)
-		log_errx("worker: %s", strerror(-rc));
-	return NULL;
 }
 
 int
@@ -526,29 +505,13 @@ worker_start(struct worker *w, struct pull *pull)
 	}
 	if (rc == 0)
 		rc = pulling_start(w, pull);
-	if (rc == 0)
-		rc = loop_add(w->loop, &w->command_lf, w->command_fd, EPOLLIN, on_command, w);
-	if (rc < 0)
-		return rc;
-	rc = -pthread_create(&w->thread, NULL, run, w);
-	w->started = rc == 0;
-	return rc;
-}
-
-static void
-command(struct worker *w)
-{
-	uint64_t one = 1;
-
-	if (write(w->command_fd, &one, sizeof(one)) < 0)
-		return; /* the counter is full: it wakes anyhow */
+	return rc < 0 ? rc : loop_thread_start(&w->thread);
 }
 
 void
 worker_stop(struct worker *w)
 {
-	atomic_store(&w->stopping, true);
-	command(w);
+	loop_thread_stop(&w->thread);
 }
 
 bool
@@ -562,11 +525,7 @@ worker_close(struct worker *w)
 {
 	if (w == NULL)
 		return;
-	if (w->started) {
-		atomic_store(&w->ending, true);
-		command(w);
-		pthread_join(w->thread, NULL);
-	}
+	loop_thread_end(&w->thread);
 	/* the clients' ends first: the engine then sees its own end */
 	tls_front_free(w->front);
 	if (w->mhd != NULL) {
@@ -578,15 +537,12 @@ worker_close(struct worker *w)
 	if (w->loop != NULL) {
 		for (size_t i = 0; i < w->nlisteners; i++)
 			loop_del(w->loop, &w->listeners[i].lf);
-		loop_del(w->loop, &w->command_lf);
 	}
 	pulling_stop(w);
 	watch_free(w->watch);
 	for (size_t i = 0; i < w->nlisteners; i++)
 		close(w->listeners[i].fd);
-	if (w->command_fd >= 0)
-		close(w->command_fd);
-	loop_free(w->loop);
+	loop_thread_close(&w->thread);
 	for (size_t i = 0; i < w->nfds; i++)
 		free(w->fds[i].identity);
 	free(w->fds);
