@@ -202,6 +202,8 @@ file_body(struct exchange *x, const struct content_file *f, const struct filehea
 			.fd = f->fd,
 			.offset = first,
 			.left = n,
+			.stays = x->pulled == NULL,
+			.mtime = f->mtime,
 			.ready = partial ? ready_from_origin : NULL,
 			.ended = exchange_delivered,
 		};

@@ -550,7 +550,7 @@ static const char *const end_words[] = {
 	[DELIVERY_COMPLETE] = NULL,
 	[DELIVERY_CLOSED] = "the client closed the connection before it had all",
 	[DELIVERY_STALLED] = "the client took nothing for too long",
-	[DELIVERY_BROKEN] = "the file became shorter, or could not be read",
+	[DELIVERY_BROKEN] = "the file was changed meanwhile, or could not be read",
 };
 
 void

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -425,6 +426,15 @@ free_head(struct tls_conn *c)
 	c->head_n = 0;
 }
 
+static bool
+is_changed(const struct delivery *d)
+{
+	struct stat st;
+
+	return d->stays && (fstat(d->fd, &st) < 0 || st.st_mtim.tv_sec != d->mtime.tv_sec ||
+			       st.st_mtim.tv_nsec != d->mtime.tv_nsec);
+}
+
 /*
  * How much of the body there is to be sent, in *ret; 0: the rest is not there yet.  False if it
  * never will be.
@@ -435,6 +445,9 @@ look_for_more(struct tls_conn *c, uint64_t *ret)
 	struct delivery *d = c->body;
 	int64_t there = d->ready != NULL ? d->ready(d) : (int64_t)d->left;
 
+	/* asked before the last piece: without it nobody takes what he has for a file */
+	if (d->left <= (c->ssl != NULL ? PLAIN_BYTES : SEND_FILE) && is_changed(d))
+		there = -1;
 	c->starved = there == 0;
 	c->file_failed = there < 0;
 	*ret = there > 0 && (uint64_t)there < d->left ? (uint64_t)there : d->left;
