@@ -4,7 +4,7 @@ import os
 import shutil
 
 import offers
-from lab import Failure, Lab, Machine, Site, SERVER, check, loaders, payload, wait_until
+from lab import Failure, Lab, Machine, Site, SERVER, check, loaders, payload, read, wait_until
 
 ARGS = "console=ttyS0 bootferry.report=${reporturl} bootferry.boot=${bootid}"
 
@@ -124,6 +124,33 @@ def test_uefi_pxe_own_driver():
                         ignore=shutil.ignore_patterns("snponly.efi"))
         site.start()
         check_story(boot(lab, site, segment), "https", "boot/x64/ipxe.efi")
+
+
+def test_uefi_http_boot_iso():
+    """OVMF's HTTP Boot takes an ISO image as a RAM disk and starts the loader in it."""
+    off = ["-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n",
+           "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n"]
+    with Lab("httpiso") as lab:
+        segment = lab.segment("net")
+        url = f"http://{SERVER}:8060/2PXE"
+        lab.dhcp_server(segment, extra=(
+            "--dhcp-vendorclass=set:http,HTTPClient", "--dhcp-option-force=tag:http,60,HTTPClient",
+            f"--dhcp-boot=tag:http,{url}/file/boot/ramdisk.iso",
+            "--dhcp-match=set:ipxe,175", f"--dhcp-boot=tag:ipxe,{url}/boot"))
+        server = lab.host("server", segment, f"{SERVER}/24")
+        site = Site(lab, server, http_port=8060)
+        prepare(site)
+        os.mkdir(lab.path("esp"))
+        esp, iso = lab.path("esp/efi.img"), f"{site.root}/boot/ramdisk.iso"
+        lab.sh(None, f"mformat -C -i {esp} -f 2880 :: && mmd -i {esp} ::/EFI ::/EFI/BOOT && "
+                     f"mcopy -i {esp} {site.root}/boot/x64/ipxe.efi ::/EFI/BOOT/BOOTX64.EFI && "
+                     f"xorriso -as mkisofs -quiet -o {iso} -e efi.img -no-emul-boot {lab.path('esp')}")
+        site.start("handlerd", "httpsbootd")
+        b = boot(lab, site, segment, args=off)
+        check_timeline(b, ("file", "boot/ramdisk.iso"), ("transfer-finished", "boot/ramdisk.iso"))
+        check_story(b, "http", None)
+        check("method=HEAD target=/2PXE/file/boot/ramdisk.iso status=200" in read(site.log("httpsbootd")),
+              "HEAD came first, and told the type")
 
 
 def test_bios_ipxe_2019():
