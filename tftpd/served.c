@@ -65,32 +65,29 @@ add(struct served_files *files, const struct content_file *f, enum served_kind k
 		files->converted += s->size;
 }
 
-/* Maps a file: 0, or a negative errno. */
-static int
-map(const struct content_file *f, struct served **ret)
+/* Maps a file; NULL with a negative errno in *ret_rc. */
+static struct served *
+map(const struct content_file *f, int *ret_rc)
 {
 	struct served *s = calloc(1, sizeof(*s));
 	void *p = NULL;
 
-	if (s == NULL)
-		return -ENOMEM;
-	if (f->size > SIZE_MAX) {
+	if (s == NULL || f->size > SIZE_MAX) {
+		*ret_rc = s == NULL ? -ENOMEM : -EFBIG;
 		free(s);
-		return -EFBIG;
+		return NULL;
 	}
 	if (f->size > 0)
 		p = mmap(NULL, (size_t)f->size, PROT_READ, MAP_SHARED, f->fd, 0);
 	if (p == MAP_FAILED) {
-		int rc = -errno;
-
+		*ret_rc = -errno;
 		free(s);
-		return rc;
+		return NULL;
 	}
 	s->data = p;
 	s->size = f->size;
 	s->fd = f->fd;
-	*ret = s;
-	return 0;
+	return s;
 }
 
 int
@@ -103,13 +100,12 @@ served_file(struct served_files *files, struct content_file *f, struct served **
 	pthread_mutex_lock(&files->lock);
 	s = find(files, f, SERVED_MAPPED);
 	if (s == NULL) {
-		rc = map(f, &s);
-		keep = rc == 0;
+		s = map(f, &rc);
+		keep = s != NULL;
 		if (keep)
 			add(files, f, SERVED_MAPPED, s);
 	}
-	if (rc == 0) {
-		assert(s != NULL); /* as clang-tidy does not see */
+	if (s != NULL) {
 		s->refs++;
 		*ret = s;
 	}
