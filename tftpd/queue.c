@@ -185,14 +185,11 @@ send_list(struct worker *w, struct outgoing *o, enum transfer_class class, size_
 	struct sent sent[BATCH_MESSAGES] = { { 0 } };
 
 	while (!o->blocked && *turn > 0 && !TAILQ_EMPTY(list)) {
-		struct session *s;
+		struct session *s = TAILQ_FIRST(list);
 
 		batch_clear(&w->batch);
-		TAILQ_FOREACH(s, list, queued)
-		{
-			if (!add(&w->batch, s, sent))
-				break;
-		}
+		while (s != NULL && add(&w->batch, s, sent))
+			s = TAILQ_NEXT(s, queued);
 		(void)send_batch(w, o, sent);
 		*turn -= w->batch.nheaders < *turn ? w->batch.nheaders : *turn;
 	}
