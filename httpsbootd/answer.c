@@ -9,9 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SMALL_BYTES     (64 * 1024) /* a file's part that goes through the engine */
-
-#define ADD(counter, n) atomic_fetch_add_explicit(&(counter), n, memory_order_relaxed)
+#define SMALL_BYTES (64 * 1024) /* a file's part that goes through the engine */
 
 static enum MHD_Result
 queue(struct exchange *x, unsigned status, const char *type, struct MHD_Response *response)
@@ -23,7 +21,7 @@ queue(struct exchange *x, unsigned status, const char *type, struct MHD_Response
 	exchange_enter(x, PACE_ANSWER);
 	/* where the next request would begin is not certain behind such a head */
 	if (response != NULL && (x->last || x->bad_head != NULL)) {
-		ADD(x->worker->stats.last_requests, x->last);
+		SERVE_ADD(x->worker->stats.last_requests, x->last);
 		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	}
 	if (response != NULL &&
@@ -95,8 +93,8 @@ send_status(struct exchange *x, unsigned status, const char *text)
 
 	if (x->route.kind == ROUTE_BOOT && !x->bad_target)
 		return send_error_script(x, x->bad_method ? status : MHD_HTTP_OK, text);
-	ADD(x->worker->stats.not_found, status == MHD_HTTP_NOT_FOUND);
-	ADD(x->worker->stats.refused,
+	SERVE_ADD(x->worker->stats.not_found, status == MHD_HTTP_NOT_FOUND);
+	SERVE_ADD(x->worker->stats.refused,
 	    status != MHD_HTTP_NOT_FOUND && status != MHD_HTTP_SERVICE_UNAVAILABLE);
 	return send_bytes(x, status, "text/plain", line,
 	    n > 0 && (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
@@ -255,8 +253,8 @@ send_file(struct exchange *x)
 	file_asked(x, &asked);
 	filehead_make(&f, &asked, &head);
 	x->bytes = head.bytes;
-	ADD(x->worker->stats.ranges, head.status == FILEHEAD_PART);
-	ADD(x->worker->stats.unmodified, head.status == FILEHEAD_NOT_MODIFIED);
+	SERVE_ADD(x->worker->stats.ranges, head.status == FILEHEAD_PART);
+	SERVE_ADD(x->worker->stats.unmodified, head.status == FILEHEAD_NOT_MODIFIED);
 	response = file_body(x, &f, &head);
 	put_file_head(response, &head);
 	memcpy(x->path, f.path, sizeof(x->path));
@@ -303,7 +301,7 @@ answer_send(struct exchange *x)
 	switch (x->action) {
 	case ACTION_FILE: return send_file(x);
 	case ACTION_DATA:
-		ADD(x->worker->stats.scripts, 1);
+		SERVE_ADD(x->worker->stats.scripts, 1);
 		return send_bytes(x, MHD_HTTP_OK, "text/plain", x->data, x->data_n);
 	case ACTION_ERROR:
 		return send_status(x, errors[x->error].status,

@@ -23,9 +23,7 @@
 
 #define PROGRESS_MS 5000 /* between two reports of how far a transfer is */
 /* What is read of a body that nobody wants. */
-#define FORGET_MAX      (4u << 20)
-
-#define ADD(counter, n) atomic_fetch_add_explicit(&(counter), n, memory_order_relaxed)
+#define FORGET_MAX (4u << 20)
 
 /* NULL: the client is gone. */
 static struct watched *
@@ -118,8 +116,8 @@ exchange_begin(void *cls, const char *uri, struct MHD_Connection *connection)
 	if (x->next != NULL)
 		x->next->prev = &x->next;
 	w->exchanges = x;
-	ADD(w->stats.requests, 1);
-	ADD(w->stats.open, 1);
+	SERVE_ADD(w->stats.requests, 1);
+	SERVE_ADD(w->stats.open, 1);
 	return x;
 }
 
@@ -163,7 +161,7 @@ keep_body(struct exchange *x, const char *upload, size_t n)
 static void
 note_too_large(struct exchange *x)
 {
-	ADD(x->worker->stats.too_large, !x->too_large);
+	SERVE_ADD(x->worker->stats.too_large, !x->too_large);
 	x->too_large = true;
 }
 
@@ -224,10 +222,10 @@ count_route(struct exchange *x)
 {
 	struct serve_stats *s = &x->worker->stats;
 
-	ADD(s->boots, x->route.kind == ROUTE_BOOT);
-	ADD(s->files, x->route.kind == ROUTE_FILE);
-	ADD(s->heads, x->head);
-	ADD(s->reports, x->route.kind == ROUTE_REPORT);
+	SERVE_ADD(s->boots, x->route.kind == ROUTE_BOOT);
+	SERVE_ADD(s->files, x->route.kind == ROUTE_FILE);
+	SERVE_ADD(s->heads, x->head);
+	SERVE_ADD(s->reports, x->route.kind == ROUTE_REPORT);
 }
 
 void
@@ -240,7 +238,7 @@ exchange_answer(void *arg, void *cookie, const struct boot_answer *answer)
 	x->state = EXCHANGE_ANSWERED;
 	tls_conn_set_owed(x->client, false);
 	if (answer == NULL) {
-		ADD(w->stats.unanswered, 1);
+		SERVE_ADD(w->stats.unanswered, 1);
 		x->unanswered = true;
 	} else {
 		x->boot = answer->boot;
@@ -348,7 +346,7 @@ read_head(struct exchange *x, const char *method, const char *version)
 	x->unlisted = !x->secure && !x->bad_target && x->route.kind != ROUTE_NONE &&
 	              !route_is_listed(
 			  &x->route, (const char *const *)conf->http_allow.v, conf->http_allow.n);
-	ADD(x->worker->stats.unlisted, x->unlisted);
+	SERVE_ADD(x->worker->stats.unlisted, x->unlisted);
 	count_route(x);
 }
 
@@ -490,7 +488,7 @@ note_engine_status(struct exchange *x, struct MHD_Connection *connection)
 	if (x->status != 0 || info == NULL)
 		return;
 	x->status = info->http_status;
-	ADD(x->worker->stats.malformed, 1);
+	SERVE_ADD(x->worker->stats.malformed, 1);
 }
 
 /* The exchange is over; `why` tells what went wrong, NULL: nothing. */
@@ -504,11 +502,11 @@ finish(struct exchange *x, const char *why)
 	if (x->question != 0)
 		bus_cancel(w->bus, x->question);
 	if (why == NULL) {
-		ADD(w->stats.bytes, x->head ? 0 : x->bytes);
+		SERVE_ADD(w->stats.bytes, x->head ? 0 : x->bytes);
 	} else {
 		uint64_t n = watch_taken(watched_of(x));
 
-		ADD(w->stats.aborted, 1);
+		SERVE_ADD(w->stats.aborted, 1);
 		taken = n < taken ? n : taken;
 	}
 	x->taken = taken;
@@ -527,7 +525,7 @@ finish(struct exchange *x, const char *why)
 		    x, EVENT_SCRIPT, x->bytes, 0, x->unanswered ? "handlerd did not answer" : "");
 	if (x->status != 0)
 		log_exchange(x, why == NULL);
-	ADD(w->stats.open, (uint64_t)-1);
+	SERVE_ADD(w->stats.open, (uint64_t)-1);
 	*x->prev = x->next;
 	if (x->next != NULL)
 		x->next->prev = x->prev;

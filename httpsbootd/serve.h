@@ -27,6 +27,9 @@ struct serve_stats {
 };
 
 struct pull;
+/* Nobody waits for what a counter says. */
+#define SERVE_ADD(counter, n) atomic_fetch_add_explicit(&(counter), n, memory_order_relaxed)
+
 struct worker;
 
 struct worker_conf {
