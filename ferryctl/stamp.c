@@ -12,6 +12,7 @@
 #define PE64_DIRS_AT   112 /* and of PE32+ */
 #define PE64_MAGIC     0x20b
 #define SECURITY_ENTRY 4
+#define HEADER_BYTES   (PE64_DIRS_AT + (SECURITY_ENTRY + 1) * 8) /* of what is read here */
 
 static uint32_t
 u32(const uint8_t *p)
@@ -29,7 +30,7 @@ optional_header(struct slice bytes)
 		return 0;
 	at = u32(bytes.p + PE_AT);
 	/* room for all that is read below */
-	if (at > bytes.n || bytes.n - at < COFF_BYTES + PE64_DIRS_AT + (SECURITY_ENTRY + 1) * 8 ||
+	if (at > bytes.n || bytes.n - at < COFF_BYTES + HEADER_BYTES ||
 	    memcmp(bytes.p + at, "PE\0\0", 4) != 0)
 		return 0;
 	return at + COFF_BYTES;
@@ -78,9 +79,11 @@ int
 stamp_apply(uint8_t *bytes, size_t n, const uint8_t from[static DIGEST_BYTES],
     const uint8_t to[static DIGEST_BYTES])
 {
+	size_t header = optional_header((struct slice){ bytes, n });
 	uint8_t *at = memmem(bytes, n, from, DIGEST_BYTES), *rest;
 
-	if (at == NULL)
+	/* within the headers it is none, and would not outlive the checksum */
+	if (at == NULL || (header != 0 && (size_t)(at - bytes) < header + HEADER_BYTES))
 		return -ENOENT;
 	rest = at + 1;
 	if (memmem(rest, n - (size_t)(rest - bytes), from, DIGEST_BYTES) != NULL)

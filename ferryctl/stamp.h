@@ -10,7 +10,7 @@
 
 /*
  * Replaces `from` by `to`, and mends the PE image's checksum if it has one.  0, -ENOENT if `from`
- * is not there, -EEXIST if it is more than once: nothing is changed then.
+ * is not there (behind the headers), -EEXIST if it is more than once: nothing is changed then.
  */
 int stamp_apply(uint8_t *bytes, size_t n, const uint8_t from[static DIGEST_BYTES],
     const uint8_t to[static DIGEST_BYTES]);

@@ -81,6 +81,14 @@ main(void)
 	CHECK_INT(stamp_apply(image, IMAGE, from, to), -EEXIST);
 	CHECK_INT(memcmp(image, before, IMAGE), 0);
 
+	test_case("one that overlaps the checksum is none");
+	make_image(image, 0x12345678, 0);
+	memset(image + PRINT, 0, sizeof(from));
+	memcpy(image + PE + 24 + 64 + 3, from, sizeof(from));
+	memcpy(before, image, IMAGE);
+	CHECK_INT(stamp_apply(image, IMAGE, from, to), -ENOENT);
+	CHECK_INT(memcmp(image, before, IMAGE), 0);
+
 	test_case("a stamp is read by the original");
 	make_image(before, 0x12345678, 0);
 	memcpy(image, before, IMAGE);
