@@ -143,6 +143,7 @@ enum boot_reason {
 	REASON_OTHER_FAMILY,    /* tftpd or httpsbootd does not serve this client's IP version */
 	REASON_STYLE_LEARNED,   /* the preferred loader, offered in another style, by experience */
 	REASON_ORIGIN_FILE,     /* a file that only httpsbootd's origin may have */
+	REASON_LOADER_NEWER,    /* iPXE without HTTPS gets one that has it, as plain HTTP is off */
 	REASONS,
 };
 

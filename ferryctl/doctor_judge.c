@@ -167,7 +167,8 @@ reason_words(const char *reason)
 	} table[] = {
 		{ REASON_NO_LOADER, "there is no loader for its CPU in the content root" },
 		{ REASON_UNKNOWN_ARCH, "its architecture has no loader at all" },
-		{ REASON_NO_HTTPS, "it cannot do HTTPS, and http_port is off" },
+		{ REASON_NO_HTTPS, "it cannot do HTTPS, http_port is off, and there is no "
+				   "iPXE with HTTPS for its CPU" },
 		{ REASON_NOT_A_BOOT, "it does not ask as a network boot client" },
 		{ REASON_RULE_SILENCE, "a rule leaves it alone" },
 		{ REASON_UNKNOWN_MACHINE, "machines that are not known are left alone" },

@@ -51,6 +51,11 @@ ipxe_boot(const struct emulate_client *c, const struct offer *o, struct emulate_
 		emulate_say(v, "fetches %s by TFTP from %s", name, v4_format(v->server, server));
 		v->loops = ends_with(v->file, ".efi") || ends_with(v->file, "pxe") ||
 		           ends_with(v->file, ".0");
+		if (v->loops && c->kind == EMULATE_IPXE_OLD && o->trust.n > 0) {
+			/* with what makes it trust us: it is meant for this one */
+			v->loops = false;
+			emulate_say(v, "that is an iPXE that can do HTTPS");
+		}
 		if (v->loops)
 			emulate_say(v, "that is a boot program again, not a script: it would go "
 				       "round for ever");

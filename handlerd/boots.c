@@ -556,9 +556,10 @@ boot_note_answer(struct boot *b, const struct boot_request *r, const struct boot
 	switch (r->stage) {
 	case STAGE_DISCOVER:
 	case STAGE_BOOTSERVER:
-		if (r->client == CLIENT_IPXE) {
+		if (r->client == CLIENT_IPXE)
 			advance(b, PHASE_IPXE);
-		} else if (a->action == ACTION_OFFER && a->trust.n > 0 && !b->trusted) {
+		if ((r->client != CLIENT_IPXE || a->reason == REASON_LOADER_NEWER) &&
+		    a->action == ACTION_OFFER && a->trust.n > 0 && !b->trusted) {
 			b->trusted = true;
 			b->dirty = true;
 		}

@@ -21,35 +21,6 @@ offer(const struct deciding *d, enum offer_style style, struct slice file, enum 
 		d->a->trust = d->facts->web.trust;
 }
 
-/* iPXE: the boot URL.  HTTPS if it can do that and has a reason to trust us, else plain HTTP. */
-static void
-offer_script(const struct deciding *d)
-{
-	const struct facts *f = d->facts;
-	bool plain = f->web.http_port != 0;
-	bool can = (d->r->ipxe_features & IPXE_FEATURE_HTTPS) != 0 || !d->r->has_ipxe_features;
-	bool secure = can && (is_trusted(f) || !plain) && !(f->by_http && plain);
-	size_t start = d->scratch->used;
-	struct slice url;
-
-	/* by name, or over the other version, if the client has got that, too */
-	if (f->web.other_family && strcmp(f->web.host, f->web.ip) == 0) {
-		answer_ignore(d, REASON_OTHER_FAMILY);
-		return;
-	}
-	if (!can && !plain) {
-		answer_ignore(d, REASON_NO_HTTPS);
-		return;
-	}
-	put_base(d->scratch, &f->web, secure, false);
-	wbuf_str(d->scratch, "2PXE/boot");
-	if (answer_take(d, start, &url))
-		offer(d, OFFER_IPXE, url,
-		    secure ? REASON_SCRIPT_URL
-		    : can  ? REASON_SCRIPT_URL_UNTRUSTED
-			   : REASON_SCRIPT_URL_HTTP);
-}
-
 /* A loader that could never reach its script would only end another server's chance. */
 static bool
 is_dead_end(const struct facts *f, const struct loader *l)
@@ -122,6 +93,61 @@ list_loaders(const struct deciding *d, const struct rule_conf *rule, bool *ret_d
 			list[n++] = l;
 	}
 	return n;
+}
+
+/*
+ * iPXE that cannot do HTTPS, such as a network card's ROM of 2019, where plain HTTP is off: like
+ * firmware it loads an iPXE that can, and with this offer that one has its reason to trust us.
+ */
+static void
+offer_newer(const struct deciding *d)
+{
+	const struct loader *list[LOADERS_MAX];
+	bool dead;
+	size_t n = list_loaders(d, NULL, &dead, list);
+
+	for (size_t i = 0; i < n; i++) {
+		/* DHCPv6 would bring it no fingerprint */
+		if (list[i]->info.kind != LOADER_IPXE || d->r->server.family == 6)
+			continue;
+		if (d->facts->tftp_other_family) {
+			answer_ignore(d, REASON_OTHER_FAMILY);
+			return;
+		}
+		d->a->server = d->facts->tftp;
+		offer(d, OFFER_IPXE, slice_str(list[i]->path), REASON_LOADER_NEWER);
+		return;
+	}
+	answer_ignore(d, REASON_NO_HTTPS);
+}
+
+/* iPXE: the boot URL.  HTTPS if it can do that and has a reason to trust us, else plain HTTP. */
+static void
+offer_script(const struct deciding *d)
+{
+	const struct facts *f = d->facts;
+	bool plain = f->web.http_port != 0;
+	bool can = (d->r->ipxe_features & IPXE_FEATURE_HTTPS) != 0 || !d->r->has_ipxe_features;
+	bool secure = can && (is_trusted(f) || !plain) && !(f->by_http && plain);
+	size_t start = d->scratch->used;
+	struct slice url;
+
+	/* by name, or over the other version, if the client has got that, too */
+	if (f->web.other_family && strcmp(f->web.host, f->web.ip) == 0) {
+		answer_ignore(d, REASON_OTHER_FAMILY);
+		return;
+	}
+	if (!can && !plain) {
+		offer_newer(d);
+		return;
+	}
+	put_base(d->scratch, &f->web, secure, false);
+	wbuf_str(d->scratch, "2PXE/boot");
+	if (answer_take(d, start, &url))
+		offer(d, OFFER_IPXE, url,
+		    secure ? REASON_SCRIPT_URL
+		    : can  ? REASON_SCRIPT_URL_UNTRUSTED
+			   : REASON_SCRIPT_URL_HTTP);
 }
 
 /* The one among them that experience speaks for. */

@@ -208,8 +208,8 @@ notes_log(const struct boot_request *r, const struct boot *b, const struct boot_
 			? "cannot do HTTPS"
 			: "did not get this site's CA from an offer of ours");
 	if (a->reason == REASON_NO_HTTPS)
-		log_peer_warn("boot=%s mac=%s: it cannot do HTTPS, and httpsbootd's http_port is "
-			      "off: it gets no answer",
+		log_peer_warn("boot=%s mac=%s: it cannot do HTTPS, httpsbootd's http_port is off, "
+			      "and there is no iPXE with HTTPS for its CPU: it gets no answer",
 		    id, mac);
 	if (a->reason == REASON_OTHER_FAMILY)
 		log_peer_warn("boot=%s mac=%s: it asks over IPv%u, and %s has no address of that "

@@ -10,13 +10,16 @@
 /* 10.77.0.1 is the DHCP server, 10.77.0.2 ours, 10.77.0.3 somebody else's. */
 static const uint8_t ours[4] = { 10, 77, 0, 2 };
 
-#define OFFER_OF(n)    "350102 36040a4d000" n " "
-#define ACK_OF(n)      "350105 36040a4d000" n " "
-#define PXE            "3c09 505845436c69656e74 "
-#define HTTP           "3c0a 48545450436c69656e74 "
-#define BYPASS         "2b04 060108ff "
-#define BYPASS_PROMPT  "2b0a 0601080a0400505845ff "
-#define PRIORITY       "af03 010101 "
+#define OFFER_OF(n)   "350102 36040a4d000" n " "
+#define ACK_OF(n)     "350105 36040a4d000" n " "
+#define PXE           "3c09 505845436c69656e74 "
+#define HTTP          "3c0a 48545450436c69656e74 "
+#define BYPASS        "2b04 060108ff "
+#define BYPASS_PROMPT "2b0a 0601080a0400505845ff "
+#define PRIORITY      "af03 010101 "
+#define TRUST                                                                                      \
+	"af25 010101 5a20" /* 175.1 and 175.90 */                                                  \
+	"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff "
 #define DNS            "0604 0a4d0001 "
 #define MENU_LOCAL     "2b10 060103 0a020050 09060000034f6666 ff "
 #define MENU_UNICAST   "2b1d 060103 0a0400505845 0807800001 0a4d0002 0908800005 426f6f7421 ff "
@@ -195,6 +198,12 @@ static const struct row offers[] = {
 		O(2, 0, 2, SCRIPT, OFFER_OF("2") PXE PRIORITY) },
 	    EMULATE_NOTHING, 0, "", "175.176", false },
 	{ "iPXE that gets the loader again goes round", EMULATE_IPXE,
+	    { PLAIN, O(2, 0, 2, LOADER, OFFER_OF("2") PXE PRIORITY) }, EMULATE_TFTP, 2, LOADER,
+	    "round for ever", false },
+	{ "an old one gets one with HTTPS, and why to trust us", EMULATE_IPXE_OLD,
+	    { PLAIN, O(2, 0, 2, LOADER, OFFER_OF("2") PXE TRUST) }, EMULATE_TFTP, 2, LOADER,
+	    "that can do HTTPS", false },
+	{ "without that it goes round, too", EMULATE_IPXE_OLD,
 	    { PLAIN, O(2, 0, 2, LOADER, OFFER_OF("2") PXE PRIORITY) }, EMULATE_TFTP, 2, LOADER,
 	    "round for ever", false },
 

@@ -254,9 +254,9 @@ class Site:
             self.conf[key].update(value)
         self.daemons = {}
 
-    def ca(self):
+    def ca(self, key="rsa"):
         self.ferryctl("ca", "init", "--dir", f"{self.run}/etc", "--name", "boot.example",
-                      "--address", self.address)
+                      "--address", self.address, "--key", key)
 
     def ferryctl(self, *args, ok=True):
         argv = [f"{BIN}/ferryctl", "--socket", self.socket, "--root", self.root, *args]

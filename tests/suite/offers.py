@@ -325,10 +325,14 @@ class Exchange:
         self.check_vendor(b"" if self.boot_port else BYPASS, BYPASS)
         self.check_trust()
         self.must(bool(self.reply.file) != (67 in o), "the header's file wins over 67, so only one is to be set")
+        features = dict(sub_options(self.request.options.get(175, b""))) if 175 in self.request.options else None
+        old = features is not None and 0x14 not in features
+        if old and re.match(r"boot/.*\.(efi|k*pxe)$", name):  # an iPXE that has HTTPS, and the reason to trust us
+            self.must(90 in dict(sub_options(o[175])), f"{name} would be loaded for nothing: there is no 175.90")
+            return
         self.must(re.match(r"https?://[^/]+/", name), f"{name!r} is no URL")
         self.must(not re.search(r"\.(efi|k*pxe|0)$", name), f"{name} would be loaded again and again")
-        features = dict(sub_options(self.request.options.get(175, b""))) if 175 in self.request.options else None
-        if features is not None and 0x14 not in features:
+        if old:
             self.must(name.startswith("http://"), "HTTPS for an iPXE that has none")
 
     def check_http(self):

@@ -6,13 +6,17 @@ import shutil
 import offers
 from lab import Failure, Lab, Machine, Site, SERVER, check, loaders, payload, read, wait_until
 
+# without these OVMF would come by PXE before it tries HTTP
+ONLY_HTTP = ["-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n",
+             "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n"]
+LOADER_BIOS = "boot/bios/undionly.kpxe"
 ARGS = "console=ttyS0 bootferry.report=${reporturl} bootferry.boot=${bootid}"
 
 
-def prepare(site, suite="trixie"):
+def prepare(site, suite="trixie", key="rsa"):
     """Loaders, certificates and one small image."""
     shutil.copytree(loaders(suite), site.root, dirs_exist_ok=True)
-    site.ca()
+    site.ca(key)
     kernel, initrd = payload()
     site.ferryctl("images", "add", "tiny", "--type", "linux", "--kernel", kernel, "--initrd", initrd,
                   "--title", "Tiny Linux", "--args", ARGS)
@@ -126,29 +130,32 @@ def test_uefi_pxe_own_driver():
         check_story(boot(lab, site, segment), "https", "boot/x64/ipxe.efi")
 
 
-def test_uefi_http_boot_iso():
-    """OVMF's HTTP Boot takes an ISO image as a RAM disk and starts the loader in it."""
-    off = ["-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n",
-           "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n"]
-    with Lab("httpiso") as lab:
+def test_uefi_https_boot_iso():
+    """
+    OVMF's HTTPS Boot, with the CA enrolled, takes an ISO image as a RAM disk and starts the loader in it:
+    iPXE 2.0, which trusts what the firmware trusts.
+    """
+    with Lab("httpsiso") as lab:
         segment = lab.segment("net")
-        url = f"http://{SERVER}:8060/2PXE"
+        url = f"https://{SERVER}:8050/2PXE"
         lab.dhcp_server(segment, extra=(
             "--dhcp-vendorclass=set:http,HTTPClient", "--dhcp-option-force=tag:http,60,HTTPClient",
             f"--dhcp-boot=tag:http,{url}/file/boot/ramdisk.iso",
             "--dhcp-match=set:ipxe,175", f"--dhcp-boot=tag:ipxe,{url}/boot"))
         server = lab.host("server", segment, f"{SERVER}/24")
-        site = Site(lab, server, http_port=8060)
-        prepare(site)
+        site = Site(lab, server, http_port=0)
+        prepare(site, "sid")
+        site.ferryctl("ca", "export", "--dir", f"{site.run}/etc", "--format", "uefi", "--out", lab.path("cacerts"))
         os.mkdir(lab.path("esp"))
         esp, iso = lab.path("esp/efi.img"), f"{site.root}/boot/ramdisk.iso"
         lab.sh(None, f"mformat -C -i {esp} -f 2880 :: && mmd -i {esp} ::/EFI ::/EFI/BOOT && "
                      f"mcopy -i {esp} {site.root}/boot/x64/ipxe.efi ::/EFI/BOOT/BOOTX64.EFI && "
                      f"xorriso -as mkisofs -quiet -o {iso} -e efi.img -no-emul-boot {lab.path('esp')}")
         site.start("handlerd", "httpsbootd")
-        b = boot(lab, site, segment, args=off)
+        b = boot(lab, site, segment, args=[*ONLY_HTTP, "-fw_cfg",
+                                           f"name=etc/edk2/https/cacerts,file={lab.path('cacerts')}"])
         check_timeline(b, ("file", "boot/ramdisk.iso"), ("transfer-finished", "boot/ramdisk.iso"))
-        check_story(b, "http", None)
+        check_story(b, "https", None)
         check("method=HEAD target=/2PXE/file/boot/ramdisk.iso status=200" in read(site.log("httpsbootd")),
               "HEAD came first, and told the type")
 
@@ -161,21 +168,14 @@ def test_bios_ipxe_2019():
     check(machine["platform"] == "pcbios" and machine["serial"] == "S 1", "SMBIOS was told")
 
 
-def test_bios_ipxe_2019_without_http():
-    """The same with plain HTTP off: no answer, and the log says why."""
-    with Lab("nohttp") as lab:
-        segment = lab.segment("net")
-        lab.dhcp_server(segment)
-        server = lab.host("server", segment, f"{SERVER}/24")
-        site = Site(lab, server, http_port=0)
-        prepare(site)
-        site.start()
-        machine = Machine(lab, segment, "bios")
-        with open(site.log("handlerd"), encoding="utf-8") as f:
-            wait_until(lambda: "it cannot do HTTPS, and httpsbootd's http_port is off" in f.read(),
-                       60, "the reason in the log")
-        machine.stop()
-        check(site.boots()[0]["phase"] == "ipxe", "the boot stopped there")
+def test_bios_ipxe_2_without_http():
+    """With plain HTTP off that ROM gets undionly.kpxe of iPXE 2.0 first, which does all the rest by HTTPS."""
+    b, _ = direct("nohttp", "binl", "sid", firmware="bios", http_port=0)
+    check_timeline(b, ("discover", LOADER_BIOS), ("offer", LOADER_BIOS), ("transfer-finished", LOADER_BIOS),
+                   ("discover", f"https://{SERVER}:8050/2PXE/boot"))
+    check([e for e in b["timeline"] if e.get("reason") == "loader-newer"], "the reason is told")
+    check_story(b, "https", None)
+    check_tftp(b, LOADER_BIOS, 1432, 1)
 
 
 def test_relay():
@@ -215,10 +215,7 @@ def test_uefi_http_boot():
         site = Site(lab, server)
         prepare(site)
         site.start()
-        # without these the firmware would come by PXE before it tries HTTP
-        off = ["-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n",
-               "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n"]
-        b = boot(lab, site, segment, seconds=240, args=off)
+        b = boot(lab, site, segment, seconds=240, args=ONLY_HTTP)
         check(b["client"] == "uefi-http" or b["by_http"], "it was HTTP Boot")
         check_timeline(b, ("discover", "http://10.77.1.10:8060/2PXE/file/boot/x64/snponly.efi"),
                        ("file", "boot/x64/snponly.efi"), ("transfer-finished", "boot/x64/snponly.efi"))
