@@ -6,7 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __x86_64__
 #define EFIAPI __attribute__((ms_abi))
+#else /* arm64: the ABI of the compiler */
+#define EFIAPI
+#endif
 
 typedef uint64_t efi_status;
 

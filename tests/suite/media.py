@@ -81,11 +81,11 @@ def linux_lister(folder):
     run("bash", "-c", f"find . | cpio --quiet -o -H newc >{folder}/lister.img", cwd=root)
 
 
-def efi_program(folder, name):
+def efi_program(folder, source, name=None, target="x86_64", options=("-mno-red-zone", "-mno-stack-arg-probe")):
+    name = name or source
     program = f"{folder}/{name}.efi"
-    run("clang", "--target=x86_64-unknown-windows", "-std=gnu11", "-Wall", "-Wextra", "-O1",
-        "-ffreestanding", "-fshort-wchar", "-mno-red-zone", "-mno-stack-arg-probe", "-c", "-o",
-        f"{folder}/{name}.obj", f"{HERE}/{name}.c")
+    run("clang", f"--target={target}-unknown-windows", "-std=gnu11", "-Wall", "-Wextra", "-O1",
+        "-ffreestanding", "-fshort-wchar", *options, "-c", "-o", f"{folder}/{name}.obj", f"{HERE}/{source}.c")
     run("lld-link", "/subsystem:efi_application", "/entry:efi_main", "/nodefaultlib",
         f"/out:{program}", f"{folder}/{name}.obj")
     return program
@@ -94,6 +94,7 @@ def efi_program(folder, name):
 def make(folder):
     program = efi_program(folder, "lister")
     efi_program(folder, "dead")
+    efi_program(folder, "lister", "lister-arm64", "aarch64", ())
     linux_lister(folder)
     fat(f"{folder}/uefi.img", program, "DISK.TXT", 1440)
     shutil.copy(sector(folder, "disk"), f"{folder}/bios.img")
@@ -116,7 +117,7 @@ def dead_loader():
 
 
 def media():
-    """The folder with lister.efi, dead.efi, lister.img, uefi.img, bios.img and disc.iso."""
+    """The folder with lister.efi, lister-arm64.efi, dead.efi, lister.img, uefi.img, bios.img and disc.iso."""
     folder = os.path.join(CACHE, "media")
     newest = max(os.path.getmtime(f) for f in (__file__, f"{HERE}/lister.c", f"{HERE}/dead.c"))
     if not os.path.exists(folder) or os.path.getmtime(folder) < newest:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import struct
 
@@ -9,6 +10,7 @@ import dhcp
 import offers
 from lab import (TOP, SERVER, Failure, Lab, Machine, Site, check, efi_program, loaders, network, read,
                  wait_until)
+from media import media
 from test_boot import boot, check_tftp, check_timeline, prepare
 
 
@@ -213,14 +215,14 @@ def test_http_host():
         check(r.returncode != 0 and "offers.http_host" in r.stderr, f"what is no host is refused: {r.stderr}")
 
 
-def with_firmware(lab, **options):
+def with_firmware(lab, suite="trixie", key="rsa", **options):
     """A segment with a DHCP server and a site, and what is recorded there."""
     segment = lab.segment("net")
     capture = lab.capture(segment)
     lab.dhcp_server(segment, extra=options.pop("dhcp", ()))
     server = lab.host("server", segment, f"{SERVER}/24")
     site = Site(lab, server, **options)
-    prepare(site)
+    prepare(site, suite, key)
     return segment, site, capture
 
 
@@ -250,21 +252,34 @@ def test_boot_ia32():
 
 
 def test_boot_arm64():
-    """AAVMF on arm64: its iPXE comes by TFTP and gets the script by HTTPS, trusted by our offer."""
+    """
+    AAVMF on arm64: iPXE 1.21.1 comes by TFTP, trusts us by our offer and takes the RSA certificate. What it
+    boots by HTTPS is iPXE 2.0, which takes the one with an elliptic curve and boots a program.
+    """
+    rules = [{"name": "old", "when": {"ipxe_version": ["<2"]}, "action": "entry", "entry": "newer"},
+             {"name": "new", "when": {"ipxe_version": [">=2"]}, "action": "entry", "entry": "lister"}]
     with Lab("arm64") as lab:
-        segment, site, capture = with_firmware(lab, http_port=0)
+        segment, site, capture = with_firmware(lab, key="both", http_port=0, handlerd={"rules": rules})
+        for name, file in (("newer", f"{loaders('sid')}/{ARM64}"), ("lister", f"{media()}/lister-arm64.efi")):
+            site.ferryctl("images", "add", name, "--type", "efi", "--efi", file, "--arch", "arm64")
         site.start()
         machine = Machine(lab, segment, "aavmf")
-        evident(lab, site, machine, lambda: wait_until(
-            lambda: [b for b in site.boots() if b["phase"] in ("script", "image")], 180, "a script for it"))
+        evident(lab, site, machine, lambda: machine.wait_for("LISTER: end", 180))
         machine.stop()
-        found = recorded(capture, 3, "uefi", "ipxe")
+        found = recorded(capture, 4, "uefi", "ipxe")
         check({x.request.number(93) for x in found} == {11}, "all of it is arm64")
-        boot_ = site.boot()
-        check_timeline(boot_, ("discover", ARM64), ("bootserver", ARM64), ("transfer-finished", ARM64),
-                       ("discover", "https://"), ("boot", ""))
-        check([e for e in boot_["timeline"] if e["kind"] == "boot"][-1]["via"] == "https", "by HTTPS")
-        check_tftp(boot_, ARM64, 1468, 4)
+        second, first = (site.query("boots", "show", b["id"]) for b in site.boots())
+        check_timeline(first, ("discover", ARM64), ("bootserver", ARM64), ("transfer-finished", ARM64),
+                       ("discover", "https://"), ("boot", ""), ("transfer-finished", "images/newer/ipxe.efi"))
+        check_timeline(second, ("discover", "https://"), ("boot", ""),
+                       ("transfer-finished", "images/lister/lister-arm64.efi"))
+        check_tftp(first, ARM64, 1468, 4)
+        log = read(site.log("httpsbootd"))
+        for version, target, suite in (
+                ("1.21.1", "boot", "ECDHE-RSA"), ("1.21.1", "file/images/newer/ipxe.efi", "ECDHE-RSA"),
+                ("2.0", "boot", "ECDHE-ECDSA"), ("2.0", "file/images/lister/lister-arm64.efi", "ECDHE-ECDSA")):
+            check(re.search(rf'target="?/2PXE/{target}\b.* status=200 .*suite={suite}-\S+ agent=iPXE/{version}', log),
+                  f"iPXE {version} got {target} by {suite}: {log}")
 
 
 def test_boot_uboot():
