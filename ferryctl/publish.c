@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static int
@@ -51,18 +52,94 @@ publish_folder(const char *path)
 	}
 }
 
-/* "FOLDER/.NAME.XXXXXX" for mkstemp() and mkdtemp(). */
+/* --- what was cut off ----------------------------------------------------------------------- */
+
+/* The tag says whose a hidden name is: nobody else's file is ever taken for a left-over. */
+#define TAG    ".ferry-"
+#define RANDOM "XXXXXX"
+
+/* ".NAME.ferry-XXXXXX" */
+static bool
+is_hidden_name(const char *name)
+{
+	size_t n = strlen(name), tail = strlen(TAG RANDOM);
+
+	return name[0] == '.' && n > tail + 1 && memcmp(name + n - tail, TAG, strlen(TAG)) == 0 &&
+	       strspn(name + n - strlen(RANDOM),
+		   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		   "0123456789") == strlen(RANDOM);
+}
+
+/* nftw() has no argument for its callback. */
+static time_t newest;
+
+static int
+note_time(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)path;
+	(void)flag;
+	(void)ftw;
+	if (st->st_mtime > newest)
+		newest = st->st_mtime;
+	return 0;
+}
+
+/* Nothing in it has changed for so long. */
+static bool
+is_stale(const char *path, unsigned age_s)
+{
+	time_t now = time(NULL);
+
+	newest = 0;
+	return nftw(path, note_time, 16, FTW_PHYS) == 0 && newest <= now &&
+	       now - newest >= (time_t)age_s;
+}
+
+void
+publish_sweep(const char *folder, unsigned age_s)
+{
+	char path[PUBLISH_PATH];
+	struct dirent *e;
+	DIR *d = opendir(folder);
+
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		if (is_hidden_name(e->d_name) &&
+		    snprintf(path, sizeof(path), "%s/%s", folder, e->d_name) < PUBLISH_PATH &&
+		    is_stale(path, age_s))
+			(void)publish_remove(path); /* says why not; what stays is hidden */
+	}
+	if (d != NULL)
+		closedir(d);
+}
+
+/* The folder of a path. */
+static void
+folder_of(const char *path, char ret[static PUBLISH_PATH])
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		strcpy(ret, ".");
+	else
+		(void)snprintf(
+		    ret, PUBLISH_PATH, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+}
+
+/* "FOLDER/.NAME.ferry-XXXXXX" for mkstemp() and mkdtemp(); older ones make room. */
 static int
 hidden_name(const char *path, char ret[static PUBLISH_PATH])
 {
 	const char *slash = strrchr(path, '/');
 	size_t folder = slash != NULL ? (size_t)(slash - path) + 1 : 0;
+	char above[PUBLISH_PATH];
 
-	if (snprintf(ret, PUBLISH_PATH, "%.*s.%s.XXXXXX", (int)folder, path, path + folder) >=
+	if (snprintf(ret, PUBLISH_PATH, "%.*s.%s" TAG RANDOM, (int)folder, path, path + folder) >=
 	    PUBLISH_PATH) {
 		errno = ENAMETOOLONG;
 		return say("name", path);
 	}
+	folder_of(path, above);
+	publish_sweep(above, PUBLISH_STALE_S);
 	return 0;
 }
 
@@ -71,14 +148,9 @@ static void
 sync_folder(const char *path)
 {
 	char folder[PUBLISH_PATH];
-	char *slash;
 	int fd;
 
-	(void)snprintf(folder, sizeof(folder), "%s", path);
-	slash = strrchr(folder, '/');
-	if (slash == NULL)
-		return;
-	*slash = '\0';
+	folder_of(path, folder);
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0) {
 		(void)fsync(fd); /* best effort: some file systems have no such thing */

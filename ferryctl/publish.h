@@ -1,6 +1,7 @@
 /*
  * Publishing below the content root: everything is written beside its place under a hidden name,
- * flushed to the disk, and then renamed, so that no reader ever sees half of it.
+ * flushed to the disk, and then renamed, so that no reader ever sees half of it.  What a call that
+ * was cut off leaves there is removed by a later one.
  */
 #ifndef FERRYCTL_PUBLISH_H
 #define FERRYCTL_PUBLISH_H
@@ -9,7 +10,8 @@
 
 #include <sys/types.h>
 
-#define PUBLISH_PATH 4096
+#define PUBLISH_PATH    4096
+#define PUBLISH_STALE_S 3600 /* a hidden file that has not grown for so long is nobody's */
 
 /* Makes a folder with those above it, mode 0755.  0, or a negative errno after printing why. */
 int publish_folder(const char *path);
@@ -34,6 +36,11 @@ int publish_bytes_for(
  */
 int publish_begin(const char *path, char ret[static PUBLISH_PATH]);
 int publish_swap(const char *hidden, const char *path);
+/*
+ * Removes hidden files and folders that were left in a folder, in which nothing has changed for so
+ * long.  All the calls above do so, by PUBLISH_STALE_S.
+ */
+void publish_sweep(const char *folder, unsigned age_s);
 /* Removes a folder and what is in it; one that is not there is no error. */
 int publish_remove(const char *path);
 

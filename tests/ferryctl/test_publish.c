@@ -64,6 +64,23 @@ main(void)
 	CHECK_INT(publish_swap(hidden, "a/image"), 0);
 	CHECK(access("a/image/old", F_OK) != 0 && access(hidden, F_OK) != 0);
 
+	test_case("what was cut off is removed by a later call, and nothing else");
+	CHECK_INT(
+	    system("mkdir -p s/.image.ferry-aB3dE6/deep s/.new.ferry-aB3dE6/deep && cd s && "
+		   "touch .a.ferry-aB3dE6 .b.ferry-aB3dE6 .f.backup .ferry-aB3dE6 a.ferry-aB3dE6 "
+		   ".c.ferry-aB3d.6 && find . -depth -exec touch -d '2 hours ago' {} + && "
+		   "touch .b.ferry-aB3dE6 .new.ferry-aB3dE6/deep/x"),
+	    0);
+	CHECK_INT(publish_bytes("s/f", "x", 1, 0644), 0);
+	CHECK(access("s/.a.ferry-aB3dE6", F_OK) != 0 && access("s/.image.ferry-aB3dE6", F_OK) != 0);
+	CHECK(access("s/.b.ferry-aB3dE6", F_OK) == 0); /* somebody may be writing it */
+	CHECK(access("s/.new.ferry-aB3dE6", F_OK) == 0);
+	CHECK(access("s/.f.backup", F_OK) == 0 && access("s/.ferry-aB3dE6", F_OK) == 0);
+	CHECK(access("s/a.ferry-aB3dE6", F_OK) == 0 && access("s/.c.ferry-aB3d.6", F_OK) == 0);
+	publish_sweep("s", 0);
+	CHECK(access("s/.b.ferry-aB3dE6", F_OK) != 0 && access("s/f", F_OK) == 0);
+	CHECK_INT(publish_remove("s"), 0);
+
 	test_case("nothing is left behind by a copy that fails");
 	fclose(stderr);
 	CHECK(publish_copy("none", "a/y", sha256, &size) < 0);
