@@ -2,6 +2,7 @@
 #include "httpsbootd/certificates.h"
 
 #include "common/log.h"
+#include "httpsbootd/kept.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -31,12 +32,16 @@ struct certificates {
 	struct loop_timer watch_timer, ticket_timer;
 	struct version loaded[FILES], seen[FILES];
 	char ecdsa[2][PATH_MAX_BYTES]; /* found beside the other: certificate, key */
+	char kept[TLS_CERTS][KEPT_PATH];
 	uint64_t loads, failed_loads;
 	/* what was said of expiry, and when */
 	int level;
 	uint64_t said_ms;
 	char problem[EXPIRY_WORDS];
-	bool stale; /* the files are not what is in use: they could not be taken */
+	bool stale;       /* the files are not what is in use: they could not be taken */
+	bool started;     /* certificates_watch() was called */
+	bool unkept;      /* what is in use is still to be written down, */
+	bool unkept_told; /* which did not work */
 };
 
 SSL_CTX *
@@ -70,16 +75,21 @@ name_beside(const char *file, char ret[static PATH_MAX_BYTES])
 	(void)snprintf(ret, PATH_MAX_BYTES, "%.*s-ecdsa%s", (int)stem, file, file + stem);
 }
 
-/* The names in force: without `certificate_ecdsa` one that lies beside `certificate` is taken. */
+/*
+ * The names in force: without `certificate_ecdsa` one that lies beside `certificate` is taken, also
+ * if it is the only one.
+ */
 static void
 find_files(struct certificates *c, struct tls_conf *ret)
 {
 	const struct httpsbootd_conf *conf = c->conf;
 	const char *cert = conf->certificate_ecdsa, *key = conf->key_ecdsa;
+	bool beside = false;
 
 	if (cert[0] == '\0') {
 		name_beside(conf->certificate, c->ecdsa[0]);
-		if (access(c->ecdsa[0], F_OK) == 0)
+		beside = access(c->ecdsa[0], F_OK) == 0;
+		if (beside)
 			cert = c->ecdsa[0];
 	}
 	if (cert[0] != '\0' && key[0] == '\0') {
@@ -87,13 +97,19 @@ find_files(struct certificates *c, struct tls_conf *ret)
 		key = c->ecdsa[1];
 	}
 	*ret = (struct tls_conf){
-		.files = { { conf->certificate, conf->key }, { cert, key } },
+		.files = { { conf->certificate, conf->key, c->kept[0] },
+		    { cert, key, c->kept[1] } },
 		.profile = (enum tls_profile)conf->tls_profile,
 		.client_certs = (enum tls_client_certs)conf->client_certificates,
 		.client_ca = conf->client_ca,
 		.tickets = conf->ticket_rotation_s > 0 ? c->tickets : NULL,
 		.session_s = (uint64_t)conf->ticket_rotation_s * 2,
 	};
+	if (beside && access(conf->certificate, F_OK) < 0 && errno == ENOENT)
+		ret->files[0] = (struct tls_files){ "", "", NULL };
+	for (size_t i = 0; i < TLS_CERTS; i++)
+		kept_name(ret->files[i].certificate[0] != '\0' ? conf->kept_certificates : "",
+		    ret->files[i].certificate, c->kept[i]);
 }
 
 static void
@@ -186,6 +202,33 @@ say_what_is_missing(const struct tls_settings *s)
 		    s->certs[0].file, s->certs[0].kind);
 }
 
+/* Writes down what is in use, for a start at which the files are at fault. */
+static void
+keep(struct certificates *c)
+{
+	const struct tls_settings *s = &c->shared.settings;
+	int rc = 0;
+
+	c->unkept = false;
+	for (size_t i = 0; i < s->ncerts && c->conf->kept_certificates[0] != '\0'; i++) {
+		char name[KEPT_PATH];
+
+		kept_name(c->conf->kept_certificates, s->certs[i].file, name);
+		if (name[0] != '\0' && !s->certs[i].kept && rc == 0)
+			rc = kept_write(name, &s->certs[i].pair);
+	}
+	if (rc == -EWOULDBLOCK)
+		c->unkept = true;                  /* another daemon is at it */
+	else if (rc == -ENOENT && !c->unkept_told) /* there is no such folder, perhaps on purpose */
+		log_info("kept_certificates: \"%s\": %s: nothing is kept",
+		    c->conf->kept_certificates, strerror(-rc));
+	else if (rc < 0 && !c->unkept_told)
+		log_warnx("kept_certificates: \"%s\": %s: nothing would be served at a start with "
+			  "files that do not fit each other",
+		    c->conf->kept_certificates, strerror(-rc));
+	c->unkept_told = c->unkept_told || (rc < 0 && !c->unkept);
+}
+
 static int
 load(struct certificates *c)
 {
@@ -196,6 +239,9 @@ load(struct certificates *c)
 	look_at_files(c, c->loaded);
 	memcpy(c->seen, c->loaded, sizeof(c->seen));
 	find_files(c, &conf);
+	/* once something is in use, that is better than what was kept */
+	for (size_t i = 0; c->loads > 0 && i < TLS_CERTS; i++)
+		conf.files[i].kept = NULL;
 	rc = tls_settings_load(&conf, &fresh);
 	if (rc < 0) {
 		c->failed_loads++;
@@ -204,6 +250,9 @@ load(struct certificates *c)
 	}
 	c->loads++;
 	c->stale = false;
+	for (size_t i = 0; i < fresh.ncerts; i++)
+		c->stale = c->stale || fresh.certs[i].kept;
+	c->failed_loads += c->stale;
 	say_what_is_missing(&fresh);
 	pthread_mutex_lock(&c->shared.lock);
 	old = c->shared.settings;
@@ -211,6 +260,8 @@ load(struct certificates *c)
 	pthread_mutex_unlock(&c->shared.lock);
 	tls_settings_free(&old);
 	judge_expiry(c);
+	if (c->started)
+		keep(c);
 	return 0;
 }
 
@@ -251,6 +302,8 @@ on_watch(void *arg)
 			log_warnx("certificate: the one in use stays");
 	}
 	judge_expiry(c);
+	if (c->unkept)
+		keep(c);
 	(void)loop_timer_set(c->front->loop, &c->watch_timer, WATCH_MS);
 }
 
@@ -296,6 +349,8 @@ certificates_watch(struct certificates *c)
 {
 	(void)loop_timer_set(c->front->loop, &c->watch_timer, WATCH_MS);
 	set_ticket_timer(c);
+	c->started = true;
+	keep(c); /* not before: the file must be the account's own */
 }
 
 void
@@ -323,9 +378,8 @@ certificates_announce(struct certificates *c, struct daemon_status *status)
 	status->trust = (struct slice){ s->trust, s->ntrust * DIGEST_BYTES };
 	status->certificate_ms = first_to_expire(c)->expires_ms;
 	/* what would be noticed when the one in use expires, and not before */
-	status->problem = slice_str(c->stale ? "the certificate's files have changed and cannot be "
-					       "used: the one from before is served; the log says "
-					       "why"
+	status->problem = slice_str(c->stale ? "the certificate's files cannot be used: the one "
+					       "from before is served; the log says why"
 					     : c->problem);
 }
 

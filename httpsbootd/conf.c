@@ -197,6 +197,13 @@ static const struct config_key keys[] = {
 	    .max = 4096,
 	    .help = "PEM file with that one's key; empty: `key`'s name with `-ecdsa` before its "
 		    "ending" },
+	{ .name = "kept_certificates",
+	    .type = CONFIG_STRING,
+	    AT(kept_certificates),
+	    .def = "\"/var/lib/bootferry/httpsbootd\"",
+	    .max = 3800,
+	    .help = "folder in which the certificates and keys that were served last are kept, for "
+		    "a start at which the files above do not fit each other; empty: nowhere" },
 	{ .name = "tls_profile",
 	    .type = CONFIG_ENUM,
 	    AT(tls_profile),

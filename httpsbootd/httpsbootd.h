@@ -21,6 +21,7 @@ struct httpsbootd_conf {
 	char *key;
 	char *certificate_ecdsa;
 	char *key_ecdsa;
+	char *kept_certificates;
 	int tls_profile;         /* enum tls_profile */
 	int client_certificates; /* enum tls_client_certs */
 	char *client_ca;

@@ -90,7 +90,7 @@ openssl_error(int saved, char buf[static 256])
 	unsigned long e = ERR_get_error();
 
 	if (e == 0)
-		return saved != 0 ? strerror(saved) : "no certificate in PEM";
+		return saved != 0 ? strerror(saved) : "it cannot be used";
 	ERR_error_string_n(e, buf, 256);
 	ERR_clear_error();
 	return buf;
@@ -117,8 +117,9 @@ note_roots(struct tls_settings *s, const STACK_OF(X509) * chain)
 }
 
 static void
-describe(struct tls_cert *cert, const char *file, const STACK_OF(X509) * chain)
+describe(struct tls_cert *cert, const char *file)
 {
+	const STACK_OF(X509) *chain = cert->pair.chain;
 	X509 *leaf = sk_X509_value(chain, 0);
 	EVP_PKEY *key = X509_get0_pubkey(leaf);
 	char group[24] = "";
@@ -137,16 +138,39 @@ describe(struct tls_cert *cert, const char *file, const STACK_OF(X509) * chain)
 
 /* Leaf, key and what is sent behind the leaf. */
 static bool
-use_certificate(SSL_CTX *ctx, const STACK_OF(X509) * chain, const char *key, bool *bad_key)
+use_certificate(SSL_CTX *ctx, const STACK_OF(X509) * chain, EVP_PKEY *key)
 {
 	STACK_OF(X509) *rest = sk_X509_dup(chain);
 	bool ok = rest != NULL && SSL_CTX_use_certificate(ctx, sk_X509_shift(rest)) == 1 &&
-	          SSL_CTX_set1_chain(ctx, rest) == 1;
+	          SSL_CTX_set1_chain(ctx, rest) == 1 && SSL_CTX_use_PrivateKey(ctx, key) == 1;
 
 	sk_X509_free(rest);
-	*bad_key = ok;
-	return ok && SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) == 1 &&
-	       X509_check_private_key(sk_X509_value(chain, 0), SSL_CTX_get0_privatekey(ctx)) == 1;
+	return ok;
+}
+
+/* A pair whose files are at fault is replaced by the one that was kept, if there is one. */
+static int
+read_pair(const struct tls_files *files, size_t i, struct tls_pair *ret, bool *ret_kept)
+{
+	static const char *const names[TLS_CERTS][2] = { { "certificate", "key" },
+		{ "certificate_ecdsa", "key_ecdsa" } };
+	char words[TLS_PAIR_WORDS];
+	bool key;
+
+	*ret_kept = false;
+	if (tls_pair_read(files->certificate, files->key, ret, &key, words) == 0)
+		return 0;
+	log_errx("%s: \"%s\": %s", names[i][key], key ? files->key : files->certificate, words);
+	if (files->kept == NULL || files->kept[0] == '\0' || access(files->kept, F_OK) < 0)
+		return -EINVAL;
+	if (tls_pair_read(files->kept, files->kept, ret, &key, words) < 0) {
+		log_errx("kept_certificates: \"%s\": %s", files->kept, words);
+		return -EINVAL;
+	}
+	log_warnx("%s: \"%s\": what was served last is served until that is mended", names[i][key],
+	    files->certificate);
+	*ret_kept = true;
+	return 0;
 }
 
 /* `ordered` gets chains as they stand, `ctx` those with the roots last. */
@@ -154,31 +178,26 @@ static int
 load_certificate(SSL_CTX *ctx, SSL_CTX *ordered, const struct tls_files *files, size_t i,
     struct tls_settings *s, bool *tied)
 {
-	static const char *const names[TLS_CERTS][2] = { { "certificate", "key" },
-		{ "certificate_ecdsa", "key_ecdsa" } };
-	STACK_OF(X509) * chain, *last = NULL;
-	bool bad_key = false, ok;
+	struct tls_cert *cert = &s->certs[s->ncerts];
+	STACK_OF(X509) * last;
 	char error[256];
-	int saved;
+	bool ok;
 
-	errno = 0;
-	chain = tls_chain_read(files->certificate);
-	saved = errno;
-	if (chain != NULL)
-		last = tls_chain_roots_last(chain);
-	ok = last != NULL && use_certificate(ctx, last, files->key, &bad_key) &&
-	     use_certificate(ordered, chain, files->key, &bad_key);
+	if (read_pair(files, i, &cert->pair, &cert->kept) < 0)
+		return -EINVAL;
+	s->ncerts++;
+	last = tls_chain_roots_last(cert->pair.chain);
+	ok = last != NULL && use_certificate(ctx, last, cert->pair.key) &&
+	     use_certificate(ordered, cert->pair.chain, cert->pair.key);
 	if (ok) {
-		describe(&s->certs[s->ncerts++], files->certificate, chain);
-		note_roots(s, chain);
-		*tied = *tied || tls_chain_is_tied(chain);
+		describe(cert, files->certificate);
+		note_roots(s, cert->pair.chain);
+		*tied = *tied || tls_chain_is_tied(cert->pair.chain);
 	} else {
-		log_errx("%s: \"%s\": %s; `ferryctl ca init` makes a certificate and its key",
-		    names[i][bad_key], bad_key ? files->key : files->certificate,
-		    openssl_error(saved, error));
+		log_errx("%s: \"%s\": %s", i == 0 ? "certificate" : "certificate_ecdsa",
+		    files->certificate, openssl_error(0, error));
 	}
 	sk_X509_free(last);
-	sk_X509_pop_free(chain, X509_free);
 	return ok ? 0 : -EINVAL;
 }
 
@@ -302,7 +321,7 @@ tls_settings_load(const struct tls_conf *conf, struct tls_settings *ret)
 		ordered = NULL; /* s.ctx has it now */
 	SSL_CTX_free(ordered);
 	if (rc < 0) {
-		SSL_CTX_free(s.ctx);
+		tls_settings_free(&s);
 		return rc;
 	}
 	*ret = s;
@@ -312,8 +331,11 @@ tls_settings_load(const struct tls_conf *conf, struct tls_settings *ret)
 void
 tls_settings_free(struct tls_settings *s)
 {
+	for (size_t i = 0; i < TLS_CERTS; i++)
+		tls_pair_free(&s->certs[i].pair);
 	SSL_CTX_free(s->ctx);
 	s->ctx = NULL;
+	s->ncerts = 0;
 }
 
 /* --- clients' certificates ------------------------------------------------------------------- */

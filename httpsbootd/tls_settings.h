@@ -8,6 +8,7 @@
 
 #include "common/digest.h"
 #include "httpsbootd/tls_failure.h"
+#include "httpsbootd/tls_pair.h"
 #include "httpsbootd/tls_tickets.h"
 
 #include <openssl/ssl.h>
@@ -31,6 +32,7 @@ struct tls_conf {
 	/* PEM files of certificate chain and key; an empty name: none */
 	struct tls_files {
 		const char *certificate, *key;
+		const char *kept; /* both, for when those cannot be used; NULL or empty: none */
 	} files[TLS_CERTS];
 	enum tls_profile profile;
 	enum tls_client_certs client_certs;
@@ -41,11 +43,13 @@ struct tls_conf {
 
 /* One certificate that is served. */
 struct tls_cert {
-	char file[512];
+	char file[4097];
 	char subject[256];
 	char kind[32];       /* "RSA 3072", "EC P-256" */
 	uint64_t expires_ms; /* since 1970: the first of its chain to expire */
 	bool old_clients;    /* RSA: all boot clients can use it */
+	bool kept;           /* it is the one that was kept */
+	struct tls_pair pair;
 };
 
 struct tls_settings {

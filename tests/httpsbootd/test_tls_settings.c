@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,7 +68,7 @@ free_certs(void)
 	X509 *certs[] = { c.a, c.b, c.a_by_b, c.b_by_a, c.rsa_leaf, c.ec_leaf, c.rsa_leaf_b,
 		c.user_leaf, c.stranger };
 	static const char *const files[] = { "a.pem", "b.pem", "rsa.pem", "leaf.pem", "ec.pem",
-		"begun.pem", "switched.pem", "rsa.key", "ec.key", "junk.pem", "half.pem" };
+		"begun.pem", "switched.pem", "rsa.key", "ec.key", "junk.pem", "both.pem" };
 
 	for (size_t i = 0; i < NITEMS(keys); i++)
 		EVP_PKEY_free(keys[i]);
@@ -81,8 +82,8 @@ free_certs(void)
 static int
 load(const char *rsa, const char *ec, struct tls_conf *conf, struct tls_settings *ret)
 {
-	conf->files[0] = (struct tls_files){ rsa, path("rsa.key") };
-	conf->files[1] = (struct tls_files){ ec, ec[0] != '\0' ? path("ec.key") : "" };
+	conf->files[0] = (struct tls_files){ rsa, path("rsa.key"), NULL };
+	conf->files[1] = (struct tls_files){ ec, ec[0] != '\0' ? path("ec.key") : "", NULL };
 	if (conf->client_ca == NULL)
 		conf->client_ca = "";
 	return tls_settings_load(conf, ret);
@@ -456,6 +457,18 @@ test_files(struct tls_conf *conf)
 	conf->client_certs = TLS_CLIENT_CERTS_OFF;
 	conf->client_ca = NULL;
 	CHECK(s.ctx == NULL);
+	test_case("files: what was kept takes the place of those that do not fit");
+	conf->files[0] = (struct tls_files){ path("rsa.pem"), path("ec.key"), path("both.pem") };
+	conf->files[1] = (struct tls_files){ path("ec.pem"), path("ec.key"), path("none.pem") };
+	CHECK_INT(tls_settings_load(conf, &s), -EINVAL); /* nothing is kept yet */
+	certs_write(path("both.pem"), (X509 *[]){ c.rsa_leaf, c.a, NULL });
+	f = fopen(path("both.pem"), "a");
+	PEM_write_PrivateKey(f, c.rsa, NULL, NULL, 0, NULL, NULL);
+	fclose(f);
+	CHECK_INT(tls_settings_load(conf, &s), 0);
+	CHECK(s.ncerts == 2 && s.certs[0].kept && !s.certs[1].kept);
+	CHECK_STR(s.certs[0].file, path("rsa.pem"));
+	tls_settings_free(&s);
 	test_case("files: a certificate without its root gives no fingerprint");
 	must_load(path("leaf.pem"), "", conf, &s);
 	CHECK_INT(s.ntrust, 0);
