@@ -5,6 +5,7 @@
  */
 #include "ferryctl/ca.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -34,9 +35,14 @@ crc_of_name(X509_NAME *name)
 	return crc;
 }
 
-/* A SET of certificates, as iPXE reads it: those for `ca`, each with what stands behind it. */
+#define SET_NAME 16
+
+/*
+ * A SET of certificates, as iPXE reads it: those for `ca`, each with what stands behind it.  Its
+ * name, empty if there are none.
+ */
 static int
-write_set(const char *folder, const struct ca_store *s, X509 *ca)
+write_set(const char *folder, const struct ca_store *s, X509 *ca, char ret_name[static SET_NAME])
 {
 	unsigned char header[5] = { 0x31, 0x83 };
 	BIO *body = BIO_new(BIO_s_mem()), *whole = BIO_new(BIO_s_mem());
@@ -66,8 +72,10 @@ write_set(const char *folder, const struct ca_store *s, X509 *ca)
 	if (!ok)
 		rc = ca_openssl_error(path);
 	n = ok ? BIO_get_mem_data(whole, &data) : 0;
-	if (rc == CTL_OK && any && data != NULL && publish_bytes(path, data, (size_t)n, 0644) < 0)
-		rc = CTL_FAIL;
+	if (rc == CTL_OK && any && data != NULL)
+		rc = publish_bytes(path, data, (size_t)n, 0644) < 0 ? CTL_FAIL : CTL_OK;
+	if (rc == CTL_OK && any)
+		(void)snprintf(ret_name, SET_NAME, "%s", strrchr(path, '/') + 1);
 	BIO_free(body);
 	BIO_free(whole);
 	return rc;
@@ -110,30 +118,54 @@ remove_list(const char *folder)
 	return CTL_OK;
 }
 
+/* What stands in auto/ beside those two: sets of CAs that are no longer vouched for. */
+static int
+remove_others(const char *auto_folder, const char *first, const char *second)
+{
+	DIR *d = opendir(auto_folder);
+	struct dirent *e;
+	int rc = CTL_OK;
+
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		if (strlen(e->d_name) != 12 || strspn(e->d_name, "0123456789abcdef") != 8 ||
+		    strcmp(e->d_name + 8, ".der") != 0 || strcmp(e->d_name, first) == 0 ||
+		    strcmp(e->d_name, second) == 0)
+			continue;
+		if (unlinkat(dirfd(d), e->d_name, 0) < 0)
+			rc = ctl_error(
+			    "cannot remove %s/%s: %s", auto_folder, e->d_name, strerror(errno));
+	}
+	if (d != NULL)
+		closedir(d);
+	return rc;
+}
+
+/* A client may ask at any moment: what is there is replaced, what is not needed goes last. */
 static int
 publish(const struct ctl *c, const struct ca_store *s)
 {
-	char folder[PUBLISH_PATH], deep[PUBLISH_PATH];
+	char folder[PUBLISH_PATH], deep[PUBLISH_PATH], names[2][SET_NAME] = { "", "" };
+	bool any = sk_X509_num(s->cross) > 0;
 	char *root = ctl_root(c);
-	int rc;
+	int rc = CTL_OK;
 
 	(void)snprintf(folder, sizeof(folder), "%.4000s/" FOLDER, root);
 	(void)snprintf(deep, sizeof(deep), "%.4000s/" FOLDER "/auto", root);
 	free(root);
-	if (publish_remove(deep) < 0)
-		return CTL_FAIL;
-	if (sk_X509_num(s->cross) <= 0) {
-		rc = remove_list(folder);
-		ctl_content_changed(c);
-		return rc;
+	if (any) {
+		rc = publish_folder(deep) < 0 ? CTL_FAIL : write_list(folder, s);
+		if (rc == CTL_OK)
+			rc = write_set(folder, s, s->ca, names[0]);
+		if (rc == CTL_OK && s->next != NULL)
+			rc = write_set(folder, s, s->next, names[1]);
 	}
-	if (publish_folder(deep) < 0)
-		return CTL_FAIL;
-	rc = write_list(folder, s);
 	if (rc == CTL_OK)
-		rc = write_set(folder, s, s->ca);
-	if (rc == CTL_OK && s->next != NULL)
-		rc = write_set(folder, s, s->next);
+		rc = remove_others(deep, names[0], names[1]);
+	if (rc == CTL_OK && !any) {
+		publish_sweep(deep, PUBLISH_STALE_S);
+		(void)rmdir(deep); /* as the one above it */
+		rc = remove_list(folder);
+	}
 	ctl_content_changed(c);
 	return rc;
 }
@@ -178,7 +210,7 @@ static STACK_OF(X509) * read_signed(const struct ca_store *s, const char *file)
 static STACK_OF(X509) * make_signed(const struct ca_store *s, const struct ca_options *o)
 {
 	X509 *issuer = ca_read_cert(o->issuer), *cert = NULL;
-	EVP_PKEY *key = ca_read_key(o->issuer_key);
+	EVP_PKEY *key = ca_read_key(o->issuer_key, issuer);
 	STACK_OF(X509) *certs = NULL;
 
 	if (issuer == NULL || key == NULL)
