@@ -23,7 +23,7 @@
 	"[--bits N] [--days N] [--ca-days N] [--force] |\n"                                        \
 	"  ca renew [--name HOST]... [--address IP]... [--days N] [--new-key] [--force] |\n"       \
 	"  ca issue --out PREFIX [--name HOST]... [--address IP]... [--key rsa|ecdsa] [--days N] " \
-	"[--client] |\n"                                                                           \
+	"[--new-key] [--client] [--owner ACCOUNT] |\n"                                             \
 	"  ca show | ca export [--format pem|der|fingerprint|uefi] [--out FILE] |\n"               \
 	"  ca check [FILE] [--name HOST]... [--address IP]... |\n"                                 \
 	"  ca import CERTIFICATE KEY [--issuer ROOT] [--force] |\n"                                \
@@ -144,10 +144,7 @@ wants(enum ca_key key, size_t pair)
 	return key == CA_KEY_BOTH || (key == CA_KEY_ECDSA) == (pair == 1);
 }
 
-/*
- * A leaf for a pair: with the key that is there, if it may be kept, so that one file changes and no
- * moment has a certificate without its key.
- */
+/* A leaf for a pair: with the key that is there, if it may be kept. */
 static int
 make_pair(const struct ca_store *s, enum ca_key kind, const struct ca_options *o, bool keep_key)
 {
@@ -162,14 +159,13 @@ make_pair(const struct ca_store *s, enum ca_key kind, const struct ca_options *o
 		EVP_PKEY_free(p.key);
 		p.key = NULL;
 	}
-	keep_key = p.key != NULL;
 	X509_free(p.leaf);
 	p.leaf = NULL;
 	if (p.key == NULL)
 		p.key = ca_new_key(kind, o->bits);
 	if (p.key != NULL)
 		p.leaf = ca_make_leaf(p.key, signer, signer_key, o);
-	rc = p.leaf != NULL ? ca_pair_write(s, &p, !keep_key) : CTL_FAIL;
+	rc = p.leaf != NULL ? ca_pair_write(s, &p) : CTL_FAIL;
 	ca_pair_close(&p);
 	return rc;
 }
@@ -192,14 +188,19 @@ static int
 make_all(struct ca_store *s, const struct ca_options *o)
 {
 	static const enum ca_key kinds[CA_PAIRS] = { CA_KEY_RSA, CA_KEY_ECDSA };
+	struct ca_pair p = { 0 };
 	int rc = CTL_OK;
 
 	s->ca_key = ca_new_key(o->ca_key, o->bits);
 	if (s->ca_key != NULL)
 		s->ca = ca_make_root(s->ca_key, o->ca_days);
-	if (s->ca == NULL || ca_store_make_folders(o->dir) != CTL_OK || forget_roll(s) != CTL_OK ||
-	    ca_store_put_key(s, "ca/ca.key", s->ca_key) != CTL_OK ||
-	    ca_store_put_cert(s, "ca/ca.pem", s->ca) != CTL_OK)
+	if (s->ca == NULL || ca_store_make_folders(o->dir) != CTL_OK || forget_roll(s) != CTL_OK)
+		return CTL_FAIL;
+	p.leaf = s->ca; /* alone: nothing is sent behind it */
+	p.key = s->ca_key;
+	ca_store_path(s, "ca/ca.pem", p.cert_file);
+	ca_store_path(s, "ca/ca.key", p.key_file);
+	if (ca_pair_write_alone(&p) != CTL_OK)
 		return CTL_FAIL;
 	for (size_t i = 0; rc == CTL_OK && i < CA_PAIRS; i++) {
 		if (wants(o->key, i)) {
@@ -214,22 +215,36 @@ make_all(struct ca_store *s, const struct ca_options *o)
 	return rc;
 }
 
+/* A key alone is what an init leaves that was cut off. */
+static bool
+has_any(const struct ca_store *s)
+{
+	static const char *const files[] = { "ca/ca.pem", "tls/server.pem",
+		"tls/server-ecdsa.pem" };
+	char path[PUBLISH_PATH];
+
+	for (size_t i = 0; i < NITEMS(files); i++) {
+		ca_store_path(s, files[i], path);
+		if (access(path, F_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
 int
 ca_init(struct ca_options *o)
 {
 	struct ca_store s = { 0 };
-	char ca_key[PUBLISH_PATH], key[PUBLISH_PATH];
 	int rc;
 
 	if (strlen(o->dir) >= sizeof(s.dir))
 		return ctl_error("%s: %s", o->dir, strerror(ENAMETOOLONG));
 	strcpy(s.dir, o->dir);
-	ca_store_path(&s, "ca/ca.key", ca_key);
-	ca_store_path(&s, "tls/server.key", key);
-	if (!o->force && (access(ca_key, F_OK) == 0 || access(key, F_OK) == 0))
+	if (!o->force && has_any(&s))
 		return ctl_error(
-		    "there is a CA in %s already; `ferryctl ca roll` replaces it without "
-		    "a machine that fails to boot; --force does so at once, and machines "
+		    "there is a CA in %s already, or a certificate; `ferryctl ca renew --key rsa` "
+		    "makes a certificate that is missing; `ferryctl ca roll` replaces the CA "
+		    "without a machine that fails to boot; --force does so at once, and machines "
 		    "that trust only the old one will not boot until they got the "
 		    "new fingerprint",
 		    o->dir);
@@ -319,10 +334,28 @@ ca_renew(struct ca_options *o)
 	return ca_show(o);
 }
 
+/* The key of the last time is kept, unless another kind is asked for. */
+static EVP_PKEY *
+key_for_issue(const struct ca_options *o, const char *file)
+{
+	EVP_PKEY *had = o->force || o->new_key ? NULL : ca_read_key(file, NULL);
+	enum ca_key kind = o->key;
+
+	if (had != NULL && (kind == CA_KEY_UNSET || (EVP_PKEY_get_base_id(had) == EVP_PKEY_EC) ==
+							(kind == CA_KEY_ECDSA)))
+		return had;
+	EVP_PKEY_free(had);
+	return ca_new_key(kind == CA_KEY_ECDSA ? CA_KEY_ECDSA : CA_KEY_RSA, o->bits);
+}
+
 int
 ca_issue(struct ca_options *o)
 {
-	struct ca_pair p = { 0 };
+	/* a client's key is for whoever shows it; a server's for httpsbootd, if that is here */
+	struct ca_pair p = { .owner = o->owner != NULL ? o->owner
+		                      : o->client      ? NULL
+		                                       : CA_ACCOUNT,
+		.owner_asked = o->owner != NULL };
 	EVP_PKEY *signer_key;
 	struct ca_store s;
 	X509 *signer;
@@ -336,21 +369,17 @@ ca_issue(struct ca_options *o)
 		return ctl_error(o->client
 				     ? "a client's certificate needs a --name"
 				     : "give --name and --address of the host that it is for");
-	rc = ca_store_open(&s, o->dir, true);
-	(void)snprintf(p.cert_file, sizeof(p.cert_file), "%s.pem", o->out);
+	if (snprintf(p.cert_file, sizeof(p.cert_file), "%s.pem", o->out) >=
+	    (int)sizeof(p.cert_file) - 16)
+		return ctl_error("--out: %s", strerror(ENAMETOOLONG));
 	(void)snprintf(p.key_file, sizeof(p.key_file), "%s.key", o->out);
-	if (rc == CTL_OK && !o->force && access(p.key_file, F_OK) == 0)
-		p.key = ca_read_key(p.key_file); /* of the last time: it is kept */
+	rc = ca_store_open(&s, o->dir, true);
 	if (rc == CTL_OK) {
-		bool had = p.key != NULL;
-
 		signer = ca_store_signer(&s, &signer_key);
-		if (!had)
-			p.key =
-			    ca_new_key(o->key == CA_KEY_ECDSA ? CA_KEY_ECDSA : CA_KEY_RSA, o->bits);
+		p.key = key_for_issue(o, p.key_file);
 		if (p.key != NULL)
 			p.leaf = ca_make_leaf(p.key, signer, signer_key, o);
-		rc = p.leaf != NULL ? ca_pair_write(&s, &p, !had) : CTL_FAIL;
+		rc = p.leaf != NULL ? ca_pair_write(&s, &p) : CTL_FAIL;
 	}
 	if (rc == CTL_OK && o->ctl->json) {
 		rc = ctl_print_json(ca_dump_cert(p.leaf));
@@ -487,6 +516,7 @@ take_option(struct ca_options *o, int k, const char *value)
 	case 'F': o->format = value; return CTL_OK;
 	case 'i': o->issuer = value; return CTL_OK;
 	case 'I': o->issuer_key = value; return CTL_OK;
+	case 'O': o->owner = value; return CTL_OK;
 	default: return ctl_usage(USAGE);
 	}
 }
@@ -511,6 +541,7 @@ parse_options(int argc, char *argv[], size_t max_args, struct ca_options *o)
 		{ "format", required_argument, NULL, 'F' },
 		{ "issuer", required_argument, NULL, 'i' },
 		{ "issuer-key", required_argument, NULL, 'I' },
+		{ "owner", required_argument, NULL, 'O' },
 		{ 0 },
 	};
 	int k, rc = CTL_OK;
@@ -533,16 +564,17 @@ cmd_ca(const struct ctl *c, int argc, char *argv[])
 		const char *name;
 		int (*fn)(struct ca_options *o);
 		size_t max_args;
+		bool changes, makes; /* files below DIR, and DIR itself */
 	} commands[] = {
-		{ "init", ca_init, 0 },
-		{ "renew", ca_renew, 0 },
-		{ "issue", ca_issue, 0 },
-		{ "show", ca_show, 0 },
-		{ "export", ca_export, 0 },
-		{ "check", ca_check, 1 },
-		{ "import", ca_import, 2 },
-		{ "roll", ca_roll, 1 },
-		{ "cross", ca_cross, 1 },
+		{ "init", ca_init, 0, true, true },
+		{ "renew", ca_renew, 0, true, false },
+		{ "issue", ca_issue, 0, true, false },
+		{ "show", ca_show, 0, false, false },
+		{ "export", ca_export, 0, false, false },
+		{ "check", ca_check, 1, false, false },
+		{ "import", ca_import, 2, true, true },
+		{ "roll", ca_roll, 1, true, false },
+		{ "cross", ca_cross, 1, true, false },
 	};
 	struct ca_options o = { .ctl = c,
 		.dir = CTL_ETC,
@@ -551,14 +583,18 @@ cmd_ca(const struct ctl *c, int argc, char *argv[])
 		.bits = CA_BITS,
 		.key = CA_KEY_UNSET,
 		.ca_key = CA_KEY_UNSET };
-	int rc;
+	int rc, lock = -1;
 
 	for (size_t i = 0; argc >= 2 && i < NITEMS(commands); i++) {
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;
 		rc = parse_options(argc - 1, argv + 1, commands[i].max_args, &o);
+		if (rc == CTL_OK && commands[i].changes)
+			rc = ca_store_lock(o.dir, commands[i].makes, &lock);
 		if (rc == CTL_OK)
 			rc = commands[i].fn(&o);
+		if (lock >= 0)
+			close(lock);
 		ca_drop_names(&o);
 		return rc;
 	}

@@ -1,7 +1,7 @@
 /*
  * ferryctl ca: what its parts share.  Certificates are made by ca_make.c, kept in files by
- * ca_store.c, replaced step by step by ca_roll.c, read into facts by ca_facts.c, and judged by
- * ca_judge.c.
+ * ca_store.c and ca_pair.c, replaced step by step by ca_roll.c, read into facts by ca_facts.c, and
+ * judged by ca_judge.c.
  */
 #ifndef FERRYCTL_CA_H
 #define FERRYCTL_CA_H
@@ -12,12 +12,15 @@
 #include <openssl/x509.h>
 #include <stdbool.h>
 
-#define CA_NAMES  32
-#define CA_DAYS   7300
-#define CERT_DAYS 3650
-#define CA_BITS   3072
-#define CA_PAIRS  2 /* server certificates: RSA, ECDSA */
-#define CA_CHAIN  8 /* certificates in a chain that we write */
+#define CA_NAMES   32
+#define CA_DAYS    7300
+#define CERT_DAYS  3650
+#define CA_BITS    3072
+#define CA_PAIRS   2 /* server certificates: RSA, ECDSA */
+#define CA_CHAIN   8 /* certificates in a chain that we write */
+#define CA_KEYS    4 /* in one file, while one takes another's place */
+
+#define CA_ACCOUNT "bootferry-httpsbootd" /* whose the server's key is */
 
 enum ca_key {
 	CA_KEY_RSA,
@@ -36,7 +39,7 @@ struct ca_options {
 	uint64_t days, ca_days, bits;
 	enum ca_key key, ca_key;
 	bool force, new_key, client, remove;
-	const char *out, *format, *issuer, *issuer_key;
+	const char *out, *format, *issuer, *issuer_key, *owner;
 	const char *args[3]; /* what is no option */
 	size_t nargs;
 };
@@ -82,14 +85,8 @@ struct ca_store {
 	/* other roots that vouch for ours, each followed by that root: ca/cross.pem */
 	STACK_OF(X509) * cross;
 	enum ca_phase phase;
+	bool back;         /* CA_BEGUN: after CA_SWITCHED, on the way back */
 	uint64_t since_ms; /* of the phase */
-};
-
-/* One server certificate with its key. */
-struct ca_pair {
-	char cert_file[PUBLISH_PATH], key_file[PUBLISH_PATH];
-	X509 *leaf;
-	EVP_PKEY *key;
 };
 
 /* Reads what is there; `need_key`: the CA must be able to sign.  CTL_OK, or CTL_FAIL after printing
@@ -99,29 +96,56 @@ void ca_store_close(struct ca_store *s);
 void ca_store_path(const struct ca_store *s, const char *name, char ret[static PUBLISH_PATH]);
 /* The CA that signs in this phase. */
 X509 *ca_store_signer(const struct ca_store *s, EVP_PKEY **ret_key);
-/* Writes the phase down. */
-int ca_store_set_phase(struct ca_store *s, enum ca_phase phase);
+/* Writes the phase down; `back`: it is reached from the one behind it. */
+int ca_store_set_phase(struct ca_store *s, enum ca_phase phase, bool back);
 int ca_store_put_cert(const struct ca_store *s, const char *name, X509 *cert);
 int ca_store_put_key(const struct ca_store *s, const char *name, EVP_PKEY *key);
 int ca_store_remove(const struct ca_store *s, const char *name);
-/* Names the pair of that kind below DIR/tls, and reads it if it is there: then leaf is not NULL. */
-int ca_pair_open(const struct ca_store *s, enum ca_key kind, struct ca_pair *ret);
-void ca_pair_close(struct ca_pair *p);
-/* The certificate with the chain that this phase wants; the key too, if asked for. */
-int ca_pair_write(const struct ca_store *s, const struct ca_pair *p, bool with_key);
-/* Key, and a certificate with a chain from elsewhere. */
-int ca_pair_write_chain(const struct ca_pair *p, STACK_OF(X509) * chain);
 /* Writes ca/cross.pem, or removes it. */
 int ca_store_put_cross(const struct ca_store *s);
+/*
+ * Keeps other calls away from the files until *ret is closed, and removes what a call that was cut
+ * off left there.  `make`: the folder is made if need be.  CTL_OK; also, with *ret -1, if the
+ * folder cannot be opened, of which others tell.
+ */
+int ca_store_lock(const char *dir, bool make, int *ret);
 /* Makes the folders. */
 int ca_store_make_folders(const char *dir);
 /* Without a message: NULL if there is none. */
 X509 *ca_read_cert(const char *path);
-EVP_PKEY *ca_read_key(const char *path);
+/* All keys of a file.  Their number. */
+size_t ca_read_keys(const char *path, EVP_PKEY *ret[static CA_KEYS]);
+/* The one of them that fits the certificate (NULL: none is given), else the first. */
+EVP_PKEY *ca_read_key(const char *path, X509 *cert);
 STACK_OF(X509) * ca_read_certs(const char *path);
 const char *ca_phase_name(enum ca_phase v);
 /* What is sent behind a leaf of the signer: at most CA_CHAIN, borrowed.  The number. */
 size_t ca_store_chain(const struct ca_store *s, X509 *ret[static CA_CHAIN]);
+
+/* --- ca_pair.c ------------------------------------------------------------------------------- */
+
+/* A certificate with its key. */
+struct ca_pair {
+	char cert_file[PUBLISH_PATH], key_file[PUBLISH_PATH];
+	X509 *leaf;
+	EVP_PKEY *key;
+	const char *owner; /* account that the key is given to; NULL: the caller's */
+	bool owner_asked;  /* it must be, else it is if that is possible */
+};
+
+/* Names the pair of that kind below DIR/tls, and reads it if it is there: then leaf is not NULL. */
+int ca_pair_open(const struct ca_store *s, enum ca_key kind, struct ca_pair *ret);
+void ca_pair_close(struct ca_pair *p);
+/* Key, and certificate with the chain that this phase wants. */
+int ca_pair_write(const struct ca_store *s, const struct ca_pair *p);
+/* Key, and a certificate with a chain from elsewhere. */
+int ca_pair_write_chain(const struct ca_pair *p, STACK_OF(X509) * chain);
+/* Key, and the certificate alone. */
+int ca_pair_write_alone(const struct ca_pair *p);
+/* Files in PEM, with mode 0644, and 0600. */
+int ca_write_certs(const char *path, X509 *const *certs, size_t n);
+int ca_write_keys(
+    const char *path, EVP_PKEY *const *keys, size_t n, const struct publish_owner *owner);
 
 /* --- commands -------------------------------------------------------------------------------- */
 

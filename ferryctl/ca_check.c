@@ -347,7 +347,7 @@ ca_import(struct ca_options *o)
 		judge_certificate(&k.v[0].facts, &k.v[0].verdict);
 	}
 	if (rc == CTL_OK) {
-		key = ca_read_key(o->args[1]);
+		key = ca_read_key(o->args[1], sk_X509_value(k.v[0].chain, 0));
 		if (key == NULL)
 			rc = ctl_error(
 			    "%s: it holds no key in PEM, or one with a password", o->args[1]);

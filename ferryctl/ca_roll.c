@@ -5,6 +5,8 @@
  * to the new one; offers carry both fingerprints, as httpsbootd announces the roots it sends.
  *   switch  a certificate of the new CA takes its place, in a chain that also leads to the old one.
  *   finish  the old CA is forgotten.
+ *   abort   goes back: from `switch` first to what `begin` made, for who knows the new one alone by
+ * now, and from there to where it came from.
  *
  * In the first two phases a machine is content with either fingerprint: one that was told the old
  * one alone, before `begin`, still boots after `switch`.  Each step may be repeated, also after it
@@ -80,7 +82,7 @@ set_pair(const struct ca_store *s, enum ca_key kind, struct ca_options *o)
 		X509_free(p.leaf);
 		p.leaf = fresh;
 	}
-	rc = ca_pair_write(s, &p, false);
+	rc = ca_pair_write(s, &p);
 	ca_pair_close(&p);
 	return rc;
 }
@@ -160,9 +162,10 @@ begin(struct ca_store *s, struct ca_options *o)
 	if (!is_pair(s->ca, s->ca_key))
 		return ctl_error(
 		    "%s/ca/ca.key: it is not the key of ca.pem, or cannot be read", s->dir);
-	if (s->phase == CA_STEADY) {
+	/* an abort that was cut off leaves the phase without the CA */
+	if (s->phase == CA_STEADY || s->back || s->next == NULL) {
 		if (make_next(s, o) != CTL_OK || make_ties(s) != CTL_OK ||
-		    ca_store_set_phase(s, CA_BEGUN) != CTL_OK)
+		    ca_store_set_phase(s, CA_BEGUN, false) != CTL_OK)
 			return CTL_FAIL;
 	}
 	return ca_refresh_pairs(s, o);
@@ -189,6 +192,9 @@ switch_over(struct ca_store *s, struct ca_options *o)
 {
 	if (s->phase == CA_STEADY)
 		return ctl_error("no roll-over is under way: `ferryctl ca roll begin` starts one");
+	if (s->next == NULL)
+		return ctl_error("`ferryctl ca roll %s` was cut off: repeat it",
+		    s->phase == CA_SWITCHED ? "finish" : "abort");
 	if (!is_pair(s->next, s->next_key))
 		return ctl_error("%s/ca/next.key: it is not the key of next.pem, or cannot be "
 				 "read",
@@ -203,7 +209,7 @@ switch_over(struct ca_store *s, struct ca_options *o)
 		return ctl_error("today's CA was made without room to vouch for another: machines "
 				 "that started before `begin` know it alone; switch a day after "
 				 "that, or use --force");
-	if (s->phase == CA_BEGUN && ca_store_set_phase(s, CA_SWITCHED) != CTL_OK)
+	if (s->phase == CA_BEGUN && ca_store_set_phase(s, CA_SWITCHED, false) != CTL_OK)
 		return CTL_FAIL;
 	if (ca_refresh_pairs(s, o) != CTL_OK)
 		return CTL_FAIL;
@@ -236,10 +242,14 @@ take_place(struct ca_store *s)
 	return rename(from, to) < 0 ? ctl_error("cannot rename %s: %m", from) : CTL_OK;
 }
 
+/*
+ * The certificate first, as a CA without its key could not sign; the phase last, as it tells that
+ * there is something left to be done.
+ */
 static int
 clean_up(const struct ca_store *s)
 {
-	static const char *const files[] = { "ca/next.key", "ca/next.pem", "ca/ca-by-next.pem",
+	static const char *const files[] = { "ca/next.pem", "ca/next.key", "ca/ca-by-next.pem",
 		"ca/next-by-ca.pem", "ca/roll.json" };
 
 	for (size_t i = 0; i < NITEMS(files); i++) {
@@ -283,16 +293,23 @@ go_back(struct ca_store *s, struct ca_options *o)
 {
 	int rc;
 
-	if (s->phase == CA_STEADY)
+	if (s->phase == CA_STEADY && s->next == NULL)
 		return ctl_error("no roll-over is under way");
 	if (!is_pair(s->ca, s->ca_key))
 		return ctl_error("it is too late: the old CA's key is gone; `ferryctl ca roll "
 				 "finish` ends the roll-over");
-	s->phase = CA_STEADY;
+	/* who started since the switch may know the new CA alone */
+	if (s->phase == CA_SWITCHED && s->next != NULL &&
+	    ca_store_set_phase(s, CA_BEGUN, true) != CTL_OK)
+		return CTL_FAIL;
+	if (!s->back || o->force || wall_ms() - s->since_ms >= SETTLE_MS)
+		s->phase = CA_STEADY;
 	rc = ca_refresh_pairs(s, o);
 	if (rc == CTL_OK)
 		rc = ca_restamp(o->ctl, s->ca, false);
-	return rc == CTL_OK ? clean_up(s) : rc;
+	if (rc == CTL_OK && s->phase == CA_STEADY)
+		rc = clean_up(s);
+	return rc;
 }
 
 /* --- telling -------------------------------------------------------------------------------- */
@@ -312,7 +329,14 @@ print_state(const struct ca_store *s)
 	ca_print_cert("old CA", NULL, s->ca);
 	if (s->next != NULL)
 		ca_print_cert("new CA", NULL, s->next);
-	if (s->phase == CA_BEGUN)
+	if (s->phase == CA_BEGUN && s->back)
+		puts(
+		    "\nThe old CA's certificate is served again, and loaders are stamped with it.  "
+		    "What was given the new\nCA alone is given the old one, or both, as after "
+		    "`begin`; then, a day later\n"
+		    "  ferryctl ca roll abort    all is as it was (--force: at once)\n"
+		    "  ferryctl ca roll switch   or the new CA's certificate once more");
+	else if (s->phase == CA_BEGUN)
 		printf(
 		    "\nWhat knows one CA alone is given the new one, or both, now:\n"
 		    "  DHCP servers    ferryctl dhcp-options prints both fingerprints\n"
@@ -332,7 +356,8 @@ print_state(const struct ca_store *s)
 		    "  other hosts     ferryctl ca issue again, for the certificates they serve\n"
 		    "then, a day after the switch\n"
 		    "  ferryctl ca roll finish   the old CA is forgotten, its key destroyed\n"
-		    "  ferryctl ca roll abort    back to the old CA\n");
+		    "  ferryctl ca roll abort    back to the old CA's certificate; who knows the "
+		    "new one still boots\n");
 }
 
 static int

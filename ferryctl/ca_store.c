@@ -11,18 +11,17 @@
 #include "ferryctl/ca.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-#define ACCOUNT "bootferry-httpsbootd"
 
 /* --- reading -------------------------------------------------------------------------------- */
 
@@ -57,17 +56,39 @@ ca_read_cert(const char *path)
 	return first;
 }
 
-EVP_PKEY *
-ca_read_key(const char *path)
+size_t
+ca_read_keys(const char *path, EVP_PKEY *ret[static CA_KEYS])
 {
 	FILE *f = fopen(path, "re");
-	EVP_PKEY *key;
+	size_t n = 0;
 
 	if (f == NULL)
-		return NULL;
-	key = PEM_read_PrivateKey(f, NULL, NULL, NULL);
-	ERR_clear_error();
+		return 0;
+	while (n < CA_KEYS && (ret[n] = PEM_read_PrivateKey(f, NULL, NULL, NULL)) != NULL)
+		n++;
+	ERR_clear_error(); /* the end of the file is one */
 	fclose(f);
+	return n;
+}
+
+EVP_PKEY *
+ca_read_key(const char *path, X509 *cert)
+{
+	EVP_PKEY *keys[CA_KEYS], *key;
+	size_t n = ca_read_keys(path, keys), best = 0;
+
+	if (n == 0)
+		return NULL;
+	for (size_t i = n; cert != NULL && i-- > 0;) {
+		if (X509_check_private_key(cert, keys[i]) == 1)
+			best = i;
+	}
+	ERR_clear_error(); /* one that does not fit is one */
+	key = keys[best];
+	for (size_t i = 0; i < n; i++) {
+		if (i != best)
+			EVP_PKEY_free(keys[i]);
+	}
 	return key;
 }
 
@@ -87,12 +108,12 @@ read_cert(const struct ca_store *s, const char *name)
 }
 
 static EVP_PKEY *
-read_key(const struct ca_store *s, const char *name)
+read_key(const struct ca_store *s, const char *name, X509 *cert)
 {
 	char path[PUBLISH_PATH];
 
 	ca_store_path(s, name, path);
-	return ca_read_key(path);
+	return ca_read_key(path, cert);
 }
 
 static void
@@ -106,6 +127,7 @@ read_phase(struct ca_store *s)
 	if (roll == NULL)
 		return;
 	s->phase = json_is_true(json_object_get(roll, "switched")) ? CA_SWITCHED : CA_BEGUN;
+	s->back = s->phase == CA_BEGUN && json_is_true(json_object_get(roll, "back"));
 	s->since_ms = (uint64_t)json_integer_value(json_object_get(roll, "since_ms"));
 	json_decref(roll);
 }
@@ -129,9 +151,9 @@ ca_store_open(struct ca_store *s, const char *dir, bool need_key)
 		return ctl_error("%s: %s", dir, strerror(ENAMETOOLONG));
 	strcpy(s->dir, dir);
 	s->ca = read_cert(s, "ca/ca.pem");
-	s->ca_key = read_key(s, "ca/ca.key");
+	s->ca_key = read_key(s, "ca/ca.key", s->ca);
 	s->next = read_cert(s, "ca/next.pem");
-	s->next_key = read_key(s, "ca/next.key");
+	s->next_key = read_key(s, "ca/next.key", s->next);
 	s->ca_by_next = read_cert(s, "ca/ca-by-next.pem");
 	s->next_by_ca = read_cert(s, "ca/next-by-ca.pem");
 	ca_store_path(s, "ca/cross.pem", path);
@@ -242,55 +264,13 @@ ca_store_chain(const struct ca_store *s, X509 *ret[static CA_CHAIN])
 
 /* --- writing -------------------------------------------------------------------------------- */
 
-static int
-write_bio(const char *path, BIO *bio, unsigned mode, const struct publish_owner *owner)
-{
-	char *data;
-	long n = BIO_get_mem_data(bio, &data);
-	int rc = publish_bytes_for(path, data, (size_t)n, mode, owner);
-
-	OPENSSL_cleanse(data, (size_t)n);
-	return rc < 0 ? CTL_FAIL : CTL_OK;
-}
-
-static int
-write_key(const char *path, EVP_PKEY *key, const struct publish_owner *owner)
-{
-	BIO *bio = BIO_new(BIO_s_mem());
-	int rc = CTL_FAIL;
-
-	if (bio != NULL && PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1)
-		rc = write_bio(path, bio, 0600, owner);
-	else
-		(void)ca_openssl_error(path);
-	BIO_free(bio);
-	return rc;
-}
-
-static int
-write_certs(const char *path, X509 *const *certs, size_t n)
-{
-	BIO *bio = BIO_new(BIO_s_mem());
-	bool ok = bio != NULL;
-	int rc = CTL_FAIL;
-
-	for (size_t i = 0; ok && i < n; i++)
-		ok = PEM_write_bio_X509(bio, certs[i]) == 1;
-	if (ok)
-		rc = write_bio(path, bio, 0644, NULL);
-	else
-		(void)ca_openssl_error(path);
-	BIO_free(bio);
-	return rc;
-}
-
 int
 ca_store_put_cert(const struct ca_store *s, const char *name, X509 *cert)
 {
 	char path[PUBLISH_PATH];
 
 	ca_store_path(s, name, path);
-	return write_certs(path, &cert, 1);
+	return ca_write_certs(path, &cert, 1);
 }
 
 int
@@ -299,7 +279,7 @@ ca_store_put_key(const struct ca_store *s, const char *name, EVP_PKEY *key)
 	char path[PUBLISH_PATH];
 
 	ca_store_path(s, name, path);
-	return write_key(path, key, NULL);
+	return ca_write_keys(path, &key, 1, NULL);
 }
 
 int
@@ -314,7 +294,7 @@ ca_store_remove(const struct ca_store *s, const char *name)
 }
 
 int
-ca_store_set_phase(struct ca_store *s, enum ca_phase phase)
+ca_store_set_phase(struct ca_store *s, enum ca_phase phase, bool back)
 {
 	char path[PUBLISH_PATH], text[128];
 	struct timespec now;
@@ -322,11 +302,38 @@ ca_store_set_phase(struct ca_store *s, enum ca_phase phase)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	s->phase = phase;
+	s->back = back;
 	s->since_ms = (uint64_t)now.tv_sec * 1000;
 	ca_store_path(s, "ca/roll.json", path);
-	n = snprintf(text, sizeof(text), "{\"switched\": %s, \"since_ms\": %llu}\n",
-	    phase == CA_SWITCHED ? "true" : "false", (unsigned long long)s->since_ms);
+	n = snprintf(text, sizeof(text), "{\"switched\": %s, \"back\": %s, \"since_ms\": %llu}\n",
+	    phase == CA_SWITCHED ? "true" : "false", back ? "true" : "false",
+	    (unsigned long long)s->since_ms);
 	return publish_bytes(path, text, (size_t)n, 0644) < 0 ? CTL_FAIL : CTL_OK;
+}
+
+int
+ca_store_lock(const char *dir, bool make, int *ret)
+{
+	static const char *const folders[] = { "ca", "tls" };
+	char path[PUBLISH_PATH];
+
+	*ret = -1;
+	if (make && publish_folder(dir) < 0)
+		return CTL_FAIL;
+	*ret = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*ret < 0)
+		return CTL_OK;
+	if (flock(*ret, LOCK_EX | LOCK_NB) < 0) {
+		fprintf(stderr, "ferryctl: waiting for another one at work in %s\n", dir);
+		if (flock(*ret, LOCK_EX) < 0)
+			return ctl_error("%s: %s", dir, strerror(errno));
+	}
+	/* nobody else writes there now: whatever is hidden was left, keys among it */
+	for (size_t i = 0; i < NITEMS(folders); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", dir, folders[i]);
+		publish_sweep(path, 0);
+	}
+	return CTL_OK;
 }
 
 int
@@ -346,71 +353,6 @@ ca_store_make_folders(const char *dir)
 }
 
 int
-ca_pair_open(const struct ca_store *s, enum ca_key kind, struct ca_pair *ret)
-{
-	const char *suffix = kind == CA_KEY_ECDSA ? "-ecdsa" : "";
-
-	memset(ret, 0, sizeof(*ret));
-	(void)snprintf(
-	    ret->cert_file, sizeof(ret->cert_file), "%s/tls/server%s.pem", s->dir, suffix);
-	(void)snprintf(ret->key_file, sizeof(ret->key_file), "%s/tls/server%s.key", s->dir, suffix);
-	ret->leaf = ca_read_cert(ret->cert_file);
-	ret->key = ca_read_key(ret->key_file);
-	if (ret->leaf == NULL && access(ret->cert_file, F_OK) == 0)
-		return ctl_error("%s: not a certificate in PEM", ret->cert_file);
-	return CTL_OK;
-}
-
-void
-ca_pair_close(struct ca_pair *p)
-{
-	X509_free(p->leaf);
-	EVP_PKEY_free(p->key);
-	p->leaf = NULL;
-	p->key = NULL;
-}
-
-/* The server's key is httpsbootd's own, if it has an account here. */
-static const struct publish_owner *
-find_owner(struct publish_owner *room)
-{
-	const struct passwd *pw = geteuid() == 0 ? getpwnam(ACCOUNT) : NULL;
-
-	if (pw == NULL)
-		return NULL;
-	*room = (struct publish_owner){ pw->pw_uid, pw->pw_gid };
-	return room;
-}
-
-int
-ca_pair_write(const struct ca_store *s, const struct ca_pair *p, bool with_key)
-{
-	X509 *certs[CA_CHAIN + 1] = { p->leaf };
-	struct publish_owner room;
-	size_t n = 1 + ca_store_chain(s, certs + 1);
-
-	if (with_key && write_key(p->key_file, p->key, find_owner(&room)) != CTL_OK)
-		return CTL_FAIL;
-	return write_certs(p->cert_file, certs, n);
-}
-
-int
-ca_pair_write_chain(const struct ca_pair *p, STACK_OF(X509) * chain)
-{
-	X509 *certs[2 * CA_CHAIN];
-	struct publish_owner room;
-	size_t n = 0;
-
-	while (n < NITEMS(certs) && (int)n < sk_X509_num(chain)) {
-		certs[n] = sk_X509_value(chain, (int)n);
-		n++;
-	}
-	if (write_key(p->key_file, p->key, find_owner(&room)) != CTL_OK)
-		return CTL_FAIL;
-	return write_certs(p->cert_file, certs, n);
-}
-
-int
 ca_store_put_cross(const struct ca_store *s)
 {
 	X509 *certs[4 * CA_CHAIN];
@@ -424,5 +366,5 @@ ca_store_put_cross(const struct ca_store *s)
 	for (; (int)n < sk_X509_num(s->cross); n++)
 		certs[n] = sk_X509_value(s->cross, (int)n);
 	ca_store_path(s, "ca/cross.pem", path);
-	return write_certs(path, certs, n);
+	return ca_write_certs(path, certs, n);
 }

@@ -1,0 +1,193 @@
+"""The life of certificates: cut off at any moment, replaced by hand, from elsewhere, at their end."""
+
+import glob
+import json
+import os
+import pwd
+import re
+import shutil
+import subprocess
+
+from lab import BIN, Lab, SERVER, check, network, read, wait_until
+from test_trust import WATCH, ca, counter, roots, s_client
+
+# what changes the names of files: all else happens to hidden ones
+NAMES = "rename,renameat2,unlink,unlinkat,rmdir,mkdir"
+# and what changes those
+ALL = NAMES + ",write,fchmod,fchown,chmod,fsync,ftruncate,flock"
+
+
+def first_words(site, roots_known=()):
+    """
+    What a start of httpsbootd says until it is ready, or gives up; whether it is ready, and who knows
+    one of these roots alone accepts its certificate.
+    """
+    path = f"{site.run}/httpsbootd.json"
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump(site.conf["httpsbootd"], f)
+    p = subprocess.Popen(["ip", "netns", "exec", site.ns, f"{BIN}/httpsbootd", "-f", "-c", path],
+                         stderr=subprocess.PIPE, text=True)
+    words, ready = "", False
+    for line in p.stderr:
+        words += line
+        ready = ": ready\n" in line
+        if ready:
+            break
+    accepted = ready
+    for root in roots_known:
+        accepted = accepted and subprocess.run(
+            ["ip", "netns", "exec", site.ns, "openssl", "s_client", "-connect", f"{SERVER}:8050", "-CAfile", root,
+             "-verify_return_error"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            timeout=20, check=False).returncode == 0
+    p.kill()
+    p.communicate()
+    return words, ready, accepted
+
+
+def calls_of(argv, names):
+    """Each of those system calls that a command makes: its name, and the how manyth of that name it is."""
+    trace = argv[-1] + ".trace"
+    subprocess.run(["strace", "-f", "-qq", "-o", trace, "-e", f"trace={names}", *argv],
+                   stdout=subprocess.DEVNULL, check=True)
+    found = re.findall(r"^\d+ +(\w+)\(", read(trace), re.MULTILINE)
+    return [(name, found[:i + 1].count(name)) for i, name in enumerate(found)]
+
+
+def cut_off(site, args, calls, roots_known=(), after=lambda: None):
+    """Kills a command at each of those system calls in turn, and repeats it.  How often it was killed."""
+    etc, safe = f"{site.run}/etc", f"{site.run}/safe"
+
+    def anew():
+        shutil.rmtree(etc)
+        shutil.copytree(safe, etc)
+
+    shutil.rmtree(safe, ignore_errors=True)
+    shutil.copytree(etc, safe)
+    argv = [f"{BIN}/ferryctl", "--socket", site.socket, "--root", site.root, "ca", *args, "--dir", etc]
+    moments = calls_of(argv, calls)
+    for name, n in moments:
+        anew()
+        p = subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={name}:signal=KILL:when={n}",
+                            *argv], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+        what = f"{' '.join(args)}, killed at {name} {n}"
+        check(p.returncode in (-9, 137), f"{what}: {p.returncode} {p.stderr}")
+        words, ready, accepted = first_words(site, roots_known)
+        check(ready, f"{what}: httpsbootd starts: {words}")
+        check("error" not in words and "is served until" not in words, f"{what}: {words}")
+        check(accepted, f"{what}: who knows the CA accepts it")
+        ca(site, *args)
+        after()
+        left = glob.glob(f"{etc}/*/.*") + glob.glob(f"{etc}/.*")
+        check(not left, f"{what}, repeated: {left} are left")
+        for key in glob.glob(f"{etc}/tls/*.key"):
+            check(read(key).count("BEGIN") == 1, f"{what}, repeated: one key in {key}")
+    words, ready, accepted = first_words(site, roots_known)
+    check(ready and accepted, f"{' '.join(args)}: {words}")
+    return len(moments)
+
+
+def test_cut_off():
+    """`ferryctl ca` is killed at each system call: httpsbootd starts, clients trust it, a repetition mends the rest."""
+    with Lab("cutoff") as lab:
+        _, _, _, site = network(lab, httpsbootd={"workers": 1})
+        etc = f"{site.run}/etc"
+        ca(site, "init", "--name", "boot.example", "--address", SERVER, "--key", "ecdsa")
+        old, new = lab.path("old.pem"), lab.path("new.pem")
+        shutil.copy(f"{etc}/ca/ca.pem", old)
+        check(cut_off(site, ("renew", "--new-key"), ALL, (old,)) > 15, "renew was killed")
+        check(os.listdir(f"{etc}/tls").count("server.pem") == 0, "one with a curve is served without another")
+        check(cut_off(site, ("roll", "begin"), NAMES, (old,)) > 5, "begin was killed")
+        check(cut_off(site, ("roll", "switch"), NAMES, (old,)) > 1, "switch was killed")
+        shutil.copy(f"{etc}/ca/next.pem", new)
+        shutil.copytree(etc, f"{site.run}/switched")
+        # back: to where the old CA's certificate is served, and who knows the new one alone still boots
+        check(cut_off(site, ("roll", "abort"), NAMES, (old, new)) > 1, "abort was killed")
+        check("a day later" in ca(site, "roll") and "a day later" in ca(site, "roll", "abort"), "half-way back")
+
+        def all_the_way():
+            state = json.loads(site.ferryctl("--json", "ca", "roll", "--dir", etc))
+            check(state["phase"] == "steady", f"{state['phase']}")
+            check(sorted(os.listdir(f"{etc}/ca")) == ["ca.key", "ca.pem"], f"{os.listdir(f'{etc}/ca')}")
+
+        check(cut_off(site, ("roll", "abort", "--force"), NAMES, (old,), all_the_way) > 4, "abort was killed")
+        all_the_way()
+        shutil.rmtree(etc)
+        shutil.copytree(f"{site.run}/switched", etc)
+        check(cut_off(site, ("roll", "finish", "--force"), NAMES, (new,)) > 5, "finish was killed")
+        check(not first_words(site, (old,))[2], "the old CA is forgotten")
+        check(cut_off(site, ("import", f"{site.run}/switched/tls/server-ecdsa.pem",
+                             f"{site.run}/switched/tls/server-ecdsa.key"), NAMES) > 0, "import was killed")
+        check(cut_off(site, ("init", "--name", "x", "--key", "ecdsa", "--force"), NAMES) > 4, "init was killed")
+
+
+def test_half_replaced():
+    """Certificate and key are replaced by hand, one after the other: the pair before is served, also by a new start."""
+    with Lab("halfway") as lab:
+        _, _, client, site = network(lab, httpsbootd={"workers": 1, "kept_certificates": f"{lab.dir}/kept"})
+        tls, other = f"{site.run}/etc/tls", lab.path("other")
+        os.mkdir(f"{lab.dir}/kept", 0o700)
+        ca(site, "init", "--name", "boot.example", "--address", SERVER, "--bits", "2048")
+        ca(site, "issue", "--out", other, "--name", "boot.example", "--address", SERVER, "--bits", "2048")
+        site.start("handlerd", "httpsbootd")
+
+        def served():
+            return lab.sh(client, f"openssl s_client -connect {SERVER}:8050 </dev/null 2>/dev/null "
+                                  "| openssl x509 -noout -fingerprint")
+
+        first = served()
+        kept = os.listdir(f"{lab.dir}/kept")
+        check(len(kept) == 1 and os.stat(f"{lab.dir}/kept/{kept[0]}").st_mode & 0o777 == 0o600, f"kept: {kept}")
+        shutil.copy(f"{other}.pem", f"{tls}/server.pem")
+        wait_until(lambda: "if one of the two has been replaced" in read(site.log("httpsbootd")), WATCH, "it is told")
+        check(served() == first, "and the pair before is served")
+        site.kill("httpsbootd")
+        words, ready, _ = first_words(site)
+        check(ready and "it is not the key of the certificate in" in words and "what was served last is served" in
+              words, f"a start says what is wrong, and serves: {words}")
+        site.start("httpsbootd")
+        check(served() == first, "the pair before")
+        wait_until(lambda: "cannot be used: the one from before" in site.ferryctl("status"), WATCH, "for all to see")
+        check(counter(site, "certificate_refused") == 1, "and counted")
+        shutil.copy(f"{other}.key", f"{tls}/server.key")
+        wait_until(lambda: served() != first, WATCH, "both are replaced")
+        wait_until(lambda: "cannot be used" not in site.ferryctl("status"), WATCH, "all is well")
+        # without anything kept it does not start, and says what to do
+        site.kill("httpsbootd")
+        shutil.rmtree(f"{lab.dir}/kept")
+        os.remove(f"{tls}/server.key")
+        words, ready, _ = first_words(site)
+        check(not ready and "server.key\": No such file" in words and "ferryctl ca init" in words, words)
+        lab.sh(None, f"openssl pkey -in {other}.key -aes128 -passout pass:secret -out {tls}/server.key")
+        words, ready, _ = first_words(site)
+        check(not ready and "it has a passphrase" in words and "openssl pkey -in" in words, words)
+
+
+def test_issue():
+    """`ca issue`: the key that was asked for, for whom it is meant."""
+    with Lab("issue") as lab:
+        _, _, _, site = network(lab)
+        out = lab.path("it")
+        ca(site, "init", "--name", "boot.example", "--key", "ecdsa")
+
+        def kind():
+            return lab.sh(None, f"openssl x509 -in {out}.pem -noout -text | grep 'Public-Key'").strip() + \
+                lab.sh(None, f"openssl pkey -in {out}.key -noout -text | head -1").strip()
+
+        ca(site, "issue", "--client", "--name", "pc-17", "--out", out, "--bits", "2048")
+        first = read(f"{out}.key")
+        check("2048" in kind(), kind())
+        status = os.stat(f"{out}.key")
+        check((status.st_uid, status.st_mode & 0o777) == (os.geteuid(), 0o600), "a client's key is the caller's")
+        ca(site, "issue", "--client", "--name", "pc-17", "--out", out, "--bits", "2048")
+        check(read(f"{out}.key") == first, "it is kept")
+        ca(site, "issue", "--client", "--name", "pc-17", "--out", out, "--key", "ecdsa")
+        check("2048" not in kind() and kind().count("256 bit") == 2, f"another kind is made: {kind()}")
+        second = read(f"{out}.key")
+        ca(site, "issue", "--client", "--name", "pc-17", "--out", out, "--key", "ecdsa")
+        check(read(f"{out}.key") == second, "and kept in turn")
+        ca(site, "issue", "--client", "--name", "pc-17", "--out", out, "--new-key", "--owner", "nobody",
+           "--bits", "2048")
+        check(os.stat(f"{out}.key").st_uid == pwd.getpwnam("nobody").pw_uid, "it is given to an account")
+        check(os.stat(f"{out}.pem").st_uid == os.geteuid(), "the certificate is for all")
+        p = ca(site, "issue", "--client", "--name", "pc-17", "--out", out, "--owner", "no-such", ok=False)
+        check(p.returncode == 1 and 'no account "no-such"' in p.stderr, p.stderr)
