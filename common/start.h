@@ -10,6 +10,10 @@
 #include <stdbool.h>
 
 #define BOOTFERRY_VERSION "0.1.0"
+/* 2026-11-01, before this version was made: a clock that says less than that is wrong. */
+#define BOOTFERRY_SINCE_MS (1793491200 * UINT64_C(1000))
+/* What the names of the site's own CAs begin with. */
+#define SITE_CA_NAME "Bootferry site CA"
 
 struct opts {
 	const char *config_path; /* NULL: built-in defaults */

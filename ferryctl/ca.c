@@ -5,6 +5,7 @@
 
 #include "common/hex.h"
 #include "common/ident.h"
+#include "common/start.h"
 #include "ferryctl/table.h"
 
 #include <errno.h>
@@ -589,6 +590,11 @@ cmd_ca(const struct ctl *c, int argc, char *argv[])
 		if (strcmp(argv[1], commands[i].name) != 0)
 			continue;
 		rc = parse_options(argc - 1, argv + 1, commands[i].max_args, &o);
+		if ((uint64_t)time(NULL) * 1000 < BOOTFERRY_SINCE_MS)
+			fprintf(stderr,
+			    "ferryctl: this host's clock says a time before this program "
+			    "was made: set it first, certificates that are made now expire "
+			    "too early\n");
 		if (rc == CTL_OK && commands[i].changes)
 			rc = ca_store_lock(o.dir, commands[i].makes, &lock);
 		if (rc == CTL_OK)

@@ -2,11 +2,13 @@
 #include "ferryctl/ca_facts.h"
 
 #include "common/ident.h"
+#include "common/start.h"
 
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 static enum judge_digest
 digest_of(const X509 *cert)
@@ -169,6 +171,8 @@ read_link(STACK_OF(X509) * chain, int i, struct judge_facts *f)
 	f->chain_has_ec = f->chain_has_ec || (i > 0 && key_of(key) == JUDGE_KEY_EC);
 	f->chain_expired =
 	    f->chain_expired || (!behind && X509_cmp_current_time(X509_get0_notAfter(cert)) < 0);
+	f->chain_not_yet =
+	    f->chain_not_yet || (!behind && X509_cmp_current_time(X509_get0_notBefore(cert)) > 0);
 	f->has_root = f->has_root || root;
 	at = X509_get_ext_by_NID(cert, NID_name_constraints, -1);
 	f->name_constraints = f->name_constraints ||
@@ -189,12 +193,17 @@ void
 ca_read_facts(STACK_OF(X509) * chain, const struct ca_options *hosts, struct judge_facts *ret)
 {
 	X509 *leaf = sk_X509_value(chain, 0);
+	char name[256];
 
 	memset(ret, 0, sizeof(*ret));
 	ret->in_order = true;
 	ret->chain_bits = UINT32_MAX;
 	ret->expired = X509_cmp_current_time(X509_get0_notAfter(leaf)) < 0;
 	ret->not_yet = X509_cmp_current_time(X509_get0_notBefore(leaf)) > 0;
+	ret->is_site = X509_NAME_get_text_by_NID(
+			   X509_get_issuer_name(leaf), NID_commonName, name, sizeof(name)) > 0 &&
+	               strncmp(name, SITE_CA_NAME " ", strlen(SITE_CA_NAME) + 1) == 0;
+	ret->clock_wrong = (uint64_t)time(NULL) * 1000 < BOOTFERRY_SINCE_MS;
 	read_key(leaf, ret);
 	read_names(leaf, ret);
 	read_extensions(leaf, ret);

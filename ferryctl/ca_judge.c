@@ -26,9 +26,12 @@
 		return condition;                                                                  \
 	}
 
-IS(is_expired, f->expired)
+IS(is_expired, f->expired && f->is_site)
+IS(is_expired_there, f->expired && !f->is_site)
 IS(is_chain_expired, f->chain_expired && !f->expired)
-IS(is_not_yet, f->not_yet)
+IS(is_not_yet, f->not_yet && !f->clock_wrong)
+IS(is_chain_not_yet, f->chain_not_yet && !f->not_yet && !f->clock_wrong)
+IS(has_no_clock, f->clock_wrong)
 IS(is_ec, f->key == JUDGE_KEY_EC)
 IS(is_odd_curve, f->key == JUDGE_KEY_EC && !f->curve_known)
 IS(is_odd_key, f->key == JUDGE_KEY_OTHER)
@@ -65,8 +68,14 @@ static const struct {
 } rules[] = {
 	{ is_expired, JUDGE_REFUSES, ALL, "it has expired; `ferryctl ca renew` makes a new one" },
 	{ is_chain_expired, JUDGE_REFUSES, ALL, "a certificate in its chain has expired" },
+	{ is_expired_there, JUDGE_REFUSES, ALL,
+	    "it has expired; have a new one issued, then `ferryctl ca import` brings it in" },
 	{ is_not_yet, JUDGE_REFUSES, ALL,
-	    "it is not valid yet: is the clock of the CA's host right?" },
+	    "it is not valid yet: is this host's clock right, and was that of the CA's host?" },
+	{ is_chain_not_yet, JUDGE_REFUSES, ALL, "a certificate in its chain is not valid yet" },
+	{ has_no_clock, JUDGE_DOUBT, ALL,
+	    "this host's clock says a time before this program was made: whether it is valid "
+	    "cannot be told" },
 	{ is_ec, JUDGE_REFUSES, IPXE_OLD | IPXE_2022,
 	    "it has an elliptic curve: iPXE before 2.0 knows RSA alone; have an RSA certificate "
 	    "beside "

@@ -43,10 +43,12 @@ struct judge_facts {
 	enum judge_digest digest;
 	unsigned chain_bits;
 	bool chain_has_ec; /* a CA in it has an elliptic curve: its signatures are ECDSA */
-	bool expired, not_yet, chain_expired;
-	bool has_root; /* a self-signed one ends the chain */
-	bool in_order; /* each signed by the next */
-	bool too_long; /* a pathlen forbids it */
+	bool expired, not_yet, chain_expired, chain_not_yet;
+	bool is_site;     /* of a CA that `ferryctl ca` made */
+	bool clock_wrong; /* this host's clock says a time that cannot be */
+	bool has_root;    /* a self-signed one ends the chain */
+	bool in_order;    /* each signed by the next */
+	bool too_long;    /* a pathlen forbids it */
 	bool is_ca, has_alt_names;
 	bool upper_case;
 	bool wildcard;

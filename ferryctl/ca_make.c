@@ -4,6 +4,8 @@
  */
 #include "ferryctl/ca.h"
 
+#include "common/start.h"
+
 #include <openssl/bn.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -111,8 +113,8 @@ ca_make_root(EVP_PKEY *key, uint64_t days)
 		return NULL;
 	}
 	/* the tag keeps two CAs of one site apart */
-	(void)snprintf(name, sizeof(name), "Bootferry site CA %02x%02x%02x%02x", random[0],
-	    random[1], random[2], random[3]);
+	(void)snprintf(name, sizeof(name), SITE_CA_NAME " %02x%02x%02x%02x", random[0], random[1],
+	    random[2], random[3]);
 	cert = new_cert(days, key, NULL);
 	if (cert == NULL || !set_names(cert, name, NULL) || !finish_ca(cert, cert, key)) {
 		(void)ca_openssl_error("CA certificate");

@@ -155,18 +155,47 @@ first_to_expire(const struct certificates *c)
 	return first;
 }
 
+/* The one that is most urgent, of those the one that expires first; what is to be said of it. */
+static int
+judge_all(const struct certificates *c, uint64_t now_ms, char words[static EXPIRY_WORDS])
+{
+	const struct tls_settings *s = &c->shared.settings;
+	uint64_t first_ms = 0;
+	int worst = 0;
+
+	words[0] = '\0';
+	for (size_t i = 0; i < s->ncerts; i++) {
+		const struct tls_cert *cert = &s->certs[i];
+		char what[160], text[EXPIRY_WORDS];
+		const struct expiry_facts f = { what, cert->begins_ms, cert->expires_ms,
+			!cert->ours        ? EXPIRY_IMPORT
+			: cert->ca_expires ? EXPIRY_ROLL
+					   : EXPIRY_RENEW,
+			cert->issuer };
+		int level;
+
+		(void)snprintf(what, sizeof(what), "the certificate in %.120s", cert->file);
+		level = expiry_judge(&f, now_ms, text);
+		if (level < worst ||
+		    (level == worst && (level == 0 || cert->expires_ms >= first_ms)))
+			continue;
+		worst = level;
+		first_ms = cert->expires_ms;
+		memcpy(words, text, sizeof(text));
+	}
+	return worst;
+}
+
 static void
 judge_expiry(struct certificates *c)
 {
-	const struct tls_cert *first = first_to_expire(c);
 	uint64_t now_ms = wall_clock_ms();
-	char what[PATH_MAX_BYTES + 32];
 	struct boot_event e = { .kind = EVENT_CERTIFICATE, .via = VIA_HTTPS };
-	int level;
+	int level = judge_all(c, now_ms, c->problem);
 
-	(void)snprintf(what, sizeof(what), "the certificate in %.100s", first->file);
-	level = expiry_judge(first->expires_ms, now_ms, what, c->problem);
-	if (level == 0 || (level == c->level && now_ms - c->said_ms < DAY_MS)) {
+	/* a clock that is set right may go backwards */
+	if (level == 0 ||
+	    (level == c->level && now_ms >= c->said_ms && now_ms - c->said_ms < DAY_MS)) {
 		c->level = level;
 		return;
 	}
@@ -393,6 +422,8 @@ certificates_gather(struct certificates *c, struct certificates_stats *ret)
 		.failed_loads = c->failed_loads,
 		.days_left = expires_ms > now_ms ? (expires_ms - now_ms) / DAY_MS : 0,
 	};
+	for (size_t i = 0; i < c->shared.settings.ncerts; i++)
+		ret->not_yet += c->shared.settings.certs[i].begins_ms > now_ms;
 	tls_tickets_stats(c->tickets, &ret->tickets);
 }
 

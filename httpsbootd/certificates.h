@@ -27,6 +27,7 @@ struct certificates;
 struct certificates_stats {
 	uint64_t loads, failed_loads;
 	uint64_t days_left; /* until the first certificate expires */
+	uint64_t not_yet;   /* certificates that are not valid yet */
 	struct tls_tickets_stats tickets;
 };
 
@@ -43,12 +44,27 @@ void certificates_announce(struct certificates *c, struct daemon_status *status)
 void certificates_gather(struct certificates *c, struct certificates_stats *ret);
 json_t *certificates_dump(struct certificates *c);
 
+/* Who makes the successor of a certificate. */
+enum expiry_cure {
+	EXPIRY_RENEW,  /* the site's CA */
+	EXPIRY_ROLL,   /* that expires just as soon: it is replaced itself */
+	EXPIRY_IMPORT, /* somebody else */
+};
+
+struct expiry_facts {
+	const char *what;
+	uint64_t from_ms, until_ms; /* since 1970: valid in between; 0: not known */
+	enum expiry_cure cure;
+	const char *issuer; /* for EXPIRY_IMPORT */
+};
+
 /*
- * What is to be said of certificates of which the first expires then: an empty text while there is
- * time.  `level` tells how soon that is: 0, or 1, 2, 3 for 30, 7 and 1 days, 4: it has expired.
+ * What is to be said of a certificate at this time: an empty text while there is nothing.  The
+ * level tells how urgent that is: 0, or 1, 2, 3 for 30, 7 and 1 days until it expires, 4: it is not
+ * valid, because it has expired, or is not valid yet by this host's clock.  Level 3 also for a
+ * clock that must be wrong.
  */
-#define EXPIRY_WORDS 256
-int expiry_judge(
-    uint64_t expires_ms, uint64_t now_ms, const char *what, char words[static EXPIRY_WORDS]);
+#define EXPIRY_WORDS 512
+int expiry_judge(const struct expiry_facts *f, uint64_t now_ms, char words[static EXPIRY_WORDS]);
 
 #endif

@@ -57,6 +57,7 @@ static const struct counter counters[] = {
 	FAILED(tls_other, TLS_FAILURE_OTHER, "handshakes that failed otherwise"),
 	STAT(tls_quiet, "failed handshakes that were not told of, the same client's"),
 	CERT(certificate_days, days_left, "days until the first certificate expires"),
+	CERT(certificate_not_yet, not_yet, "certificates that are not valid yet"),
 	CERT(certificate_loads, loads, "times that certificates were read"),
 	CERT(certificate_refused, failed_loads, "times that they were no good"),
 	CERT(ticket_keys, tickets.rotations, "keys of session tickets made anew"),

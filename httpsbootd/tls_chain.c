@@ -1,9 +1,12 @@
 /* See tls_chain.h. */
 #include "httpsbootd/tls_chain.h"
 
+#include "common/start.h"
+
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #define CHAIN_MAX 16
@@ -71,23 +74,60 @@ STACK_OF(X509) * tls_chain_roots_last(const STACK_OF(X509) * chain)
 	return out;
 }
 
+/* 0: not known */
+static uint64_t
+time_ms(const ASN1_TIME *t)
+{
+	struct tm tm;
+	time_t s = ASN1_TIME_to_tm(t, &tm) == 1 ? timegm(&tm) : 0;
+
+	return s > 0 ? (uint64_t)s * 1000 : 0;
+}
+
+/* Up to its own root: what stands behind is for clients that know another one. */
+static bool
+is_own(const STACK_OF(X509) * chain, int i)
+{
+	return i < sk_X509_num(chain) && (i < 2 || !tls_cert_is_root(sk_X509_value(chain, i - 1)));
+}
+
 uint64_t
-tls_chain_expires_ms(const STACK_OF(X509) * chain)
+tls_chain_begins_ms(const STACK_OF(X509) * chain)
+{
+	uint64_t last = 0;
+
+	for (int i = 0; is_own(chain, i); i++) {
+		uint64_t ms = time_ms(X509_get0_notBefore(sk_X509_value(chain, i)));
+
+		last = ms > last ? ms : last;
+	}
+	return last;
+}
+
+uint64_t
+tls_chain_expires_ms(const STACK_OF(X509) * chain, bool *ret_ca)
 {
 	uint64_t first = 0;
 
-	/* up to its own root: what stands behind is for clients that know another one */
-	for (int i = 0;
-	     i < sk_X509_num(chain) && (i < 2 || !tls_cert_is_root(sk_X509_value(chain, i - 1)));
-	     i++) {
-		struct tm tm;
-		time_t s;
+	*ret_ca = false;
+	for (int i = 0; is_own(chain, i); i++) {
+		uint64_t ms = time_ms(X509_get0_notAfter(sk_X509_value(chain, i)));
 
-		if (ASN1_TIME_to_tm(X509_get0_notAfter(sk_X509_value(chain, i)), &tm) != 1)
+		if (ms == 0 || (first != 0 && ms > first))
 			continue;
-		s = timegm(&tm);
-		if (s > 0 && (first == 0 || (uint64_t)s * 1000 < first))
-			first = (uint64_t)s * 1000;
+		first = ms;
+		*ret_ca = i > 0;
 	}
 	return first;
+}
+
+bool
+tls_chain_is_ours(const STACK_OF(X509) * chain)
+{
+	char name[256] = "";
+
+	/* what ca_make.c calls a CA; the one that is here now may be another */
+	return X509_NAME_get_text_by_NID(X509_get_issuer_name(sk_X509_value(chain, 0)),
+		   NID_commonName, name, sizeof(name)) > 0 &&
+	       strncmp(name, SITE_CA_NAME " ", strlen(SITE_CA_NAME) + 1) == 0;
 }

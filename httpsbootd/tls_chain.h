@@ -23,7 +23,13 @@ bool tls_chain_is_tied(const STACK_OF(X509) * chain);
 /* A new stack with the roots at the end, the last one first; it borrows.  NULL: out of memory. */
 STACK_OF(X509) * tls_chain_roots_last(const STACK_OF(X509) * chain);
 bool tls_cert_is_root(X509 *cert);
-/* When the first of its certificates up to its root expires, in ms since 1970; 0: not known. */
-uint64_t tls_chain_expires_ms(const STACK_OF(X509) * chain);
+/*
+ * From when on all of its certificates up to its root are valid, and when the first of them
+ * expires, in ms since 1970; 0: not known.  `ret_ca`: that is a CA's, or with it.
+ */
+uint64_t tls_chain_begins_ms(const STACK_OF(X509) * chain);
+uint64_t tls_chain_expires_ms(const STACK_OF(X509) * chain, bool *ret_ca);
+/* True if `ferryctl ca` made it. */
+bool tls_chain_is_ours(const STACK_OF(X509) * chain);
 
 #endif

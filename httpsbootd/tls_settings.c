@@ -127,7 +127,11 @@ describe(struct tls_cert *cert, const char *file)
 	(void)snprintf(cert->file, sizeof(cert->file), "%s", file);
 	(void)X509_NAME_oneline(
 	    X509_get_subject_name(leaf), cert->subject, (int)sizeof(cert->subject));
-	cert->expires_ms = tls_chain_expires_ms(chain);
+	(void)X509_NAME_get_text_by_NID(X509_get_issuer_name(leaf), NID_commonName, cert->issuer,
+	    (int)sizeof(cert->issuer)); /* it may have none */
+	cert->begins_ms = tls_chain_begins_ms(chain);
+	cert->expires_ms = tls_chain_expires_ms(chain, &cert->ca_expires);
+	cert->ours = tls_chain_is_ours(chain);
 	cert->old_clients = EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA;
 	if (!cert->old_clients && EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1)
 		(void)snprintf(cert->kind, sizeof(cert->kind), "EC %s", group);

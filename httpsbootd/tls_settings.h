@@ -45,10 +45,12 @@ struct tls_conf {
 struct tls_cert {
 	char file[4097];
 	char subject[256];
-	char kind[32];       /* "RSA 3072", "EC P-256" */
-	uint64_t expires_ms; /* since 1970: the first of its chain to expire */
-	bool old_clients;    /* RSA: all boot clients can use it */
-	bool kept;           /* it is the one that was kept */
+	char kind[32]; /* "RSA 3072", "EC P-256" */
+	char issuer[128];
+	uint64_t begins_ms, expires_ms; /* since 1970: valid in between, with its chain */
+	bool ours, ca_expires;          /* `ferryctl ca` made it; its CA expires as early */
+	bool old_clients;               /* RSA: all boot clients can use it */
+	bool kept;                      /* it is the one that was kept */
 	struct tls_pair pair;
 };
 

@@ -80,7 +80,10 @@ main(void)
 	ROW("what we make is accepted by all", ".......", (void)0);
 	ROW("expired", "RRRRRRR", f.expired = true);
 	ROW("a CA expired", "RRRRRRR", f.chain_expired = true);
+	ROW("expired, of this site's CA", "RRRRRRR", f.expired = f.is_site = true);
 	ROW("not valid yet", "RRRRRRR", f.not_yet = true);
+	ROW("a CA is not valid yet", "RRRRRRR", f.chain_not_yet = true);
+	ROW("not valid yet, by a clock that is wrong", "ddddddd", f.not_yet = f.clock_wrong = true);
 	ROW("P-256", "RR.R...",
 	    (f.key = JUDGE_KEY_EC, f.bits = 256, f.curve_known = true, f.enciphers = false));
 	ROW("P-521", "RRRR...", (f.key = JUDGE_KEY_EC, f.bits = 521));

@@ -1,25 +1,24 @@
-"""The life of certificates: cut off at any moment, replaced by hand, from elsewhere, at their end."""
+""
+    "The life of certificates: cut off at any moment, replaced by hand, from elsewhere, at their "
+    "end."
+    ""
 
-import glob
-import json
-import os
-import pwd
-import re
-import shutil
-import subprocess
+    import glob import json import os import pwd import re import shutil import subprocess
 
-from lab import BIN, Lab, SERVER, check, network, read, wait_until
-from test_trust import WATCH, ca, counter, roots, s_client
+	from lab import BIN,
+    Lab, SERVER, check, network, read, wait_until from test_trust import WATCH, ca, counter, roots,
+    s_client
 
-# what changes the names of files: all else happens to hidden ones
-NAMES = "rename,renameat2,unlink,unlinkat,rmdir,mkdir"
-# and what changes those
-ALL = NAMES + ",write,fchmod,fchown,chmod,fsync,ftruncate,flock"
+#what changes the names of files : all else happens to hidden ones
+	NAMES = "rename,renameat2,unlink,unlinkat,rmdir,mkdir"
+#and what changes those
+    ALL = NAMES + ",write,fchmod,fchown,chmod,fsync,ftruncate,flock"
 
-
-def first_words(site, roots_known=()):
-    """
-    What a start of httpsbootd says until it is ready, or gives up; whether it is ready, and who knows
+          def first_words(site, roots_known = ())
+    : ""
+      "
+      What a start of httpsbootd says until it is ready,
+	or gives up; whether it is ready, and who knows
     one of these roots alone accepts its certificate.
     """
     path = f"{site.run}/httpsbootd.json"
@@ -100,7 +99,7 @@ def test_cut_off():
         check(cut_off(site, ("roll", "switch"), NAMES, (old,)) > 1, "switch was killed")
         shutil.copy(f"{etc}/ca/next.pem", new)
         shutil.copytree(etc, f"{site.run}/switched")
-        # back: to where the old CA's certificate is served, and who knows the new one alone still boots
+#back : to where the old CA's certificate is served, and who knows the new one alone still boots
         check(cut_off(site, ("roll", "abort"), NAMES, (old, new)) > 1, "abort was killed")
         check("a day later" in ca(site, "roll") and "a day later" in ca(site, "roll", "abort"), "half-way back")
 
@@ -151,7 +150,7 @@ def test_half_replaced():
         shutil.copy(f"{other}.key", f"{tls}/server.key")
         wait_until(lambda: served() != first, WATCH, "both are replaced")
         wait_until(lambda: "cannot be used" not in site.ferryctl("status"), WATCH, "all is well")
-        # without anything kept it does not start, and says what to do
+#without anything kept it does not start, and says what to do
         site.kill("httpsbootd")
         shutil.rmtree(f"{lab.dir}/kept")
         os.remove(f"{tls}/server.key")
@@ -191,3 +190,67 @@ def test_issue():
         check(os.stat(f"{out}.pem").st_uid == os.geteuid(), "the certificate is for all")
         p = ca(site, "issue", "--client", "--name", "pc-17", "--out", out, "--owner", "no-such", ok=False)
         check(p.returncode == 1 and 'no account "no-such"' in p.stderr, p.stderr)
+
+
+def corp(lab, work):
+    """Another CA, of OpenSSL's making, and a function for its certificates."""
+    os.makedirs(work)
+    with open(f"{work}/conf", "w", encoding="utf-8") as f:
+        f.write(f"""[ca]
+default_ca = d
+[d]
+database = {work}/index
+serial = {work}/serial
+new_certs_dir = {work}
+certificate = {work}/root.pem
+private_key = {work}/root.key
+default_md = sha256
+policy = p
+unique_subject = no
+x509_extensions = x
+copy_extensions = none
+[p]
+commonName = supplied
+[x]
+basicConstraints = CA:FALSE
+subjectAltName = DNS:boot.example,IP:{SERVER}
+extendedKeyUsage = serverAuth
+""")
+    lab.sh(None, f"""cd {work} && : >index && echo 01 >serial && openssl req -x509 -newkey rsa:2048 -nodes \
+        -keyout root.key -out root.pem -subj '/CN=Corp root' -days 100 2>/dev/null""")
+
+    def make(name, since, until, key="rsa:2048"):
+        """Files NAME.key, NAME.leaf, NAME.pem; times as date(1) knows them."""
+        options = "-pkeyopt ec_paramgen_curve:P-256" if key == "ec" else ""
+        lab.sh(None, f"""cd {work} && openssl req -newkey {key} {options} -nodes -keyout {name}.key -out {name}.csr \
+            -subj /CN=boot.example 2>/dev/null
+            openssl ca -config conf -batch -notext -in {name}.csr -out {name}.leaf \
+                -startdate $(date -u -d '{since}' +%Y%m%d%H%M%SZ) -enddate $(date -u -d '{until}' +%Y%m%d%H%M%SZ) 2>err ||
+                cat err >&2
+            cat {name}.leaf root.pem >{name}.pem""")
+        return f"{work}/{name}"
+
+    return make
+
+
+def test_times():
+    """Certificates before their time and at their end, of this site and from elsewhere: what is said of them."""
+    with Lab("times") as lab:
+        _, _, _, site = network(lab, httpsbootd={"workers": 1})
+        make = corp(lab, lab.path("corp"))
+        early, late = make("early", "tomorrow", "60 days"), make("late", "yesterday", "6 days")
+        ca(site, "init", "--name", "boot.example", "--address", SERVER, "--key", "ecdsa", "--ca-days", "20")
+        site.start("handlerd", "httpsbootd")
+        wait_until(lambda: re.search("problem: .*expires in (19|20) days.*the CA expires with it: `ferryctl ca roll`",
+                                     site.ferryctl("status")), 15, "the CA's own end: renewing does not help")
+        p = ca(site, "check", f"{early}.pem", ok=False)
+        check(p.returncode == 1 and "it is not valid yet: is this host's clock right" in p.stdout, p.stdout)
+        ca(site, "import", f"{early}.pem", f"{early}.key", "--force")
+        wait_until(lambda: re.search("problem: .*valid from .*, and this host's clock says", site.ferryctl("status")),
+                   WATCH, "not yet valid: for all to see")
+        check(counter(site, "certificate_not_yet") == 1, "counted")
+        check("is valid from" in read(site.log("httpsbootd")), "and in the log")
+        ca(site, "import", f"{late}.pem", f"{late}.key")
+        wait_until(lambda: re.search('problem: .*expires in [56] days, .*have a new one issued by "Corp root", then '
+                                     "`ferryctl ca import`", site.ferryctl("status")), WATCH, "who renews this one")
+        check(counter(site, "certificate_not_yet") == 0, "no longer")
