@@ -1,4 +1,7 @@
-/* What pull.c, the table that workers ask, and pull_fetch.c, the thread that fetches, share. */
+/*
+ * What the parts of the pull-through share: pull.c is the table that workers ask; pull_fetch.c is
+ * the thread that fetches, with pull_room.c, pull_take.c and pull_end.c.
+ */
 #ifndef HTTPSBOOTD_PULL_PARTS_H
 #define HTTPSBOOTD_PULL_PARTS_H
 
@@ -86,6 +89,27 @@ struct pull {
 #define PULL_ADD(pull, counter, n)                                                                 \
 	atomic_fetch_add_explicit(&(pull)->stats.counter, n, memory_order_relaxed)
 
+static inline void
+pull_lock(struct pull *pull)
+{
+	pthread_mutex_lock(&pull->lock);
+}
+
+static inline void
+pull_unlock(struct pull *pull)
+{
+	pthread_mutex_unlock(&pull->lock);
+}
+
+/* Remembers a fault of the fetch's own, and returns it; `text` is constant. */
+static inline int
+fetch_fault(struct fetch *f, int error, const char *text)
+{
+	f->fault = error;
+	f->fault_text = text;
+	return error;
+}
+
 /* pull.c; with the lock held unless said otherwise */
 uint64_t pull_now_ms(void); /* CLOCK_MONOTONIC, no lock */
 /* The kept file becomes what `p` is.  False if it cannot be read: it is forgotten then. */
@@ -94,7 +118,23 @@ void pull_wake(struct pull *pull); /* no lock needed */
 /* Gives up a reference; *ret_fd is to be closed without the lock if it is not -1. */
 void pull_unref(struct pulled *p, int *ret_fd);
 
+/* The rest is the fetching thread's, and takes the lock itself. */
+
+/* pull_room.c: 0, or a negative errno, which is the fetch's fault then. */
+int fetch_reserve(struct fetch *f, uint64_t bytes); /* so many more */
+int fetch_open_part(struct fetch *f, int64_t size); /* -1: not known */
+int fetch_write_part(struct fetch *f, uint64_t offset, struct slice bytes);
+
+/* pull_take.c; its arg is the struct fetch */
+extern const struct http_sink fetch_sink;
+
+/* pull_end.c: the fetch is gone afterwards. */
+void fetch_ended(void *arg, const struct http_answer *answer);
+void fetch_fail(struct fetch *f, int error, const char *text);
+void fetch_free(struct fetch *f);
+
 /* pull_fetch.c */
+void pull_start_some(struct pull *pull); /* others get their turn */
 int pull_fetch_open(struct pull *pull);
 void pull_fetch_close(struct pull *pull);
 

@@ -1,0 +1,297 @@
+/*
+ * How a request to the origin ends; see pull.h.  The end of a file is given to nobody before all of
+ * it was checked, so that one which is short or wrong looks complete to nobody.
+ */
+#include "common/log.h"
+#include "httpsbootd/pull_parts.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void
+fetch_free(struct fetch *f)
+{
+	EVP_MD_CTX_free(f->digest);
+	free(f);
+}
+
+/* With the lock held: it is over, and whoever comes now asks anew. */
+static void
+leave(struct fetch *f)
+{
+	struct pull *pull = f->pull;
+	struct pull_file *file = f->p->file;
+	struct fetch **at = &pull->running;
+
+	while (*at != f)
+		at = &(*at)->next;
+	*at = f->next;
+	pull->nrunning--;
+	pull->shelf.reserved -= f->reserved;
+	if (file->coming == f->p)
+		file->coming = NULL;
+	if (file->asked == f->p)
+		file->asked = NULL;
+	f->p->fetch = NULL;
+}
+
+/* It is over: others get their turn. */
+static void
+end(struct fetch *f)
+{
+	struct pull *pull = f->pull;
+	int fd;
+
+	pull_lock(pull);
+	leave(f);
+	pull_unref(f->p, &fd);
+	pull_unlock(pull);
+	if (fd >= 0)
+		close(fd);
+	fetch_free(f);
+	pull_wake(pull);
+	pull_start_some(pull);
+}
+
+/* With the lock held: the origin is there. */
+static void
+note_reached(struct pull *pull)
+{
+	if (pull->failures > 0)
+		log_peer_info("origin: it can be reached again");
+	pull->failures = 0;
+	pull->pause_ms = 0;
+}
+
+/* Clients are given what there was before, if that may still be right. */
+static bool
+give_stale(struct fetch *f)
+{
+	struct pull_file *file = f->p->file;
+	uint64_t now_ms = wall_clock_ms();
+	char path[LOG_QUOTE_SIZE];
+
+	if (f->p->fd >= 0 || atomic_load(&f->p->state) != PULL_ASKING || !file->item.kept ||
+	    keep_judge(&file->note, &f->want, now_ms, f->pull->conf.fresh_ms) == KEEP_WRONG ||
+	    !pull_take_kept(f->p))
+		return false;
+	PULL_ADD(f->pull, stale, 1);
+	log_peer_warn("origin: %s is given as it was %llu s ago",
+	    log_quote(slice_str(file->item.path), path),
+	    (unsigned long long)((now_ms - file->note.checked_ms) / 1000));
+	return true;
+}
+
+void
+fetch_fail(struct fetch *f, int error, const char *text)
+{
+	struct pull *pull = f->pull;
+	struct pulled *p = f->p;
+	struct pull_file *file = p->file;
+	uint64_t now_ms = pull_now_ms(), wait_ms;
+	char path[LOG_QUOTE_SIZE];
+
+	log_peer_warn("origin: %s: %s", log_quote(slice_str(file->item.path), path), text);
+	if (p->fd >= 0)
+		pull_disk_forget(pull->dir, file->item.path);
+	PULL_ADD(pull, failures, 1);
+	pull_lock(pull);
+	wait_ms = keep_pause_ms(++file->failures);
+	file->pause_ms = now_ms + wait_ms;
+	file->error = error == -EFBIG || error == -EACCES ? error : -EAGAIN;
+	(void)snprintf(file->text, sizeof(file->text), "%s", text);
+	if (file->error == -EAGAIN && give_stale(f)) {
+		pull_unlock(pull);
+		end(f);
+		return;
+	}
+	p->error = file->error;
+	p->retry_s = (uint32_t)((wait_ms + 999) / 1000);
+	memcpy(p->text, file->text, sizeof(p->text));
+	atomic_store_explicit(&p->state, PULL_FAILED, memory_order_release);
+	pull_unlock(pull);
+	end(f);
+}
+
+/* The origin cannot be reached, by this request or any other. */
+static void
+fail_origin(struct fetch *f, const char *text)
+{
+	struct pull *pull = f->pull;
+
+	pull_lock(pull);
+	/* one outage, not as many as there are files */
+	if (pull->pause_ms <= pull_now_ms())
+		pull->pause_ms = pull_now_ms() + keep_pause_ms(++pull->failures);
+	(void)snprintf(pull->problem, sizeof(pull->problem), "%s", text);
+	pull_unlock(pull);
+	fetch_fail(f, -EAGAIN, text);
+}
+
+static void
+end_absent(struct fetch *f)
+{
+	struct pull *pull = f->pull;
+	struct pull_file *file = f->p->file;
+
+	PULL_ADD(pull, absent, 1);
+	pull_lock(pull);
+	if (file->item.kept) {
+		shelf_drop(&pull->shelf, &file->item);
+		pull_disk_drop(pull->dir, file->item.path);
+	}
+	file->failures = 0;
+	file->pause_ms = pull_now_ms() + keep_pause_ms(3);
+	file->error = f->p->error = -ENOENT;
+	(void)snprintf(file->text, sizeof(file->text), "no such file");
+	memcpy(f->p->text, file->text, sizeof(f->p->text));
+	atomic_store_explicit(&f->p->state, PULL_FAILED, memory_order_release);
+	pull_unlock(pull);
+	end(f);
+}
+
+/* The kept one still is the file. */
+static void
+end_unchanged(struct fetch *f)
+{
+	struct pull *pull = f->pull;
+	struct pull_file *file = f->p->file;
+	struct keep_note note;
+	bool good;
+
+	pull_lock(pull);
+	file->note.checked_ms = wall_clock_ms();
+	note = file->note;
+	good = pull_take_kept(f->p);
+	file->failures = 0;
+	file->pause_ms = 0;
+	pull_unlock(pull);
+	if (!good) {
+		fetch_fail(f, -EAGAIN, "the kept file is gone");
+		return;
+	}
+	PULL_ADD(pull, unchanged, 1);
+	(void)pull_disk_note(pull->dir, &note); /* else the origin is asked again after a start */
+	end(f);
+}
+
+static void
+log_whole(const struct fetch *f)
+{
+	uint64_t ms = loop_now_ms(f->pull->thread.loop) - f->began_ms;
+	char path[LOG_QUOTE_SIZE];
+
+	log_peer_info("origin: fetched file=%s bytes=%llu ms=%llu",
+	    log_quote(slice_str(f->note.path), path), (unsigned long long)f->note.size,
+	    (unsigned long long)ms);
+}
+
+/* All of it is here and right: those who wait get the rest, and then it is put on the shelf. */
+static void
+end_whole(struct fetch *f)
+{
+	struct pull *pull = f->pull;
+	struct pulled *p = f->p;
+	struct pull_file *file = p->file;
+	int rc = 0;
+
+	f->note.size = atomic_load(&p->came);
+	pull_lock(pull);
+	atomic_store(&p->size, f->note.size);
+	atomic_store_explicit(&p->state, PULL_COMPLETE, memory_order_release);
+	file->failures = 0;
+	file->pause_ms = 0;
+	pull_unlock(pull);
+	pull_wake(pull);
+	log_whole(f);
+	if (f->no_store)
+		pull_disk_forget(pull->dir, file->item.path);
+	else
+		rc = pull_disk_keep(pull->dir, p->fd, &f->note);
+	if (rc < 0)
+		log_peer_warn("origin.cache: a file could not be kept: %s", strerror(-rc));
+	pull_lock(pull);
+	shelf_drop(&pull->shelf, &file->item);
+	file->open = NULL; /* the one before; its readers go on */
+	if (rc < 0 || f->no_store)
+		pull_disk_drop(pull->dir, file->item.path);
+	if (rc == 0 && !f->no_store) {
+		file->note = f->note;
+		file->open = p;
+		shelf_keep(&pull->shelf, &file->item, f->note.size);
+	}
+	pull_unlock(pull);
+	end(f);
+}
+
+/* The answer to HEAD, or a whole file, unless it is a wrong one. */
+static void
+end_good(struct fetch *f)
+{
+	struct pull *pull = f->pull;
+	unsigned n = DIGEST_BYTES;
+	const char *text = "";
+	int rc;
+
+	if (f->head) {
+		pull_lock(pull);
+		atomic_store_explicit(&f->p->state, PULL_COMPLETE, memory_order_release);
+		pull_unlock(pull);
+		end(f);
+		return;
+	}
+	if (EVP_DigestFinal_ex(f->digest, f->note.sha256, &n) != 1) {
+		fetch_fail(f, -EAGAIN, "out of memory");
+		return;
+	}
+	pull_lock(pull);
+	rc = keep_check_end(&f->want, f->length, atomic_load(&f->p->came), f->note.sha256, &text);
+	pull_unlock(pull);
+	if (rc < 0)
+		fetch_fail(f, rc, text);
+	else
+		end_whole(f);
+}
+
+void
+fetch_ended(void *arg, const struct http_answer *answer)
+{
+	struct fetch *f = arg;
+	struct pull *pull = f->pull;
+	char text[sizeof(answer->text) + 40];
+
+	if (f->fault < 0) { /* we broke it off */
+		fetch_fail(f, f->fault, f->fault_text);
+		return;
+	}
+	if (answer->error == -ECONNREFUSED || answer->error == -EACCES ||
+	    (answer->error == -ETIMEDOUT && f->p->fd < 0)) {
+		fail_origin(f, answer->text);
+		return;
+	}
+	pull_lock(pull);
+	note_reached(pull);
+	pull_unlock(pull);
+	if (answer->error < 0) {
+		(void)snprintf(text, sizeof(text), "the origin broke off: %s", answer->text);
+		fetch_fail(f, -EAGAIN, text);
+	} else if (answer->status == 304 && f->conditional) {
+		end_unchanged(f);
+	} else if (answer->status == 404 || answer->status == 410) {
+		end_absent(f);
+	} else if (answer->status != 200) {
+		(void)snprintf(
+		    text, sizeof(text), "the origin answers with status %ld", answer->status);
+		fetch_fail(f,
+		    answer->status == 401 || answer->status == 403 || answer->status == 407
+			? -EACCES
+			: -EAGAIN,
+		    text);
+	} else {
+		end_good(f);
+	}
+}
