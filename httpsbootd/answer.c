@@ -225,6 +225,7 @@ send_file_error(struct exchange *x, int error)
 		return send_status(
 		    x, x->pulled != NULL ? MHD_HTTP_BAD_GATEWAY : MHD_HTTP_FORBIDDEN, text);
 	case -EFBIG: return send_status(x, MHD_HTTP_INSUFFICIENT_STORAGE, text);
+	case -ELOOP: return send_status(x, MHD_HTTP_LOOP_DETECTED, text);
 	default: return send_status(x, MHD_HTTP_SERVICE_UNAVAILABLE, text);
 	}
 }

@@ -27,6 +27,7 @@ struct stats {
 	uint64_t turned_address, evicted, slow_heads, slow_bodies, slow_answers;
 	uint64_t origin_hits, origin_misses, origin_joins, origin_bytes, origin_failures;
 	uint64_t origin_absent, origin_evicted, origin_stale, origin_unchanged, origin_kept_bytes;
+	uint64_t origin_rings;
 };
 
 #define STAT(member, text)                                                                         \
@@ -93,6 +94,7 @@ static const struct counter counters[] = {
 	STAT(origin_stale, "kept files that were given because the origin could not be asked"),
 	STAT(origin_absent, "files that the origin has not either"),
 	STAT(origin_failures, "files that could not be fetched"),
+	STAT(origin_rings, "requests that came back to this server from its own origin"),
 	STAT(origin_evicted, "kept files that made room"),
 	STAT(origin_kept_bytes, "bytes that are kept"),
 	STAT(too_large, "forms larger than max_form_bytes"),
@@ -110,7 +112,7 @@ struct httpsbootd {
 	struct watch_shared watch;
 	struct access_log *access_log;
 	struct pull *pull; /* NULL: no origin */
-	char *cache, problem[200];
+	char *cache, problem[200], host[256];
 	struct loop_timer log_timer;
 	struct worker *workers[WORKERS_MAX];
 	size_t nworkers;
@@ -179,6 +181,7 @@ gather_origin(struct httpsbootd *d, struct stats *sum)
 	sum->origin_absent = atomic_load(&s->absent);
 	sum->origin_failures = atomic_load(&s->failures);
 	sum->origin_evicted = atomic_load(&s->evicted);
+	sum->origin_rings = atomic_load(&s->rings);
 	sum->origin_kept_bytes = pull_kept_bytes(d->pull);
 }
 
@@ -376,6 +379,8 @@ open_pull(struct httpsbootd *d)
 {
 	const struct httpsbootd_conf *c = d->conf;
 	const struct pull_conf conf = {
+		.instance = d->front.instance,
+		.host = c->name[0] != '\0' ? c->name : d->host,
 		.url = c->origin.url,
 		.ca = c->origin.ca,
 		.certificate = c->origin.certificate,
@@ -390,6 +395,7 @@ open_pull(struct httpsbootd *d)
 		.fresh_ms = (uint64_t)c->origin.fresh_s * 1000,
 	};
 
+	(void)gethostname(d->host, sizeof(d->host) - 1); /* for people only */
 	return c->origin.url[0] != '\0' ? pull_open(&conf, &d->pull) : 0;
 }
 

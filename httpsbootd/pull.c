@@ -107,6 +107,15 @@ pull_wake(struct pull *pull)
 }
 
 void
+pull_hurry(struct pull *pull)
+{
+	uint64_t one = 1;
+
+	if (write(pull->queue_fd, &one, sizeof(one)) < 0)
+		return; /* the counter is full: it wakes anyhow */
+}
+
+void
 pull_user_heard(struct pull_user *user)
 {
 	uint64_t count;
@@ -217,11 +226,11 @@ agrees(struct pulled *p, const struct keep_want *want)
 }
 
 static struct pulled *
-begin(struct pull *pull, struct pull_file *file, const struct keep_want *want, bool head, bool old)
+begin(struct pull *pull, struct pull_file *file, const struct keep_want *want, bool head, bool old,
+    const struct hops *hops)
 {
 	struct pulled *p = pulled_new(pull, file);
 	struct fetch *f = p != NULL ? calloc(1, sizeof(*f)) : NULL;
-	uint64_t one = 1;
 	int fd;
 
 	if (f == NULL) {
@@ -238,6 +247,7 @@ begin(struct pull *pull, struct pull_file *file, const struct keep_want *want, b
 		memcpy(f->sha256, want->sha256, sizeof(f->sha256));
 		f->want.sha256 = f->sha256;
 	}
+	f->hops = *hops;
 	p->fetch = f;
 	p->refs++; /* the fetch's own */
 	if (head)
@@ -247,30 +257,36 @@ begin(struct pull *pull, struct pull_file *file, const struct keep_want *want, b
 	*pull->queue_end = f;
 	pull->queue_end = &f->next;
 	pull->queued++;
-	if (write(pull->queue_fd, &one, sizeof(one)) < 0)
-		return p; /* the counter is full: it wakes anyhow */
+	pull_hurry(pull);
 	return p;
 }
 
 /* The origin has to say something. */
 static struct pulled *
 ask_origin(struct pull *pull, struct pull_file *file, const struct keep_want *want, bool head,
-    bool old, uint64_t now_ms)
+    bool old, const struct hops *hops, uint64_t now_ms)
 {
 	struct pulled *under_way = file->coming != NULL || !head ? file->coming : file->asked;
 	uint64_t until_ms = file->pause_ms > pull->pause_ms ? file->pause_ms : pull->pause_ms;
 	const char *text = file->pause_ms > now_ms ? file->text : pull->problem;
 	int error = file->pause_ms > now_ms ? file->error : -EAGAIN;
 
+	if (pull_ring_closes(pull, file, hops))
+		return give_failure(pull, file, -ELOOP, 0, pull->ring);
+	if (hops->full)
+		return give_failure(
+		    pull, file, -EAGAIN, 5000, "too many servers are each other's origin");
 	if (under_way != NULL && !agrees(under_way, want))
 		return give_failure(
 		    pull, file, -EAGAIN, 1000, "the file is being replaced at the origin");
 	if (under_way != NULL) {
 		PULL_ADD(pull, joins, 1);
 		under_way->refs++;
+		if (under_way->fetch != NULL)
+			pull_ring_join(under_way->fetch, hops);
 		return under_way;
 	}
-	if (until_ms > now_ms && old && error == -EAGAIN) {
+	if (until_ms > now_ms && old && (error == -EAGAIN || error == -ELOOP)) {
 		PULL_ADD(pull, stale, 1);
 		return give_kept(pull, file, now_ms);
 	}
@@ -279,11 +295,11 @@ ask_origin(struct pull *pull, struct pull_file *file, const struct keep_want *wa
 	if (pull->queued >= QUEUE_MAX)
 		return give_failure(pull, file, -EAGAIN, 5000, "too many files are being fetched");
 	PULL_ADD(pull, misses, 1);
-	return begin(pull, file, want, head, old);
+	return begin(pull, file, want, head, old, hops);
 }
 
 static struct pulled *
-get(struct pull *pull, const struct keep_want *want, bool head)
+get(struct pull *pull, const struct keep_want *want, bool head, const struct hops *hops)
 {
 	struct pull_file *file = file_of(pull, want->path);
 	uint64_t now_ms = pull_now_ms();
@@ -301,19 +317,19 @@ get(struct pull *pull, const struct keep_want *want, bool head)
 			return p;
 		}
 	}
-	return ask_origin(pull, file, want, head, use == KEEP_OLD, now_ms);
+	return ask_origin(pull, file, want, head, use == KEEP_OLD, hops, now_ms);
 }
 
 int
 pull_get(struct pull *pull, struct pull_user *user, const struct keep_want *want, bool head,
-    struct pulled **ret)
+    const struct hops *hops, struct pulled **ret)
 {
 	struct pulled *p;
 
 	/* before it can be told of: what ends at once is heard of, too */
 	atomic_fetch_add(&user->held, 1);
 	pthread_mutex_lock(&pull->lock);
-	p = get(pull, want, head);
+	p = get(pull, want, head, hops);
 	pthread_mutex_unlock(&pull->lock);
 	if (p == NULL) {
 		atomic_fetch_sub(&user->held, 1);
@@ -417,7 +433,7 @@ int
 pull_open(const struct pull_conf *conf, struct pull **ret)
 {
 	struct pull *pull = calloc(1, sizeof(*pull));
-	uint64_t key[2];
+	uint64_t key[3];
 	int rc;
 
 	if (pull == NULL)
@@ -429,6 +445,7 @@ pull_open(const struct pull_conf *conf, struct pull **ret)
 	rc = getrandom(key, sizeof(key), 0) == (ssize_t)sizeof(key) ? 0 : -EIO;
 	if (rc == 0) {
 		shelf_init(&pull->shelf, conf->max_bytes, key);
+		hops_own(conf->instance, conf->host, key[2], pull->own);
 		rc = pull_disk_open(conf->cache);
 	}
 	if (rc >= 0) {
@@ -503,12 +520,23 @@ pull_kept_bytes(struct pull *pull)
 	return n;
 }
 
+/* With the lock held. */
+static const char *
+problem_of(const struct pull *pull)
+{
+	const char *ring = pull_ring_words(pull);
+
+	return pull->failures > 0 ? pull->problem : ring != NULL ? ring : "";
+}
+
 const char *
 pull_problem(struct pull *pull, char *dst, size_t size)
 {
+	const char *text;
+
 	pthread_mutex_lock(&pull->lock);
-	(void)snprintf(dst, size, "%s%s", pull->failures > 0 ? "origin: " : "",
-	    pull->failures > 0 ? pull->problem : "");
+	text = problem_of(pull);
+	(void)snprintf(dst, size, "%s%s", text[0] != '\0' ? "origin: " : "", text);
 	pthread_mutex_unlock(&pull->lock);
 	return dst;
 }
@@ -522,8 +550,7 @@ pull_dump(struct pull *pull)
 	json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "url", pull->conf.url, "cache",
 	    pull->conf.cache, "files", (json_int_t)pull->shelf.nkept, "bytes",
 	    (json_int_t)pull->shelf.kept_bytes, "max_bytes", (json_int_t)pull->shelf.max_bytes,
-	    "waiting", (json_int_t)pull->queued, "problem",
-	    pull->failures > 0 ? pull->problem : "");
+	    "waiting", (json_int_t)pull->queued, "problem", problem_of(pull));
 	pthread_mutex_unlock(&pull->lock);
 	return json;
 }

@@ -10,6 +10,7 @@
 #define HTTPSBOOTD_PULL_H
 
 #include "common/http.h"
+#include "httpsbootd/hops.h"
 #include "httpsbootd/keep.h"
 
 #include <stdatomic.h>
@@ -18,6 +19,7 @@ struct pull;
 struct pulled;
 
 struct pull_conf {
+	const char *instance, *host; /* what the origin is told of who we are */
 	const char *url;
 	const char *ca, *certificate, *key;
 	enum http_auth auth;
@@ -41,7 +43,10 @@ struct pull_view {
 	uint64_t size;
 	uint64_t tag; /* for an ETag */
 	int64_t modified_s;
-	/* PULL_FAILED: -ENOENT if the origin has no such file, -EFBIG, else it may help to wait */
+	/*
+	 * PULL_FAILED: -ENOENT if the origin has no such file, -EFBIG, -EACCES, -ELOOP, else it may
+	 * help to wait
+	 */
 	int error;
 	uint32_t retry_s;
 	char text[160];
@@ -57,6 +62,7 @@ struct pull_user {
 
 struct pull_stats {
 	_Atomic uint64_t hits, misses, joins, bytes, failures, absent, evicted, stale, unchanged;
+	_Atomic uint64_t rings;
 };
 
 /* Opens the cache.  0, or a negative errno after logging why. */
@@ -68,11 +74,11 @@ int pull_start(struct pull *pull);
 void pull_close(struct pull *pull);
 
 /*
- * A file, or with `head` only what there is to say about it.  0, with whatever there is of it,
- * which is released later; or -ENOMEM.
+ * A file, or with `head` only what there is to say about it, for a request that came through
+ * `hops`.  0, with whatever there is of it, which is released later; or -ENOMEM.
  */
 int pull_get(struct pull *pull, struct pull_user *user, const struct keep_want *want, bool head,
-    struct pulled **ret);
+    const struct hops *hops, struct pulled **ret);
 void pull_release(struct pull_user *user, struct pulled *p);
 void pull_look(struct pulled *p, struct pull_view *ret);
 /* How many octets from `offset` on can be read; negative: none ever, it failed. */

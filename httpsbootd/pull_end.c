@@ -95,16 +95,19 @@ fetch_fail(struct fetch *f, int error, const char *text)
 	uint64_t now_ms = pull_now_ms(), wait_ms;
 	char path[LOG_QUOTE_SIZE];
 
-	log_peer_warn("origin: %s: %s", log_quote(slice_str(file->item.path), path), text);
+	if (error == -ELOOP) /* told once, not for each file */
+		log_peer_debug("origin: %s: %s", log_quote(slice_str(file->item.path), path), text);
+	else
+		log_peer_warn("origin: %s: %s", log_quote(slice_str(file->item.path), path), text);
 	if (p->fd >= 0)
 		pull_disk_forget(pull->dir, file->item.path);
 	PULL_ADD(pull, failures, 1);
 	pull_lock(pull);
 	wait_ms = keep_pause_ms(++file->failures);
 	file->pause_ms = now_ms + wait_ms;
-	file->error = error == -EFBIG || error == -EACCES ? error : -EAGAIN;
+	file->error = error == -EFBIG || error == -EACCES || error == -ELOOP ? error : -EAGAIN;
 	(void)snprintf(file->text, sizeof(file->text), "%s", text);
-	if (file->error == -EAGAIN && give_stale(f)) {
+	if ((file->error == -EAGAIN || file->error == -ELOOP) && give_stale(f)) {
 		pull_unlock(pull);
 		end(f);
 		return;
@@ -115,6 +118,22 @@ fetch_fail(struct fetch *f, int error, const char *text)
 	atomic_store_explicit(&p->state, PULL_FAILED, memory_order_release);
 	pull_unlock(pull);
 	end(f);
+}
+
+/* Our own request came back to us, or the origin had one of its own back. */
+void
+fetch_fail_ring(struct fetch *f)
+{
+	struct pull *pull = f->pull;
+	char text[sizeof(pull->ring)];
+	const char *ring;
+
+	pull_lock(pull);
+	ring = pull_ring_words(pull);
+	(void)snprintf(text, sizeof(text), "%s",
+	    ring != NULL ? ring : "the origin is in a ring of servers that are each other's");
+	pull_unlock(pull);
+	fetch_fail(f, -ELOOP, text);
 }
 
 /* The origin cannot be reached, by this request or any other. */
@@ -264,6 +283,7 @@ fetch_ended(void *arg, const struct http_answer *answer)
 	struct pull *pull = f->pull;
 	char text[sizeof(answer->text) + 40];
 
+	f->request = NULL;
 	if (f->fault < 0) { /* we broke it off */
 		fetch_fail(f, f->fault, f->fault_text);
 		return;
@@ -283,6 +303,8 @@ fetch_ended(void *arg, const struct http_answer *answer)
 		end_unchanged(f);
 	} else if (answer->status == 404 || answer->status == 410) {
 		end_absent(f);
+	} else if (answer->status == HTTP_LOOP_DETECTED) {
+		fetch_fail_ring(f);
 	} else if (answer->status != 200) {
 		(void)snprintf(
 		    text, sizeof(text), "the origin answers with status %ld", answer->status);

@@ -13,8 +13,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define RUNNING_MAX 32 /* requests to the origin at once */
-#define URL_MAX     4096
+#define RUNNING_MAX 32    /* requests to the origin at once */
 #define REFUSAL_MAX 65536 /* bytes of an error's page, which is forgotten */
 
 /* Asks only for what is newer than the kept one. */
@@ -42,12 +41,18 @@ put_conditions(struct fetch *f, char lines[static 2][KEEP_ETAG_MAX + 40], const 
 	headers[n] = NULL;
 }
 
+int
+fetch_url(const struct fetch *f, char *dst, size_t size)
+{
+	return http_url_join(f->pull->conf.url, f->p->file->item.path, dst, size);
+}
+
 static void
 start(struct fetch *f)
 {
 	struct pull *pull = f->pull;
-	char url[URL_MAX], lines[2][KEEP_ETAG_MAX + 40];
-	const char *headers[3];
+	char url[FETCH_URL_MAX], via[HOPS_STRLEN], lines[2][KEEP_ETAG_MAX + 40];
+	const char *headers[4] = { via };
 	struct http_ask ask = {
 		.method = f->head ? "HEAD" : "GET",
 		.url = url,
@@ -60,12 +65,13 @@ start(struct fetch *f)
 
 	f->began_ms = loop_now_ms(pull->thread.loop);
 	f->length = -1;
-	put_conditions(f, lines, headers);
+	hops_line(&f->hops, pull->own, via);
+	put_conditions(f, lines, headers + 1);
 	f->digest = EVP_MD_CTX_new();
 	rc = f->digest != NULL && EVP_DigestInit_ex(f->digest, EVP_sha256(), NULL) == 1 ? 0
 	                                                                                : -ENOMEM;
 	if (rc == 0)
-		rc = http_url_join(pull->conf.url, f->p->file->item.path, url, sizeof(url));
+		rc = fetch_url(f, url, sizeof(url));
 	if (rc == 0)
 		rc = http_ask(pull->http, &ask, fetch_ended, f, &f->request);
 	if (rc < 0)
@@ -96,15 +102,14 @@ take_one(struct pull *pull)
 void
 pull_start_some(struct pull *pull)
 {
-	uint64_t one = 1;
 	bool some;
 
 	pull_lock(pull);
 	some = pull->queue != NULL;
 	pull_unlock(pull);
 	/* from the loop: a request must not be begun from within another one's end */
-	if (some && write(pull->queue_fd, &one, sizeof(one)) < 0)
-		return; /* it wakes anyhow */
+	if (some)
+		pull_hurry(pull);
 }
 
 static void
@@ -119,6 +124,7 @@ on_queue(void *arg, uint32_t events)
 		return;
 	while ((f = take_one(pull)) != NULL)
 		start(f);
+	pull_ring_look(pull);
 }
 
 /* Before the loop waits, those who wait hear of what came in this round. */
@@ -169,6 +175,7 @@ pull_fetch_open(struct pull *pull)
 	         : loop_add(pull->thread.loop, &pull->lf, pull->queue_fd, EPOLLIN, on_queue, pull);
 	if (rc < 0)
 		return rc;
+	loop_timer_init(&pull->ring_timer, pull_ring_try, pull);
 	loop_hook_add(pull->thread.loop, &pull->hook, tell_progress, pull);
 	return http_open(pull->thread.loop, &conf, &pull->http);
 }

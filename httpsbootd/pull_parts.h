@@ -1,6 +1,6 @@
 /*
  * What the parts of the pull-through share: pull.c is the table that workers ask; pull_fetch.c is
- * the thread that fetches, with pull_room.c, pull_take.c and pull_end.c.
+ * the thread that fetches, with pull_room.c, pull_take.c, pull_ring.c and pull_end.c.
  */
 #ifndef HTTPSBOOTD_PULL_PARTS_H
 #define HTTPSBOOTD_PULL_PARTS_H
@@ -60,6 +60,11 @@ struct fetch {
 	struct keep_note note;
 	int fault; /* of ours, in words: */
 	const char *fault_text;
+	/* who else wants it: pull_ring.c */
+	struct hops hops;   /* the servers before us, of whoever was first */
+	struct hops joined; /* of those who came later */
+	bool untried;       /* whether `joined` is a ring */
+	bool ringed;        /* it has come back to us */
 };
 
 struct pull {
@@ -74,6 +79,9 @@ struct pull {
 	unsigned failures;
 	uint64_t pause_ms;
 	char problem[160];
+	char own[HOP_STRLEN]; /* our name in a Via */
+	uint64_t ring_until_ms;
+	char ring[160]; /* the one that was met last */
 	struct pull_stats stats;
 
 	/* of the thread that fetches */
@@ -84,7 +92,12 @@ struct pull {
 	struct http *http;
 	struct fetch *running;
 	size_t nrunning;
+	struct loop_timer ring_timer;
+	size_t nprobes;
 };
+
+#define FETCH_URL_MAX      4096
+#define HTTP_LOOP_DETECTED 508 /* RFC 5842 section 7.2 */
 
 #define PULL_ADD(pull, counter, n)                                                                 \
 	atomic_fetch_add_explicit(&(pull)->stats.counter, n, memory_order_relaxed)
@@ -114,11 +127,24 @@ fetch_fault(struct fetch *f, int error, const char *text)
 uint64_t pull_now_ms(void); /* CLOCK_MONOTONIC, no lock */
 /* The kept file becomes what `p` is.  False if it cannot be read: it is forgotten then. */
 bool pull_take_kept(struct pulled *p);
-void pull_wake(struct pull *pull); /* no lock needed */
+void pull_wake(struct pull *pull);  /* no lock needed */
+void pull_hurry(struct pull *pull); /* the fetching thread looks for work; no lock needed */
 /* Gives up a reference; *ret_fd is to be closed without the lock if it is not -1. */
 void pull_unref(struct pulled *p, int *ret_fd);
 
+/* pull_ring.c; with the lock held: */
+/* Whether a request was here before.  Its file cannot come from the origin, which is noted. */
+bool pull_ring_closes(struct pull *pull, struct pull_file *file, const struct hops *hops);
+/* Another one waits for what the fetch brings. */
+void pull_ring_join(struct fetch *f, const struct hops *hops);
+/* The ring, while there was one lately; else NULL. */
+const char *pull_ring_words(const struct pull *pull);
+
 /* The rest is the fetching thread's, and takes the lock itself. */
+
+/* pull_ring.c: ends what has come back to us, and tries what joined. */
+void pull_ring_look(struct pull *pull);
+void pull_ring_try(void *arg); /* the timer's */
 
 /* pull_room.c: 0, or a negative errno, which is the fetch's fault then. */
 int fetch_reserve(struct fetch *f, uint64_t bytes); /* so many more */
@@ -131,9 +157,11 @@ extern const struct http_sink fetch_sink;
 /* pull_end.c: the fetch is gone afterwards. */
 void fetch_ended(void *arg, const struct http_answer *answer);
 void fetch_fail(struct fetch *f, int error, const char *text);
+void fetch_fail_ring(struct fetch *f);
 void fetch_free(struct fetch *f);
 
 /* pull_fetch.c */
+int fetch_url(const struct fetch *f, char *dst, size_t size);
 void pull_start_some(struct pull *pull); /* others get their turn */
 int pull_fetch_open(struct pull *pull);
 void pull_fetch_close(struct pull *pull);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 /*
@@ -24,6 +25,15 @@ enlist(struct exchange *x)
 	w->pulling = x;
 }
 
+static enum MHD_Result
+note_via(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	(void)kind;
+	if (strcasecmp(name, MHD_HTTP_HEADER_VIA) == 0)
+		hops_read(arg, slice_str(value));
+	return MHD_YES;
+}
+
 static int
 ask(struct exchange *x)
 {
@@ -32,8 +42,13 @@ ask(struct exchange *x)
 		.size = x->file_size,
 		.sha256 = x->has_sha256 ? x->file_sha256 : NULL,
 	};
-	int rc = pull_get(x->worker->pull, &x->worker->pull_user, &want, x->head, &x->pulled);
+	struct hops hops;
+	int rc;
 
+	hops.n = 0;
+	hops.full = false;
+	(void)MHD_get_connection_values(x->connection, MHD_HEADER_KIND, note_via, &hops);
+	rc = pull_get(x->worker->pull, &x->worker->pull_user, &want, x->head, &hops, &x->pulled);
 	if (rc < 0)
 		return rc;
 	enlist(x);

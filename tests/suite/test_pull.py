@@ -333,6 +333,7 @@ def test_versions():
         check(got(lab) == data[::-1], "as it is")
 
         check(curl(lab, client, "gone") == (200, len(data)), "there,")
+        keeps(branch, "part", "new", "gone")
         os.remove(f"{faulty.dir}/files/gone")
         check(curl(lab, client, "gone")[0] == 404, "and gone")
         faulty.does("no-store")
