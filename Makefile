@@ -65,8 +65,10 @@ handlerd_EDGE := conf journal sql store store_query store_schema store_machines 
 	webservice_conf ws_client ws_reports webservice notes folders lookup gather sources inquire reload \
 	recall report control_decide rivalry guard control_quirks control_transfers
 
-httpsbootd_PURE := keep hops shelf route range head httpdate filehead pace crowd access_line tls_failure expiry
-httpsbootd_EDGE := conf pull_disk pull_room pull_take pull_ring pull_end pull_fetch pull tls_chain tls_pair kept tls_tickets tls_settings certificates tls stream watch access_log pulling answer question exchange serve httpsbootd
+httpsbootd_PURE := keep resume hops shelf route range head httpdate filehead pace crowd access_line tls_failure expiry
+httpsbootd_EDGE := pull_disk pull_room pull_take pull_resume pull_ring pull_end pull_fetch pull \
+	conf tls_chain tls_pair kept tls_tickets tls_settings certificates tls stream watch access_log pulling answer \
+	question exchange serve httpsbootd
 
 DAEMONS := dhcpproxyd tftpd httpsbootd handlerd
 

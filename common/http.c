@@ -184,6 +184,9 @@ put_head(struct http_request *r)
 		    length >= 0 || strcasecmp(field_of(r, "Transfer-Encoding"), "chunked") == 0,
 		.etag = field_of(r, "ETag"),
 		.modified = field_of(r, "Last-Modified"),
+		.date = field_of(r, "Date"),
+		.range = field_of(r, "Content-Range"),
+		.type = field_of(r, "Content-Type"),
 		.cache_control = field_of(r, "Cache-Control"),
 		.encoding = field_of(r, "Content-Encoding"),
 	};

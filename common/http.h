@@ -42,7 +42,7 @@ struct http_head {
 	long status;
 	int64_t length; /* of the body; -1: the server did not say */
 	bool framed;    /* a body that is cut short will be noticed */
-	const char *etag, *modified, *cache_control, *encoding;
+	const char *etag, *modified, *date, *range, *type, *cache_control, *encoding;
 };
 
 /*

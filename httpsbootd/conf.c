@@ -91,6 +91,16 @@ static const struct config_key origin_keys[] = {
 	    .unit = "bytes/s",
 	    .flags = CONFIG_RESTART,
 	    .help = "slowest origin that is borne for long" },
+	{ .name = "retries",
+	    .type = CONFIG_INT,
+	    ORIGIN(retries),
+	    .def = "5",
+	    .min = 0,
+	    .max = 1000,
+	    .flags = CONFIG_RESTART,
+	    .help = "how often in a row a file that breaks off is taken up where it ended, after "
+		    "pauses of 0.2, 1, 2, 4, ... up to 30 s, before those who wait for it are let "
+		    "down" },
 	{ .name = "cache",
 	    .type = CONFIG_STRING,
 	    ORIGIN(cache),

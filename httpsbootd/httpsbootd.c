@@ -27,7 +27,7 @@ struct stats {
 	uint64_t turned_address, evicted, slow_heads, slow_bodies, slow_answers;
 	uint64_t origin_hits, origin_misses, origin_joins, origin_bytes, origin_failures;
 	uint64_t origin_absent, origin_evicted, origin_stale, origin_unchanged, origin_kept_bytes;
-	uint64_t origin_rings;
+	uint64_t origin_rings, origin_resumed;
 };
 
 #define STAT(member, text)                                                                         \
@@ -94,6 +94,7 @@ static const struct counter counters[] = {
 	STAT(origin_stale, "kept files that were given because the origin could not be asked"),
 	STAT(origin_absent, "files that the origin has not either"),
 	STAT(origin_failures, "files that could not be fetched"),
+	STAT(origin_resumed, "files that broke off and were taken up where they ended"),
 	STAT(origin_rings, "requests that came back to this server from its own origin"),
 	STAT(origin_evicted, "kept files that made room"),
 	STAT(origin_kept_bytes, "bytes that are kept"),
@@ -112,7 +113,7 @@ struct httpsbootd {
 	struct watch_shared watch;
 	struct access_log *access_log;
 	struct pull *pull; /* NULL: no origin */
-	char *cache, problem[200], host[256];
+	char *cache, problem[PULL_TEXT_SIZE + 16], host[256];
 	struct loop_timer log_timer;
 	struct worker *workers[WORKERS_MAX];
 	size_t nworkers;
@@ -181,6 +182,7 @@ gather_origin(struct httpsbootd *d, struct stats *sum)
 	sum->origin_absent = atomic_load(&s->absent);
 	sum->origin_failures = atomic_load(&s->failures);
 	sum->origin_evicted = atomic_load(&s->evicted);
+	sum->origin_resumed = atomic_load(&s->resumed);
 	sum->origin_rings = atomic_load(&s->rings);
 	sum->origin_kept_bytes = pull_kept_bytes(d->pull);
 }
@@ -390,6 +392,7 @@ open_pull(struct httpsbootd *d)
 		.password_file = c->origin.password_file,
 		.timeout_s = (uint32_t)c->origin.timeout_s,
 		.min_rate = (uint32_t)c->origin.min_rate,
+		.retries = (uint32_t)c->origin.retries,
 		.cache = d->cache,
 		.max_bytes = (uint64_t)c->origin.max_bytes,
 		.fresh_ms = (uint64_t)c->origin.fresh_s * 1000,

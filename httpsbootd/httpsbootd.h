@@ -49,6 +49,7 @@ struct httpsbootd_conf {
 		char *password_file;
 		int64_t timeout_s;
 		int64_t min_rate;
+		int64_t retries;
 		char *cache;
 		int64_t max_bytes;
 		int64_t fresh_s;

@@ -261,6 +261,18 @@ begin(struct pull *pull, struct pull_file *file, const struct keep_want *want, b
 	return p;
 }
 
+void
+pull_note_stale(struct pull *pull, const struct pull_file *file)
+{
+	uint64_t now_ms = wall_clock_ms(), since_ms = file->note.checked_ms;
+	char path[LOG_QUOTE_SIZE];
+
+	PULL_ADD(pull, stale, 1);
+	log_peer_warn("origin: %s is given as it was %llu s ago",
+	    log_quote(slice_str(file->item.path), path),
+	    (unsigned long long)(now_ms > since_ms ? (now_ms - since_ms) / 1000 : 0));
+}
+
 /* The origin has to say something. */
 static struct pulled *
 ask_origin(struct pull *pull, struct pull_file *file, const struct keep_want *want, bool head,
@@ -287,7 +299,7 @@ ask_origin(struct pull *pull, struct pull_file *file, const struct keep_want *wa
 		return under_way;
 	}
 	if (until_ms > now_ms && old && (error == -EAGAIN || error == -ELOOP)) {
-		PULL_ADD(pull, stale, 1);
+		pull_note_stale(pull, file);
 		return give_kept(pull, file, now_ms);
 	}
 	if (until_ms > now_ms)

@@ -15,6 +15,8 @@
 
 #include <stdatomic.h>
 
+#define PULL_TEXT_SIZE 224 /* why there is no file */
+
 struct pull;
 struct pulled;
 
@@ -24,7 +26,7 @@ struct pull_conf {
 	const char *ca, *certificate, *key;
 	enum http_auth auth;
 	const char *user, *password_file;
-	uint32_t timeout_s, min_rate;
+	uint32_t timeout_s, min_rate, retries;
 	const char *cache;
 	uint64_t max_bytes;
 	uint64_t fresh_ms;
@@ -49,7 +51,7 @@ struct pull_view {
 	 */
 	int error;
 	uint32_t retry_s;
-	char text[160];
+	char text[PULL_TEXT_SIZE];
 };
 
 /* A worker. */
@@ -62,7 +64,7 @@ struct pull_user {
 
 struct pull_stats {
 	_Atomic uint64_t hits, misses, joins, bytes, failures, absent, evicted, stale, unchanged;
-	_Atomic uint64_t rings;
+	_Atomic uint64_t rings, resumed;
 };
 
 /* Opens the cache.  0, or a negative errno after logging why. */

@@ -15,6 +15,7 @@
 void
 fetch_free(struct fetch *f)
 {
+	loop_timer_clear(f->pull->thread.loop, &f->retry);
 	EVP_MD_CTX_free(f->digest);
 	free(f);
 }
@@ -72,17 +73,13 @@ static bool
 give_stale(struct fetch *f)
 {
 	struct pull_file *file = f->p->file;
-	uint64_t now_ms = wall_clock_ms();
-	char path[LOG_QUOTE_SIZE];
 
 	if (f->p->fd >= 0 || atomic_load(&f->p->state) != PULL_ASKING || !file->item.kept ||
-	    keep_judge(&file->note, &f->want, now_ms, f->pull->conf.fresh_ms) == KEEP_WRONG ||
+	    keep_judge(&file->note, &f->want, wall_clock_ms(), f->pull->conf.fresh_ms) ==
+		KEEP_WRONG ||
 	    !pull_take_kept(f->p))
 		return false;
-	PULL_ADD(f->pull, stale, 1);
-	log_peer_warn("origin: %s is given as it was %llu s ago",
-	    log_quote(slice_str(file->item.path), path),
-	    (unsigned long long)((now_ms - file->note.checked_ms) / 1000));
+	pull_note_stale(f->pull, file);
 	return true;
 }
 
@@ -288,9 +285,13 @@ fetch_ended(void *arg, const struct http_answer *answer)
 		fetch_fail(f, f->fault, f->fault_text);
 		return;
 	}
+	if (fetch_breaks(f, answer))
+		return;
 	if (answer->error == -ECONNREFUSED || answer->error == -EACCES ||
 	    (answer->error == -ETIMEDOUT && f->p->fd < 0)) {
-		fail_origin(f, answer->text);
+		(void)snprintf(text, sizeof(text), "%s%s", f->again ? "the origin broke off: " : "",
+		    answer->text);
+		fail_origin(f, text);
 		return;
 	}
 	pull_lock(pull);
@@ -299,13 +300,13 @@ fetch_ended(void *arg, const struct http_answer *answer)
 	if (answer->error < 0) {
 		(void)snprintf(text, sizeof(text), "the origin broke off: %s", answer->text);
 		fetch_fail(f, -EAGAIN, text);
-	} else if (answer->status == 304 && f->conditional) {
+	} else if (answer->status == 304 && f->conditional && !f->again) {
 		end_unchanged(f);
-	} else if (answer->status == 404 || answer->status == 410) {
+	} else if ((answer->status == 404 || answer->status == 410) && !f->again) {
 		end_absent(f);
 	} else if (answer->status == HTTP_LOOP_DETECTED) {
 		fetch_fail_ring(f);
-	} else if (answer->status != 200) {
+	} else if (answer->status != 200 && answer->status != 206) {
 		(void)snprintf(
 		    text, sizeof(text), "the origin answers with status %ld", answer->status);
 		fetch_fail(f,

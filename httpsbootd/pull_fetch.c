@@ -47,36 +47,44 @@ fetch_url(const struct fetch *f, char *dst, size_t size)
 	return http_url_join(f->pull->conf.url, f->p->file->item.path, dst, size);
 }
 
-static void
-start(struct fetch *f)
+void
+fetch_send(struct fetch *f, const char *const headers[2])
 {
 	struct pull *pull = f->pull;
-	char url[FETCH_URL_MAX], via[HOPS_STRLEN], lines[2][KEEP_ETAG_MAX + 40];
-	const char *headers[4] = { via };
-	struct http_ask ask = {
+	char url[FETCH_URL_MAX], via[HOPS_STRLEN];
+	const char *all[] = { via, headers[0], headers[0] != NULL ? headers[1] : NULL, NULL };
+	const struct http_ask ask = {
 		.method = f->head ? "HEAD" : "GET",
 		.url = url,
-		.headers = headers,
+		.headers = all,
 		.sink = &fetch_sink,
 		.min_rate = pull->conf.min_rate,
 		.stall_s = pull->conf.timeout_s,
 	};
-	int rc;
+	int rc = fetch_url(f, url, sizeof(url));
 
-	f->began_ms = loop_now_ms(pull->thread.loop);
-	f->length = -1;
 	hops_line(&f->hops, pull->own, via);
-	put_conditions(f, lines, headers + 1);
-	f->digest = EVP_MD_CTX_new();
-	rc = f->digest != NULL && EVP_DigestInit_ex(f->digest, EVP_sha256(), NULL) == 1 ? 0
-	                                                                                : -ENOMEM;
-	if (rc == 0)
-		rc = fetch_url(f, url, sizeof(url));
 	if (rc == 0)
 		rc = http_ask(pull->http, &ask, fetch_ended, f, &f->request);
 	if (rc < 0)
 		fetch_fail(f, -EAGAIN,
 		    rc == -EACCES ? "origin.password_file cannot be read" : strerror(-rc));
+}
+
+static void
+start(struct fetch *f)
+{
+	char lines[2][KEEP_ETAG_MAX + 40];
+	const char *headers[3];
+
+	f->began_ms = loop_now_ms(f->pull->thread.loop);
+	f->length = -1;
+	put_conditions(f, lines, headers);
+	f->digest = EVP_MD_CTX_new();
+	if (f->digest == NULL || EVP_DigestInit_ex(f->digest, EVP_sha256(), NULL) != 1)
+		fetch_fail(f, -EAGAIN, "out of memory");
+	else
+		fetch_send(f, headers);
 }
 
 static struct fetch *

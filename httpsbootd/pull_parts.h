@@ -1,6 +1,7 @@
 /*
  * What the parts of the pull-through share: pull.c is the table that workers ask; pull_fetch.c is
- * the thread that fetches, with pull_room.c, pull_take.c, pull_ring.c and pull_end.c.
+ * the thread that fetches, with pull_room.c, pull_take.c, pull_resume.c,
+ * pull_ring.c and pull_end.c.
  */
 #ifndef HTTPSBOOTD_PULL_PARTS_H
 #define HTTPSBOOTD_PULL_PARTS_H
@@ -8,6 +9,7 @@
 #include "common/loop_thread.h"
 #include "httpsbootd/pull.h"
 #include "httpsbootd/pull_disk.h"
+#include "httpsbootd/resume.h"
 #include "httpsbootd/shelf.h"
 
 /* What is known of a path. */
@@ -22,7 +24,7 @@ struct pull_file {
 	uint64_t pause_ms;
 	unsigned failures;
 	int error;
-	char text[160];
+	char text[PULL_TEXT_SIZE];
 };
 
 struct pulled {
@@ -37,7 +39,7 @@ struct pulled {
 	int64_t modified_s;
 	int error;
 	uint32_t retry_s;
-	char text[160];
+	char text[PULL_TEXT_SIZE];
 	struct fetch *fetch; /* that brings it; NULL: it is over */
 };
 
@@ -60,6 +62,14 @@ struct fetch {
 	struct keep_note note;
 	int fault; /* of ours, in words: */
 	const char *fault_text;
+	/* when it breaks off: pull_resume.c */
+	struct resume_mark mark;
+	bool marked;       /* it can be taken up */
+	bool again;        /* it was */
+	unsigned tries;    /* in a row, that brought little */
+	uint64_t broke_at; /* the last time */
+	uint64_t pass_over;
+	struct loop_timer retry;
 	/* who else wants it: pull_ring.c */
 	struct hops hops;   /* the servers before us, of whoever was first */
 	struct hops joined; /* of those who came later */
@@ -78,10 +88,10 @@ struct pull {
 	/* the origin itself, when it cannot be reached */
 	unsigned failures;
 	uint64_t pause_ms;
-	char problem[160];
+	char problem[PULL_TEXT_SIZE];
 	char own[HOP_STRLEN]; /* our name in a Via */
 	uint64_t ring_until_ms;
-	char ring[160]; /* the one that was met last */
+	char ring[PULL_TEXT_SIZE]; /* the one that was met last */
 	struct pull_stats stats;
 
 	/* of the thread that fetches */
@@ -127,6 +137,8 @@ fetch_fault(struct fetch *f, int error, const char *text)
 uint64_t pull_now_ms(void); /* CLOCK_MONOTONIC, no lock */
 /* The kept file becomes what `p` is.  False if it cannot be read: it is forgotten then. */
 bool pull_take_kept(struct pulled *p);
+/* The kept file is given though it may have changed. */
+void pull_note_stale(struct pull *pull, const struct pull_file *file);
 void pull_wake(struct pull *pull);  /* no lock needed */
 void pull_hurry(struct pull *pull); /* the fetching thread looks for work; no lock needed */
 /* Gives up a reference; *ret_fd is to be closed without the lock if it is not -1. */
@@ -154,6 +166,14 @@ int fetch_write_part(struct fetch *f, uint64_t offset, struct slice bytes);
 /* pull_take.c; its arg is the struct fetch */
 extern const struct http_sink fetch_sink;
 
+/* pull_resume.c */
+/* What the file is known by. */
+void fetch_mark(struct fetch *f, const struct http_head *head);
+/* True if the answer is a file that broke off, and that is taken up again later. */
+bool fetch_breaks(struct fetch *f, const struct http_answer *answer);
+/* The head of an answer to that: 0, or the fetch's fault. */
+int fetch_go_on(struct fetch *f, const struct http_head *head);
+
 /* pull_end.c: the fetch is gone afterwards. */
 void fetch_ended(void *arg, const struct http_answer *answer);
 void fetch_fail(struct fetch *f, int error, const char *text);
@@ -161,6 +181,8 @@ void fetch_fail_ring(struct fetch *f);
 void fetch_free(struct fetch *f);
 
 /* pull_fetch.c */
+/* Asks the origin; `headers` up to a NULL.  Fails the fetch if that cannot be. */
+void fetch_send(struct fetch *f, const char *const headers[2]);
 int fetch_url(const struct fetch *f, char *dst, size_t size);
 void pull_start_some(struct pull *pull); /* others get their turn */
 int pull_fetch_open(struct pull *pull);

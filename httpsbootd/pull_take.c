@@ -69,6 +69,8 @@ on_head(void *arg, const struct http_head *head)
 	int64_t size = -1;
 	int rc;
 
+	if (f->again)
+		return fetch_go_on(f, head);
 	if (head->status != 200)
 		return fetch_fault(f, -EAGAIN, "the origin answered with another status than 200");
 	if (head->encoding[0] != '\0' && strcasecmp(head->encoding, "identity") != 0)
@@ -83,6 +85,7 @@ on_head(void *arg, const struct http_head *head)
 	if (f->head && size < 0)
 		return fetch_fault(f, -EAGAIN, "the origin does not tell the file's size");
 	f->length = size;
+	fetch_mark(f, head);
 	rc = f->head ? 0 : fetch_reserve(f, size > 0 ? (uint64_t)size : 0);
 	if (rc == 0 && !f->head)
 		rc = fetch_open_part(f, size);
@@ -104,6 +107,13 @@ on_body(void *arg, struct slice bytes)
 
 	if (f->head)
 		return 0;
+	if (f->pass_over > 0) {
+		uint64_t n = bytes.n < f->pass_over ? bytes.n : f->pass_over;
+
+		f->pass_over -= n;
+		bytes.p += n;
+		bytes.n -= n;
+	}
 	if (f->length >= 0 && bytes.n > (uint64_t)f->length - came)
 		return fetch_fault(f, -EBADMSG, "the origin sent more than the file");
 	if (f->length < 0 && came + bytes.n > f->reserved)

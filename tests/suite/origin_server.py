@@ -5,8 +5,11 @@ usage: origin_server.py ADDRESS PORT DIR
 
 Gives DIR/files/PATH.  What it does stands in DIR/mode, so that it can change while it runs:
 
-    answer | short N | more | flip | chunked | chunked-short N | endless | status N | stall N | pace N |
+    answer | short N | short-plain N | more | flip | chunked | chunked-short N | endless | status N | stall N | pace N |
     gzip | no-store | plain-etag | basic | ntlm | negotiate
+
+Behind them words for what it does about a Range: `norange` (it does not know it), `norange-tag` (no ETag in
+206), `noifrange` (it does not look whether the file is the same). Else it does as the RFC says.
 
 Each request becomes a line of JSON in DIR/requests: {"method", "path", "headers", "mode"}.
 """
@@ -93,7 +96,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
     def send_body(self, mode, number, data):
-        if mode == "short":
+        if mode in ("short", "short-plain"):
             self.wfile.write(data[:number])
             self.close_connection = True
         elif mode == "stall":
@@ -110,10 +113,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             self.wfile.write(data)
 
+    def part(self, words, data, version):
+        """Where a Range begins that is to be given; None: the whole is."""
+        said, same = self.headers.get("Range"), self.headers.get("If-Range")
+        if not said or "norange" in words or (same != version and "noifrange" not in words):
+            return None
+        first = int(said.removeprefix("bytes=").removesuffix("-"))
+        return first if first < len(data) else None
+
     def serve(self):
         with open(os.path.join(self.folder, "mode"), encoding="ascii") as f:
             words = f.read().split()
-        mode, number = words[0], int(words[1]) if len(words) > 1 else 0
+        mode, number = words[0], int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
         with LOCK, open(os.path.join(self.folder, "requests"), "a", encoding="utf-8") as f:
             f.write(json.dumps({"method": self.command, "path": self.path, "mode": mode,
                                 "headers": dict(self.headers)}) + "\n")
@@ -130,7 +141,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.refuse(404)
             return
         etag = f'"{hashlib.sha256(data).hexdigest()[:20]}"'
-        if mode == "plain-etag":
+        if mode in ("plain-etag", "short-plain"):
             etag = ""
         if etag and self.headers.get("If-None-Match") == etag:
             self.send_response(304)
@@ -138,10 +149,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         if mode == "flip":
             data = data[:-1] + bytes([data[-1] ^ 1])
-        self.send_response(200)
+        modified = email.utils.formatdate(changed, usegmt=True)
+        part = self.part(words, data, etag or modified)
+        self.send_response(200 if part is None else 206)
+        if part is not None:
+            self.send_header("Content-Range", f"bytes {part}-{len(data) - 1}/{len(data)}")
+            data = data[part:]
+            if "norange-tag" in words:
+                etag = ""
         if etag:
             self.send_header("ETag", etag)
-        self.send_header("Last-Modified", email.utils.formatdate(changed, usegmt=True))
+        self.send_header("Last-Modified", modified)
         if mode == "gzip":
             self.send_header("Content-Encoding", "gzip")
         if mode == "no-store":

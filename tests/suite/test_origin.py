@@ -1,11 +1,13 @@
 """Origins that lead back, break off, are slow, or want a login; more of what test_pull.py is about."""
 
 import os
+import random
 import threading
 import time
 
-from lab import Lab, Site, check, read, wait_until
-from test_pull import CLIENT, PATH, counters, logged
+import peers
+from lab import Lab, SERVER, Site, check, read, wait_until
+from test_pull import CLIENT, Faulty, NGINX, PATH, counters, crowd, curl, got, keeps, logged, manifest, sites
 from test_tftp import put
 
 
@@ -85,3 +87,127 @@ def test_ring():
         check(sum(counters(x)["origin_joins"] for x in servers) > 0, "some had met on the way")
         for site in servers:
             wait_until(lambda s=site: counters(s)["open"] == 0, 5, "no request is left")
+
+
+def parts(lab):
+    """What is on its way in the cache."""
+    return [x for x in os.listdir(lab.path("cache")) if x.endswith(".part")]
+
+
+def come(site, octets):
+    wait_until(lambda: counters(site)["origin_bytes"] >= octets, 20, f"{octets} octets have come")
+
+
+def test_taken_up():
+    """An origin that is killed and comes back: clients notice nothing, whoever made it."""
+    with Lab("origintaken") as lab:
+        client, origin, branch = sites(lab)
+        data = random.Random(11).randbytes(12 << 20)
+        for name in ("one", "two"):
+            put(origin, name, data)
+        origin.start("handlerd", "httpsbootd")
+        branch.start("handlerd", "httpsbootd")
+        lab.sh(origin.ns, "tc qdisc add dev eth0 root tbf rate 80mbit burst 256kb latency 100ms")
+        result = {}
+
+        def ask_all(name):
+            result[name] = crowd(lab, client, name, f"{origin.root}/{name}", 12, secure=6, seconds=30)
+
+        thread = threading.Thread(target=ask_all, args=("one",))
+        thread.start()
+        come(branch, 3 << 20)
+        origin.kill("httpsbootd")
+        wait_until(lambda: logged(branch, "one broke off at"), 5, "it is noticed")
+        origin.start("httpsbootd")
+        thread.join()
+        check(result["one"]["ends"] == {"200 whole right": 12}, f"all have it: {result}")
+        stats = counters(branch)
+        check(stats["origin_resumed"] >= 1 and stats["origin_bytes"] == len(data) and stats["origin_failures"] == 0,
+              f"each octet came once: {stats}")
+        check("status=206" in read(origin.log("httpsbootd")), "the origin was asked for the rest")
+        keeps(branch, "one")
+
+        origin.kill("httpsbootd")
+        etc = f"{origin.run}/etc"
+        origin.ferryctl("ca", "issue", "--dir", etc, "--out", lab.path("branch"), "--name", "branch", "--client")
+        branch.conf["httpsbootd"]["origin"].update({
+            "url": f"https://{SERVER}:8443/", "certificate": lab.path("branch.pem"), "key": lab.path("branch.key")})
+        branch.kill("httpsbootd")
+        branch.start("httpsbootd")
+        with open(lab.path("nginx.conf"), "w", encoding="utf-8") as f:
+            f.write(NGINX.format(dir=lab.dir, root=origin.root, tls=f"{etc}/tls", ca=f"{etc}/ca/ca.pem"))
+
+        def nginx():
+            lab.spawn(origin.ns, [peers.tool("nginx"), "-e", lab.path("nginx-error.log"), "-c",
+                                  lab.path("nginx.conf")], "nginx.log")
+            wait_until(lambda: ":8443 " in lab.sh(origin.ns, "ss -ltn"), 10, "nginx listens")
+
+        nginx()
+        thread = threading.Thread(target=ask_all, args=("two",))
+        thread.start()
+        come(branch, 3 << 20)
+        lab.sh(origin.ns, "kill -9 $(ss -Hltnp sport = :8443 | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u)")
+        wait_until(lambda: logged(branch, "two broke off at"), 5, "it is noticed")
+        nginx()
+        thread.join()
+        check(result["two"]["ends"] == {"200 whole right": 12}, f"all have it: {result}")
+        check(" 206 " in read(lab.path("nginx-access.log")), "nginx was asked for the rest")
+        check(counters(branch)["origin_bytes"] == len(data), "each octet came once")
+
+
+def test_breaks():
+    """What breaks off and cannot be taken up; and a server that is killed in the midst of a fetch."""
+    with Lab("originbreaks") as lab:
+        client, origin, branch = sites(lab, {"url": f"http://{SERVER}:9000/", "retries": 3})
+        faulty = Faulty(lab, origin)
+        data, other = (random.Random(i).randbytes(3 << 20) for i in (12, 13))
+        manifest(branch, "k6", data)
+        branch.start("handlerd", "httpsbootd")
+        rows = [  # what it does first, whether the file changes then, what it does then; whether it comes
+            ("short 1500000", False, "short 1500000", True), ("short 1500000 norange", False, "answer norange", True),
+            ("short 1500000", True, "answer", False), ("short 1500000", True, "answer noifrange", False),
+            ("short 1500000 norange", True, "answer norange", False),
+            ("short 1500000", False, "answer norange-tag", False), ("short 1500000", False, "flip", False),
+            ("short-plain 1500000", False, "answer", False),  # its date is too young to tell versions apart
+            ("short-plain 1500000", False, "plain-etag", True),
+        ]
+        for i, (first, changes, then, whole) in enumerate(rows):
+            name = f"images/k{i}/boot.wim" if then == "flip" else f"f{i}"  # only its digest can tell
+            faulty.has(name, data)
+            if "plain" in then:
+                os.utime(f"{faulty.dir}/files/{name}", (1e9, 1e9))
+            faulty.does(first)
+            result = []
+            thread = threading.Thread(target=lambda n=name, r=result: r.append(curl(lab, client, n)))
+            thread.start()
+            wait_until(lambda n=name: logged(branch, f"{n} broke off at 1500000 of") or logged(branch, f" {n}: "), 5,
+                       f"{name} breaks off")
+            if changes:
+                faulty.has(name, other)
+            faulty.does(then)
+            thread.join()
+            status, octets = result[0]
+            what = f"{first}, {then}: {status}, {octets}"
+            if whole:
+                check((status, octets) == (200, len(data)) and got(lab) == data, what)
+            else:
+                check(status == 503 or (octets <= len(data) - 65536 and data.startswith(got(lab))),
+                      f"{what}: visibly short, not mixed")
+            if changes:
+                faulty.does("answer")
+                wait_until(lambda n=name: curl(lab, client, n) == (200, len(other)), 6, f"{what}: the next try", 0.2)
+                check(got(lab) == other, f"{what}: the next one has all of the new one")
+        check(logged(branch, "another version of it now"), "the log tells why")
+
+        faulty.has("killed", data)
+        faulty.does("pace 400000")
+        thread = threading.Thread(target=curl, args=(lab, client, "killed"))
+        thread.start()
+        wait_until(lambda: parts(lab), 5, "it is on its way")
+        branch.kill("httpsbootd")
+        thread.join()
+        check(len(parts(lab)) == 1, "a part of it is left")
+        branch.start("httpsbootd")
+        check(not parts(lab), "which the next start removes")
+        faulty.does("answer")
+        check(curl(lab, client, "killed") == (200, len(data)) and got(lab) == data, "and it is fetched anew")

@@ -158,7 +158,7 @@ def test_crowd():
 def test_origin_dies():
     """An origin that is killed half-way: clients see that, and the next try works."""
     with Lab("pulldies") as lab:
-        client, origin, branch = sites(lab, {"fresh_s": 0})
+        client, origin, branch = sites(lab, {"fresh_s": 0, "retries": 1})
         data = random.Random(4).randbytes(20 << 20)
         put(origin, "big", data)
         put(origin, "small", data[:5000])
@@ -208,7 +208,7 @@ def manifest(site, name, data, file="boot.wim"):
 def test_wrong():
     """Origins that send less, more, or something else: no client ever takes that for the file."""
     with Lab("pullwrong") as lab:
-        client, origin, branch = sites(lab, {"url": f"http://{SERVER}:9000/", "timeout_s": 5})
+        client, origin, branch = sites(lab, {"url": f"http://{SERVER}:9000/", "timeout_s": 5, "retries": 0})
         faulty = Faulty(lab, origin)
         large, small = random.Random(5).randbytes(3 << 20), random.Random(6).randbytes(70000)
         known = {f"k{size}{i}": data for i in range(4) for size, data in (("L", large), ("S", small))}
