@@ -1,24 +1,25 @@
-""
-    "The life of certificates: cut off at any moment, replaced by hand, from elsewhere, at their "
-    "end."
-    ""
+"""The life of certificates: cut off at any moment, replaced by hand, from elsewhere, at their end."""
 
-    import glob import json import os import pwd import re import shutil import subprocess
+import glob
+import json
+import os
+import pwd
+import re
+import shutil
+import subprocess
 
-	from lab import BIN,
-    Lab, SERVER, check, network, read, wait_until from test_trust import WATCH, ca, counter, roots,
-    s_client
+from lab import BIN, Lab, SERVER, check, network, read, wait_until
+from test_trust import WATCH, ca, counter, roots, s_client
 
-#what changes the names of files : all else happens to hidden ones
-	NAMES = "rename,renameat2,unlink,unlinkat,rmdir,mkdir"
-#and what changes those
-    ALL = NAMES + ",write,fchmod,fchown,chmod,fsync,ftruncate,flock"
+# what changes the names of files: all else happens to hidden ones
+NAMES = "rename,renameat2,unlink,unlinkat,rmdir,mkdir"
+# and what changes those
+ALL = NAMES + ",write,fchmod,fchown,chmod,fsync,ftruncate,flock"
 
-          def first_words(site, roots_known = ())
-    : ""
-      "
-      What a start of httpsbootd says until it is ready,
-	or gives up; whether it is ready, and who knows
+
+def first_words(site, roots_known=()):
+    """
+    What a start of httpsbootd says until it is ready, or gives up; whether it is ready, and who knows
     one of these roots alone accepts its certificate.
     """
     path = f"{site.run}/httpsbootd.json"
@@ -99,7 +100,7 @@ def test_cut_off():
         check(cut_off(site, ("roll", "switch"), NAMES, (old,)) > 1, "switch was killed")
         shutil.copy(f"{etc}/ca/next.pem", new)
         shutil.copytree(etc, f"{site.run}/switched")
-#back : to where the old CA's certificate is served, and who knows the new one alone still boots
+        # back: to where the old CA's certificate is served, and who knows the new one alone still boots
         check(cut_off(site, ("roll", "abort"), NAMES, (old, new)) > 1, "abort was killed")
         check("a day later" in ca(site, "roll") and "a day later" in ca(site, "roll", "abort"), "half-way back")
 
@@ -150,7 +151,7 @@ def test_half_replaced():
         shutil.copy(f"{other}.key", f"{tls}/server.key")
         wait_until(lambda: served() != first, WATCH, "both are replaced")
         wait_until(lambda: "cannot be used" not in site.ferryctl("status"), WATCH, "all is well")
-#without anything kept it does not start, and says what to do
+        # without anything kept it does not start, and says what to do
         site.kill("httpsbootd")
         shutil.rmtree(f"{lab.dir}/kept")
         os.remove(f"{tls}/server.key")
