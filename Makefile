@@ -61,7 +61,7 @@ handlerd_PURE := boots services decide script record identity index texts machin
 	script_params script_entry script_menu pattern rules rules_conf policy policy_conf judge \
 	decide_offer decide_boot explain told extra selftest admission transfers
 handlerd_EDGE := conf journal sql store store_query store_schema store_machines inventory \
-	catalogue watch control control_machines control_dhcp quirks handlerd spawner worker workers keyring probe \
+	catalogue watch control control_machines control_dhcp quirks handlerd spawner worker workers keyring token_file probe \
 	webservice_conf ws_client ws_reports webservice notes folders lookup gather sources inquire reload \
 	recall report control_decide rivalry guard control_quirks control_transfers
 

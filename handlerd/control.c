@@ -122,7 +122,7 @@ find_problems(const struct handlerd *h, uint64_t now_ms)
 static json_t *
 dump_deciding(const struct handlerd *h)
 {
-	struct token_uses_stats tokens = token_uses_stats(h->token_uses);
+	struct token_uses_stats tokens = token_uses_stats(h->tokens.uses);
 	uint64_t newest_ms;
 	size_t keys = keyring_count(h->keyring, &newest_ms);
 

@@ -405,9 +405,11 @@ check_token(struct handlerd *h, const struct boot_request *r, const struct image
 	if (only_look)
 		return;
 	/* by any other way it gets no secret file, which is no use of the token; nor is the look at
-	 * its size that UEFI HTTP Boot takes first */
-	if (f->token_fault == TOKEN_GOOD && r->via == VIA_HTTPS && !r->head_only)
-		f->token_fault = token_uses_note(h->token_uses, &claims, f->path, now_ms, &uses);
+	 * its size that UEFI HTTP Boot takes first.  Names of nothing would push out the count of
+	 * what a token was used for. */
+	if (f->token_fault == TOKEN_GOOD && r->via == VIA_HTTPS && !r->head_only &&
+	    (f->file_rc != -ENOENT || f->web.pulls))
+		f->token_fault = token_uses_note(h->tokens.uses, &claims, f->path, now_ms, &uses);
 	note_token(h, r, &claims, f, uses);
 }
 

@@ -507,6 +507,7 @@ open_tables(struct handlerd *h)
 	const struct store_limits limits = limits_of(h->conf);
 	const uint64_t hash_key[2] = { random_bits(NULL), random_bits(NULL) };
 	uint64_t idle_ms = (uint64_t)h->conf->boot_idle_s * 1000;
+	char path[4096];
 	int rc;
 
 	rc = store_open(handlerd_store_path(h->conf->store), &limits, &h->store);
@@ -530,8 +531,10 @@ open_tables(struct handlerd *h)
 		rc = rivalry_open(h);
 	if (rc == 0)
 		rc = quirks_open(h);
+	handlerd_state_path(h, "-tokens", path);
 	if (rc == 0)
-		rc = token_uses_new((size_t)h->conf->tokens.max_held, &h->token_uses);
+		rc = token_file_open(
+		    path, (size_t)h->conf->tokens.max_held, wall_clock_ms(), &h->tokens);
 	if (rc < 0)
 		return rc;
 	rc = folders_new(h->root_fd, &h->folders);
@@ -647,7 +650,7 @@ handlerd_close(struct handlerd *h)
 	loops_free(h->loops);
 	transfers_free(h->transfers);
 	styles_free(h->styles);
-	token_uses_free(h->token_uses);
+	token_file_close(&h->tokens);
 	keyring_close(h->keyring);
 	loop_free(h->loop);
 	if (h->root_fd >= 0)

@@ -22,6 +22,7 @@
 #include "handlerd/selftest.h"
 #include "handlerd/services.h"
 #include "handlerd/sources.h"
+#include "handlerd/token_file.h"
 #include "handlerd/told.h"
 #include "handlerd/transfers.h"
 
@@ -73,7 +74,7 @@ struct handlerd {
 	struct sources *sources;
 	struct prober *prober;
 	struct keyring *keyring;
-	struct token_uses *token_uses;
+	struct token_file tokens;
 	uint64_t by_token_fault[TOKEN_FAULTS]; /* of requests for secret files */
 	struct adapt *adapt;
 	uint64_t adapt_saved; /* adapt_changes() when it was written to its file */

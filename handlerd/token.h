@@ -54,6 +54,8 @@ struct token_claims {
 	const char *name;      /* of TOKEN_SCOPE_IMAGE and _FILE; else ignored, may be NULL */
 };
 
+#define TOKEN_LIFE_MAX_S 604800
+
 /* The block `tokens` of the configuration. */
 struct token_conf {
 	int64_t life_s;     /* of a token */
@@ -107,14 +109,26 @@ enum token_fault token_check(const struct token_signer *s, struct slice text,
     const struct token_use *use, uint64_t now_ms, struct token_claims *ret);
 
 /*
- * How often tokens were used.  A bounded table in this process's memory: it forgets expired tokens
- * and, when it is full, the one that was seen first longest ago; another handlerd that shares the
- * keys counts for itself.
+ * How often tokens were used.  A bounded table: it forgets expired tokens and, when it is full, the
+ * one that was seen first longest ago; another handlerd that shares the keys counts for itself.
+ *
+ * What a restart must not forget is in one piece of memory, the ring, which may be a file's
+ * (handlerd/token_file).  Whatever a process that was killed left in it can be taken over.
  */
 struct token_uses;
 
-int token_uses_new(size_t limit, struct token_uses **ret); /* 0, or -ENOMEM */
+size_t token_uses_bytes(size_t limit); /* of the ring */
+/*
+ * `ring` is of token_uses_bytes(limit) zeros and stays the caller's; NULL: the table has memory of
+ * its own.  0, or -ENOMEM.
+ */
+int token_uses_new(size_t limit, void *ring, struct token_uses **ret);
 void token_uses_free(struct token_uses *t);
+/*
+ * Takes over what is not expired in another ring, of any size, into a new table; -EBADMSG if it is
+ * none.
+ */
+int token_uses_take(struct token_uses *t, struct slice ring, uint64_t now_ms);
 
 struct token_uses_stats {
 	size_t held;

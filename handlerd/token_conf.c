@@ -9,7 +9,7 @@ const struct config_key token_keys[] = {
 	    AT(life_s),
 	    .def = "3600",
 	    .min = 60,
-	    .max = 604800,
+	    .max = TOKEN_LIFE_MAX_S,
 	    .unit = "s",
 	    .help =
 		"how long a token is good: longer than the longest installation fetches files" },

@@ -286,7 +286,7 @@ test_uses(void)
 	uint32_t n;
 
 	test_case("uses: each thing as often as the token says, then no more");
-	CHECK_INT(token_uses_new(4, &t), 0);
+	CHECK_INT(token_uses_new(4, NULL, &t), 0);
 	CHECK_INT(token_uses_note(t, &a, "x", NOW, &n), TOKEN_GOOD);
 	CHECK_INT(n, 1);
 	CHECK_INT(token_uses_note(t, &a, "x", NOW, &n), TOKEN_GOOD);
@@ -362,6 +362,66 @@ test_conf(void)
 	config_free(&table, &conf);
 }
 
+/* What another process finds in the ring of one that ended at any time. */
+static void
+test_uses_taken_over(void)
+{
+	struct token_claims a = { .id = 1, .expires_ms = NOW + 1000, .uses = 1 };
+	struct token_uses *t = NULL, *next = NULL;
+	uint64_t ring[32] = { 0 }, other[32] = { 0 };
+	const struct slice left = { (const uint8_t *)ring, token_uses_bytes(4) };
+	uint32_t n;
+
+	CHECK(token_uses_bytes(6) <= sizeof(ring));
+	CHECK_INT(token_uses_new(4, ring, &t), 0);
+	for (a.id = 1; a.id <= 6; a.id++)
+		(void)token_uses_note(t, &a, "x", NOW, &n);
+
+	test_case("uses: a ring is taken over, and its order with it");
+	CHECK_INT(token_uses_new(6, other, &next), 0);
+	CHECK_INT(token_uses_take(next, left, NOW), 0);
+	CHECK_INT(token_uses_stats(next).held, 4);
+	a.id = 6;
+	CHECK_INT(token_uses_note(next, &a, "x", NOW, &n), TOKEN_USED_UP);
+	CHECK_INT(n, 2);
+	for (a.id = 7; a.id <= 9; a.id++)
+		CHECK_INT(token_uses_note(next, &a, "x", NOW, &n), TOKEN_GOOD);
+	a.id = 4; /* 3 was the oldest, and is gone */
+	CHECK_INT(token_uses_note(next, &a, "x", NOW, &n), TOKEN_USED_UP);
+	a.id = 3;
+	CHECK_INT(token_uses_note(next, &a, "x", NOW, &n), TOKEN_GOOD);
+	token_uses_free(next);
+
+	test_case("uses: by one with less room: the newest");
+	CHECK_INT(token_uses_new(2, NULL, &next), 0);
+	CHECK_INT(token_uses_take(next, left, NOW), 0);
+	CHECK_INT(token_uses_stats(next).held, 2);
+	for (a.id = 5; a.id <= 6; a.id++)
+		CHECK_INT(token_uses_note(next, &a, "x", NOW, &n), TOKEN_USED_UP);
+	token_uses_free(next);
+
+	test_case("uses: expired ones are left, and what no token could have");
+	CHECK_INT(token_uses_new(4, NULL, &next), 0);
+	CHECK_INT(token_uses_take(next, left, NOW + 1000), 0);
+	CHECK_INT(token_uses_stats(next).held, 0);
+	CHECK_INT(token_uses_take(next, left, NOW - UINT64_C(1000) * (TOKEN_LIFE_MAX_S + 1)), 0);
+	CHECK_INT(token_uses_stats(next).held, 0);
+
+	test_case("uses: whatever is cut short or damaged is read without harm");
+	for (size_t i = 0; i <= left.n; i++)
+		(void)token_uses_take(next, (struct slice){ left.p, i }, NOW);
+	for (size_t i = 0; i < left.n; i++) {
+		memcpy(other, ring, left.n);
+		((uint8_t *)other)[i] ^= 0xff;
+		CHECK_INT(token_uses_take(next, (struct slice){ (uint8_t *)other, left.n }, NOW),
+		    i < 8 ? -EBADMSG : 0);
+	}
+	CHECK_INT(token_uses_stats(next).held, 4);
+	CHECK_INT(token_uses_take(next, (struct slice){ 0 }, NOW), -EBADMSG);
+	token_uses_free(next);
+	token_uses_free(t);
+}
+
 int
 main(void)
 {
@@ -370,5 +430,6 @@ main(void)
 	test_forgeries();
 	test_keys();
 	test_uses();
+	test_uses_taken_over();
 	return test_end();
 }
