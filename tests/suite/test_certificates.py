@@ -217,15 +217,15 @@ basicConstraints = CA:FALSE
 subjectAltName = DNS:boot.example,IP:{SERVER}
 extendedKeyUsage = serverAuth
 """)
-    lab.sh(None, f"""cd {work} && : >index && echo 01 >serial && openssl req -x509 -newkey rsa:2048 -nodes \
+    lab.sh(None, f"""cd {work} && : >index && echo 01 >serial && openssl req -x509 -newkey rsa:2048 -nodes \\
         -keyout root.key -out root.pem -subj '/CN=Corp root' -days 100 2>/dev/null""")
 
     def make(name, since, until, key="rsa:2048"):
         """Files NAME.key, NAME.leaf, NAME.pem; times as date(1) knows them."""
         options = "-pkeyopt ec_paramgen_curve:P-256" if key == "ec" else ""
-        lab.sh(None, f"""cd {work} && openssl req -newkey {key} {options} -nodes -keyout {name}.key -out {name}.csr \
+        lab.sh(None, f"""cd {work} && openssl req -newkey {key} {options} -nodes -keyout {name}.key -out {name}.csr \\
             -subj /CN=boot.example 2>/dev/null
-            openssl ca -config conf -batch -notext -in {name}.csr -out {name}.leaf \
+            openssl ca -config conf -batch -notext -in {name}.csr -out {name}.leaf \\
                 -startdate $(date -u -d '{since}' +%Y%m%d%H%M%SZ) -enddate $(date -u -d '{until}' +%Y%m%d%H%M%SZ) 2>err ||
                 cat err >&2
             cat {name}.leaf root.pem >{name}.pem""")
