@@ -59,11 +59,11 @@ handlerd_PURE := boots services decide script record identity index texts machin
 	firmware styles styles_dump \
 	names plan native decide_native hive bcd decide_windows \
 	script_params script_entry script_menu pattern rules rules_conf policy policy_conf judge \
-	decide_offer decide_boot explain told extra selftest admission transfers
+	decide_offer decide_boot explain told extra selftest admission transfers roots
 handlerd_EDGE := conf journal sql store store_query store_schema store_machines inventory \
 	catalogue watch control control_machines control_dhcp quirks handlerd spawner worker workers keyring token_file probe \
 	webservice_conf ws_client ws_reports webservice notes folders lookup gather sources inquire reload \
-	recall report control_decide rivalry guard control_quirks control_transfers
+	recall report control_decide rivalry guard control_quirks control_transfers control_roots
 
 httpsbootd_PURE := keep resume hops shelf route range head httpdate filehead pace crowd access_line tls_failure expiry
 httpsbootd_EDGE := pull_disk pull_room pull_take pull_resume pull_ring pull_end pull_fetch pull \
@@ -79,7 +79,7 @@ ferryctl_PURE := dhcp_options_plan dhcp_options_kea dhcp_options_isc dhcp_option
 	emulate emulate_offer emulate_judge emulate_pxe emulate_ipxe \
 	ca_judge stamp
 ferryctl_EDGE := client table show machines publish images fetch loaders loaders_scan loaders_stamp \
-	ca ca_names ca_make ca_store ca_pair ca_roll ca_facts ca_check ca_cross script capture \
+	ca ca_names ca_make ca_store ca_pair ca_roll ca_roots ca_facts ca_check ca_cross script capture \
 	decide explain rivals dhcp_options segment doctor doctor_clients doctor_judge doctor_print \
 	quirks transfers cache
 

@@ -28,7 +28,8 @@
 	"  ca show | ca export [--format pem|der|fingerprint|uefi] [--out FILE] |\n"               \
 	"  ca check [FILE] [--name HOST]... [--address IP]... |\n"                                 \
 	"  ca import CERTIFICATE KEY [--issuer ROOT] [--force] |\n"                                \
-	"  ca roll [begin|switch|finish|abort] [--key ...] [--ca-days N] [--force] |\n"            \
+	"  ca roll [status|begin|switch|finish|abort] [--ca-key ...] [--ca-days N] "               \
+	"[--within DAYS] [--force] |\n"                                                            \
 	"  ca cross [CERTIFICATES | --issuer ROOT --issuer-key KEY | --remove]\n"                  \
 	"    all take --dir DIR, which is " CTL_ETC "; without --name and --address: this host's " \
 	"name and addresses"
@@ -517,6 +518,7 @@ take_option(struct ca_options *o, int k, const char *value)
 	case 'F': o->format = value; return CTL_OK;
 	case 'i': o->issuer = value; return CTL_OK;
 	case 'I': o->issuer_key = value; return CTL_OK;
+	case 'W': return take_number(value, "within", 1, 3650, &o->within);
 	case 'O': o->owner = value; return CTL_OK;
 	default: return ctl_usage(USAGE);
 	}
@@ -542,6 +544,7 @@ parse_options(int argc, char *argv[], size_t max_args, struct ca_options *o)
 		{ "format", required_argument, NULL, 'F' },
 		{ "issuer", required_argument, NULL, 'i' },
 		{ "issuer-key", required_argument, NULL, 'I' },
+		{ "within", required_argument, NULL, 'W' },
 		{ "owner", required_argument, NULL, 'O' },
 		{ 0 },
 	};
@@ -582,6 +585,7 @@ cmd_ca(const struct ctl *c, int argc, char *argv[])
 		.days = CERT_DAYS,
 		.ca_days = CA_DAYS,
 		.bits = CA_BITS,
+		.within = CA_WITHIN,
 		.key = CA_KEY_UNSET,
 		.ca_key = CA_KEY_UNSET };
 	int rc, lock = -1;

@@ -16,6 +16,7 @@
 #define CA_DAYS    7300
 #define CERT_DAYS  3650
 #define CA_BITS    3072
+#define CA_WITHIN  7 /* days */
 #define CA_PAIRS   2 /* server certificates: RSA, ECDSA */
 #define CA_CHAIN   8 /* certificates in a chain that we write */
 #define CA_KEYS    4 /* in one file, while one takes another's place */
@@ -37,6 +38,7 @@ struct ca_options {
 	char *addresses[CA_NAMES];
 	size_t naddresses;
 	uint64_t days, ca_days, bits;
+	uint64_t within; /* days in which a machine was seen */
 	enum ca_key key, ca_key;
 	bool force, new_key, client, remove;
 	const char *out, *format, *issuer, *issuer_key, *owner;
@@ -160,6 +162,13 @@ int ca_import(struct ca_options *o);
 int ca_cross(struct ca_options *o);
 /* Signed by the CA, or by the one that takes its place. */
 bool ca_is_ours(const struct ca_store *s, X509 *leaf);
+/*
+ * Who has been told of a new CA, as handlerd knows it: NULL if it does not answer.  For people; and
+ * as a warning before a step, of which `last` is the one that forgets the old CA.
+ */
+json_t *ca_roots_ask(const struct ca_options *o, X509 *ca);
+void ca_roots_print(const struct ca_options *o, const json_t *told);
+void ca_roots_warn(const struct ca_options *o, X509 *ca, bool last);
 /* Writes the server certificates of this CA anew, with the chains that are right now. */
 int ca_refresh_pairs(const struct ca_store *s, struct ca_options *o);
 /* A certificate for people and programs. */

@@ -209,6 +209,8 @@ switch_over(struct ca_store *s, struct ca_options *o)
 		return ctl_error("today's CA was made without room to vouch for another: machines "
 				 "that started before `begin` know it alone; switch a day after "
 				 "that, or use --force");
+	if (s->phase == CA_BEGUN)
+		ca_roots_warn(o, s->next, false);
 	if (s->phase == CA_BEGUN && ca_store_set_phase(s, CA_SWITCHED, false) != CTL_OK)
 		return CTL_FAIL;
 	if (ca_refresh_pairs(s, o) != CTL_OK)
@@ -273,6 +275,7 @@ finish(struct ca_store *s, struct ca_options *o)
 	if (!o->force && wall_ms() - s->since_ms < SETTLE_MS)
 		return ctl_error("machines that started before the roll-over may still know the "
 				 "old CA alone: finish a day after `switch`, or use --force");
+	ca_roots_warn(o, s->next != NULL ? s->next : s->ca, true);
 	rc = take_place(s);
 	if (rc == CTL_OK)
 		rc = ca_store_open(&after, o->dir, false);
@@ -363,19 +366,27 @@ print_state(const struct ca_store *s)
 static int
 tell(const struct ca_options *o)
 {
+	json_t *told = NULL;
 	struct ca_store s;
 	int rc = ca_store_open(&s, o->dir, false);
 
+	if (rc == CTL_OK && s.next != NULL)
+		told = ca_roots_ask(o, s.next);
 	if (rc == CTL_OK && o->ctl->json) {
 		json_t *state = json_pack("{s:s, s:I, s:o}", "phase", ca_phase_name(s.phase),
 		    "since_ms", (json_int_t)s.since_ms, "ca", ca_dump_cert(s.ca));
 
 		if (s.next != NULL)
 			json_object_set_new(state, "next", ca_dump_cert(s.next));
+		if (told != NULL)
+			json_object_set(state, "machines", told);
 		rc = ctl_print_json(state);
 	} else if (rc == CTL_OK) {
 		print_state(&s);
+		if (s.next != NULL)
+			ca_roots_print(o, told);
 	}
+	json_decref(told);
 	ca_store_close(&s);
 	return rc;
 }
@@ -391,7 +402,7 @@ ca_roll(struct ca_options *o)
 	struct ca_store s;
 	int rc;
 
-	if (o->nargs == 0)
+	if (o->nargs == 0 || strcmp(o->args[0], "status") == 0)
 		return tell(o);
 	for (size_t i = 0; i < NITEMS(steps); i++) {
 		if (strcmp(o->args[0], steps[i].name) != 0)
@@ -402,5 +413,5 @@ ca_roll(struct ca_options *o)
 		ca_store_close(&s);
 		return rc == CTL_OK ? tell(o) : rc;
 	}
-	return ctl_error("ca roll: begin, switch, finish or abort");
+	return ctl_error("ca roll: status, begin, switch, finish or abort");
 }

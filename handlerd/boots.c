@@ -550,6 +550,14 @@ note_file(struct boot *b, const struct boot_request *r, const struct boot_answer
 	}
 }
 
+bool
+boot_is_told_roots(const struct boot_request *r, const struct boot_answer *a)
+{
+	return (r->stage == STAGE_DISCOVER || r->stage == STAGE_BOOTSERVER) &&
+	       (r->client != CLIENT_IPXE || a->reason == REASON_LOADER_NEWER) &&
+	       a->action == ACTION_OFFER && a->trust.n > 0;
+}
+
 void
 boot_note_answer(struct boot *b, const struct boot_request *r, const struct boot_answer *a)
 {
@@ -558,8 +566,7 @@ boot_note_answer(struct boot *b, const struct boot_request *r, const struct boot
 	case STAGE_BOOTSERVER:
 		if (r->client == CLIENT_IPXE)
 			advance(b, PHASE_IPXE);
-		if ((r->client != CLIENT_IPXE || a->reason == REASON_LOADER_NEWER) &&
-		    a->action == ACTION_OFFER && a->trust.n > 0 && !b->trusted) {
+		if (boot_is_told_roots(r, a) && !b->trusted) {
 			b->trusted = true;
 			b->dirty = true;
 		}

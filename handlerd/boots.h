@@ -69,6 +69,7 @@ struct boot {
 	bool waits;     /* for approval or release */
 	uint64_t given; /* boot_given() of the assigned entry it got; GIVEN_OTHER; 0: not known */
 	uint64_t recall_note, recall_ms; /* what was recorded last */
+	uint64_t roots;                  /* roots_mark() of those that it was told of last */
 	uint32_t lines;                  /* of its timeline, kept since this handlerd has it */
 	/* what was noted last, so that repetitions are only counted */
 	struct {
@@ -112,6 +113,8 @@ struct boot *boots_find(const struct boots *t, uint64_t id);
 /* Puts back a boot read from the store.  NULL when out of memory or its id is there already. */
 struct boot *boots_restore(struct boots *t, const struct boot *from);
 
+/* True if the answer tells a loader that is yet to start which roots to trust. */
+bool boot_is_told_roots(const struct boot_request *r, const struct boot_answer *a);
 /* What an answer changes: phase, image, trust. */
 void boot_note_answer(struct boot *b, const struct boot_request *r, const struct boot_answer *a);
 /* An assigned entry in struct boot's `given`. */

@@ -4,6 +4,7 @@
 #include "handlerd/control_dhcp.h"
 #include "handlerd/control_machines.h"
 #include "handlerd/control_quirks.h"
+#include "handlerd/control_roots.h"
 #include "handlerd/control_transfers.h"
 #include "handlerd/guard.h"
 
@@ -336,6 +337,8 @@ const struct rpc_method handlerd_methods[] = {
 	{ "machines.identify", rpc_machines_identify,
 	    "mac?, uuid?, serial?, asset?, manufacturer?, product?, relay?, remote?, circuit?",
 	    "the machine that such a claim would be found to be, with all evidence" },
+	{ "machines.roots", rpc_machines_roots, "sha256, days?, limit?",
+	    "how many machines have been told of a root certificate, and which have not" },
 	{ "machines.assign", rpc_assign, "machine, entry, once?, until_ms?, by?",
 	    "the entry that a machine boots, whatever the rules say; \"\" takes it away" },
 	{ "machines.set_state", rpc_set_state, "machine, state, by?",

@@ -11,6 +11,7 @@
 #include "handlerd/quirks.h"
 #include "handlerd/recall.h"
 #include "handlerd/report.h"
+#include "handlerd/roots.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -588,6 +589,31 @@ note_certificate(struct inquiry *q, struct boot *b)
 	notes_remark(&q->h->notes, b, "client-certificate", "", text);
 }
 
+/*
+ * What the machine knows of our roots: those of the offer that its loader came with, or, if it
+ * comes to iPXE without one, none by us.
+ */
+static void
+note_roots(struct inquiry *q, struct boot *b)
+{
+	char text[ROOTS_TEXT];
+	struct slice prints = { 0 };
+	uint64_t mark;
+
+	if (boot_is_told_roots(&q->r, &q->decision.answer))
+		prints = q->decision.answer.trust;
+	else if (b->trusted || q->r.stage != STAGE_BOOT)
+		return;
+	mark = roots_mark(prints);
+	if (b->machine == 0 || b->roots == mark)
+		return;
+	b->roots = mark;
+	if (inventory_set_roots(
+		&q->h->inventory, b->machine, roots_text(prints, text), wall_clock_ms()) < 0)
+		log_peer_warn(
+		    "machine #%llu: its roots could not be noted", (unsigned long long)b->machine);
+}
+
 static void
 write_down(struct inquiry *q)
 {
@@ -612,6 +638,7 @@ write_down(struct inquiry *q)
 		quirks_note(q->h, &q->r, b, &q->style_before, &q->decision);
 		apply_effects(q, b);
 		note_phase(q, b, before);
+		note_roots(q, b);
 		notes_boot(&q->h->notes, b);
 	}
 	a->told =

@@ -299,3 +299,13 @@ inventory_set_outcome(
 		put_machine(v, id);
 	return rc;
 }
+
+int
+inventory_set_roots(struct inventory *v, uint64_t id, struct slice roots, uint64_t at_ms)
+{
+	int rc = machines_set_roots(v->table, id, roots, at_ms);
+
+	if (rc == 1)
+		put_machine(v, id);
+	return rc < 0 ? rc : 0;
+}

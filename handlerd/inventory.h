@@ -50,5 +50,7 @@ int inventory_assign(struct inventory *v, uint64_t id, struct slice entry, bool 
 /* How a boot of it goes; no event, the boot's timeline tells it. */
 int inventory_set_outcome(
     struct inventory *v, uint64_t id, enum boot_phase phase, uint64_t at_ms, struct slice image);
+/* The roots that its boot was told of, in the form of roots.h.  The same again costs nothing. */
+int inventory_set_roots(struct inventory *v, uint64_t id, struct slice roots, uint64_t at_ms);
 
 #endif

@@ -367,3 +367,20 @@ machines_set_outcome(
 	m.image = image;
 	return end_edit(t, place, &m);
 }
+
+int
+machines_set_roots(struct machines *t, uint64_t id, struct slice roots, uint64_t at_ms)
+{
+	struct machine m;
+	uint32_t place = begin_edit(t, id, &m);
+	int rc;
+
+	if (place == INDEX_NONE)
+		return -ENOENT;
+	if (slice_eq(m.roots, roots))
+		return 0;
+	m.roots = roots;
+	m.roots_ms = at_ms;
+	rc = end_edit(t, place, &m);
+	return rc < 0 ? rc : 1;
+}

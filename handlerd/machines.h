@@ -70,6 +70,10 @@ struct machine {
 	enum boot_phase phase;
 	uint64_t phase_ms; /* 0: no boot yet */
 	struct slice image;
+
+	/* the roots that its last boot was told of, as in roots.h; "": none by us */
+	struct slice roots;
+	uint64_t roots_ms; /* since when they are these */
 };
 
 /* --- the table ------------------------------------------------------------------------------ */
@@ -252,6 +256,8 @@ int machines_assign(struct machines *t, uint64_t id, struct slice entry, bool on
     uint64_t until_ms, struct slice by);
 int machines_set_outcome(
     struct machines *t, uint64_t id, enum boot_phase phase, uint64_t at_ms, struct slice image);
+/* 1 if that is new, 0 if they were known; else as above. */
+int machines_set_roots(struct machines *t, uint64_t id, struct slice roots, uint64_t at_ms);
 
 /*
  * Merges `from` into `into`: what `into` does not know comes from `from`, its decisions (state,

@@ -17,13 +17,14 @@ enum row_text {
 	ROW_ENTRY,
 	ROW_BY,
 	ROW_IMAGE,
+	ROW_ROOTS,
 	ROW_TEXTS,
 };
 
 /* One machine, packed.  Behind it: MACs (an octet of length and sureness, then the address), serial
  * number, asset tag. */
 struct row {
-	uint64_t id, first_ms, last_ms, until_ms, phase_ms;
+	uint64_t id, first_ms, last_ms, until_ms, phase_ms, roots_ms;
 	uint32_t newer, older; /* in its list */
 	uint32_t texts[ROW_TEXTS];
 	struct uuid uuid;

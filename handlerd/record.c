@@ -36,6 +36,8 @@ static const struct field machine_fields[] = {
 	MAC(23, FIELD_ENUM, PHASES, phase),
 	MAC(24, FIELD_U64, 0, phase_ms),
 	MAC(25, FIELD_SLICE, IDENTITY_TEXT_MAX, image),
+	MAC(26, FIELD_SLICE, IDENTITY_TEXT_MAX, roots),
+	MAC(27, FIELD_U64, 0, roots_ms),
 };
 
 /* A machine's MACs in one field: for each an octet 1 if it is sure, its length, the address. */

@@ -23,6 +23,7 @@ static const size_t text_at[ROW_TEXTS] = {
 	[ROW_ENTRY] = offsetof(struct machine, entry),
 	[ROW_BY] = offsetof(struct machine, by),
 	[ROW_IMAGE] = offsetof(struct machine, image),
+	[ROW_ROOTS] = offsetof(struct machine, roots),
 };
 
 static struct slice
@@ -112,6 +113,7 @@ row_view(const struct machines *t, const struct row *row, struct machine *ret)
 		.until_ms = row->until_ms,
 		.phase = (enum boot_phase)row->phase,
 		.phase_ms = row->phase_ms,
+		.roots_ms = row->roots_ms,
 	};
 	for (size_t i = 0; i < row->nmacs; i++) {
 		struct macaddr *mac = &ret->macs[i].mac;
@@ -209,6 +211,7 @@ pack(const struct machine *m)
 	row->last_ms = m->last_ms;
 	row->until_ms = m->until_ms;
 	row->phase_ms = m->phase_ms;
+	row->roots_ms = m->roots_ms;
 	row->has_uuid = m->has_uuid;
 	row->uuid = m->uuid;
 	row->address = m->address;

@@ -90,6 +90,10 @@ merge_into(struct machine *m, const struct machine *from, struct machine_change 
 		m->phase_ms = from->phase_ms;
 		m->image = from->image;
 	}
+	if (from->roots_ms > m->roots_ms) {
+		m->roots = from->roots;
+		m->roots_ms = from->roots_ms;
+	}
 	if (from->first_ms < m->first_ms)
 		m->first_ms = from->first_ms;
 	if (from->last_ms > m->last_ms)

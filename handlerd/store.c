@@ -31,7 +31,7 @@ static const struct {
 } statements[] = {
 	{ SQL_MACHINE,
 	    "INSERT OR REPLACE INTO machine VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,"
-	    "?15,?16,?17,?18,?19,?20,?21,?22,?23,?24)" },
+	    "?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26)" },
 	{ SQL_MACHINE_GONE, "DELETE FROM machine WHERE id=?1" },
 	{ SQL_MACS_GONE, "DELETE FROM machine_mac WHERE machine=?1" },
 	{ SQL_MAC, "INSERT INTO machine_mac VALUES(?1,?2,?3,?4)" },

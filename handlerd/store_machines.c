@@ -65,6 +65,8 @@ store_write_machine(struct store *s, const struct machine *m)
 	sql_bind_text(st, 22, m->phase_ms != 0 ? boot_phase_name(m->phase) : NULL);
 	bind_some(st, 23, m->phase_ms);
 	sql_bind_slice(st, 24, m->image);
+	sql_bind_slice(st, 25, m->roots);
+	bind_some(st, 26, m->roots_ms);
 	if (sql_run(st) < 0)
 		return -EIO;
 	return write_macs(s, m);
@@ -140,6 +142,8 @@ read_machine(sqlite3_stmt *st, struct machine *ret)
 		.phase = store_phase(sql_text(st, 21)),
 		.phase_ms = (uint64_t)sqlite3_column_int64(st, 22),
 		.image = sql_text(st, 23),
+		.roots = sql_text(st, 24),
+		.roots_ms = (uint64_t)sqlite3_column_int64(st, 25),
 	};
 	/* what is NULL leaves the field empty */
 	ret->has_uuid = uuid_parse(sql_text(st, 3), &ret->uuid) == 0;

@@ -18,7 +18,7 @@
 #define MACHINE_COLUMNS                                                                            \
 	"id,first_ms,last_ms,uuid,serial,asset,manufacturer,product,platform,version,relay,"       \
 	"remote,circuit,arch,address,state,\"group\",entry,once,until_ms,\"by\",phase,phase_ms,"   \
-	"image"
+	"image,roots,roots_ms"
 #define MACHINE_SUMS                                                                               \
 	"(SELECT mac FROM machine_mac WHERE machine_mac.machine=machine.id ORDER BY place LIMIT "  \
 	"1) AS mac,"                                                                               \

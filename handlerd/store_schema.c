@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
 /* A MAC may be in several machines: an adapter that went from one to the other. */
 #define MACHINE_TABLES                                                                             \
@@ -17,7 +17,7 @@
 	" asset TEXT, manufacturer TEXT, product TEXT, platform TEXT, version TEXT, relay TEXT,"   \
 	" remote TEXT, circuit TEXT, arch INTEGER, address TEXT, state TEXT, \"group\" TEXT,"      \
 	" entry TEXT, once INTEGER, until_ms INTEGER, \"by\" TEXT, phase TEXT,"                    \
-	" phase_ms INTEGER, image TEXT);"                                                          \
+	" phase_ms INTEGER, image TEXT, roots TEXT, roots_ms INTEGER);"                            \
 	"CREATE INDEX machine_by_last ON machine(last_ms);"                                        \
 	"CREATE TABLE machine_mac("                                                                \
 	" machine INTEGER, place INTEGER, mac TEXT, sure INTEGER, PRIMARY KEY(machine, place))"    \
@@ -75,6 +75,10 @@ static const char from_1[] =
     "CREATE TRIGGER IF NOT EXISTS boot_gone AFTER DELETE ON boot"
     " BEGIN DELETE FROM entry WHERE boot=OLD.id; END;";
 
+/* Version 2 did not know which roots machines had been told of. */
+static const char from_2[] = "ALTER TABLE machine ADD COLUMN roots TEXT;"
+			     "ALTER TABLE machine ADD COLUMN roots_ms INTEGER;";
+
 static int
 user_version(sqlite3 *db)
 {
@@ -125,5 +129,5 @@ store_prepare_schema(sqlite3 *db, const char *path)
 	if (version == 0)
 		return change_schema(db, schema);
 	log_info("store: bringing \"%s\" from version %d to %d", path, version, SCHEMA_VERSION);
-	return change_schema(db, from_1);
+	return change_schema(db, version == 1 ? from_1 : from_2);
 }

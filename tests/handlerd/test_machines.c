@@ -160,7 +160,10 @@ one_step(uint64_t now_ms)
 		(void)machines_set_state(
 		    t, some, (enum machine_state)pick(MACHINE_STATES), slice_str("bob"));
 		break;
-	case 6: (void)machines_set_outcome(t, some, PHASE_DONE, now_ms, slice_str(group)); break;
+	case 6:
+		(void)machines_set_outcome(t, some, PHASE_DONE, now_ms, slice_str(group));
+		(void)machines_set_roots(t, some, slice_str(group), now_ms);
+		break;
 	default:
 		machines_match(t, &id, &m);
 		if (m.id != 0)

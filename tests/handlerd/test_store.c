@@ -112,6 +112,8 @@ full_machine(void)
 		.phase = PHASE_STARTED,
 		.phase_ms = 3,
 		.image = slice_str("tiny"),
+		.roots = slice_str("aa00000000000001"),
+		.roots_ms = 4,
 	};
 }
 
@@ -143,6 +145,8 @@ check_machine(const struct machine *got, const struct machine *want)
 	CHECK(got->arch == want->arch && got->state == want->state && got->once == want->once);
 	CHECK(got->until_ms == want->until_ms && got->phase == want->phase);
 	CHECK(got->phase_ms == want->phase_ms);
+	CHECK_BYTES(got->roots, want->roots);
+	CHECK(got->roots_ms == want->roots_ms);
 }
 
 static void
@@ -673,6 +677,37 @@ test_migration(void)
 	}
 }
 
+/* Version 2 is version 3 without two columns. */
+static void
+test_migration_2(void)
+{
+	static const char back[] = "ALTER TABLE machine DROP COLUMN roots;"
+				   "ALTER TABLE machine DROP COLUMN roots_ms;"
+				   "PRAGMA user_version=2;";
+	struct store *s;
+	struct machine m;
+	sqlite3 *db;
+	uint64_t id;
+
+	test_case("a store of version 2 becomes one of this version");
+	open_inventory("two.db", &s, 1000);
+	id = see(1, "SN2001", 2);
+	close_inventory(s);
+	CHECK_INT(sqlite3_open(in_dir("two.db"), &db), SQLITE_OK);
+	CHECK_INT(sqlite3_exec(db, back, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	for (int round = 0; round < 2; round++) {
+		open_inventory("two.db", &s, 1000);
+		CHECK(machines_get(inventory.table, id, &m) && slice_is(m.serial, "SN2001"));
+		CHECK_BYTES(m.roots, slice_str(round == 0 ? "" : "aa00000000000001"));
+		CHECK(m.roots_ms == (round == 0 ? 0 : 7));
+		CHECK_INT(inventory_set_roots(
+			      &inventory, id, slice_str("aa00000000000001"), round == 0 ? 7 : 8),
+		    0); /* the second time it is known */
+		close_inventory(s);
+	}
+}
+
 /* Sees and merges machines as fast as it can, and tells each round that is done. */
 static void
 merge_for_ever(int fd, uint64_t from)
@@ -934,6 +969,7 @@ main(void)
 	test_limits();
 	test_machines();
 	test_migration();
+	test_migration_2();
 
 	test_case("a file that is no database is refused, and so is a folder that is not there");
 	f = fopen(in_dir("junk.db"), "w");

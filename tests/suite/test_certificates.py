@@ -8,7 +8,10 @@ import re
 import shutil
 import subprocess
 
+import dhcp
 from lab import BIN, Lab, SERVER, check, network, read, wait_until
+from test_http import BASE, curl
+from test_tftp import put
 from test_trust import WATCH, ca, counter, roots, s_client
 
 # what changes the names of files: all else happens to hidden ones
@@ -255,3 +258,57 @@ def test_times():
         wait_until(lambda: re.search('problem: .*expires in [56] days, .*have a new one issued by "Corp root", then '
                                      "`ferryctl ca import`", site.ferryctl("status")), WATCH, "who renews this one")
         check(counter(site, "certificate_not_yet") == 0, "no longer")
+
+
+def test_roll_status():
+    """While the CA is replaced: which machines have been offered the new fingerprint, and which have not."""
+    with Lab("rollstatus") as lab:
+        _, _, client, site = network(lab)
+        put(site, "boot/x64/snponly.efi", b"MZ loader")
+        ca(site, "init", "--name", "boot.example", "--address", SERVER, "--key", "both", "--bits", "2048")
+        site.start()
+
+        def appear(n):
+            options = dhcp.firmware(7).replace(dhcp.UUID, dhcp.UUID[:-1] + bytes([n])).hex()
+            r = lab.client(client, "ask", options=options, mac=f"0200000000{n:02x}")
+            return r[0]["options"]["175"].count("5a")
+
+        def script(n):
+            lab.sh(client, f"ip addr replace 10.77.1.{100 + n}/24 dev eth0")
+            check(curl(lab, client, site, f"--interface 10.77.1.{100 + n} -d mac=02:00:00:00:00:{n:02x} "
+                       f"{BASE}/2PXE/boot")[0] == 200, "a script")
+
+        for n in (1, 2):
+            appear(n)
+        script(9)  # nobody told it anything
+        p = ca(site, "roll", "status")
+        check("no roll-over" in p, p)
+        ca(site, "roll", "begin")
+        new = site.query("ca", "roll", "--dir", f"{site.run}/etc")["next"]["sha256"]
+        wait_until(lambda: len(roots(site)) == 2, WATCH, "two fingerprints")
+        wait_until(lambda: len(site.query("status")["services"]) == 3, 10, "all are heard")
+
+        def told():
+            return {k: v for k, v in site.query("ca", "roll", "--dir", f"{site.run}/etc")["machines"].items()}
+
+        before = told()
+        check((before["told"], before["untold"], before["elsewhere"]) == (0, 2, 1), f"{before}")
+        check(before["elsewhere_machines"][0]["mac"] == "02:00:00:00:00:09", f"{before}")
+        wait_until(lambda: appear(3) and new in json.dumps(site.query("--socket", f"{site.run}/httpsbootd.sock",
+                                                                      "status")) and told()["told"] == 1,
+                   15, "a machine that appears now is offered it")
+        wait_until(lambda: appear(2) and told()["untold"] == 1, 15, "and one that appears again")
+        check(told()["booted"] == 0, "neither came to iPXE")
+        script(3)
+        check(told()["booted"] == 1, f"one did: {told()}")
+        text = ca(site, "roll")
+        check("offered it      2, of which 1 came to iPXE since" in text and "02:00:00:00:00:01" in text and
+              "by hand" in text, text)
+        p = ca(site, "roll", "switch", ok=False)
+        check(p.returncode == 0 and "1 have not been offered the new CA's fingerprint yet, and 1 come to iPXE" in
+              p.stderr, f"a warning before the step: {p.stderr}")
+        site.kill("handlerd")
+        site.start("handlerd")
+        check(told()["told"] == 2, "it is remembered")
+        site.kill("handlerd")
+        check("is not known" in ca(site, "roll"), "without handlerd nothing is said")
