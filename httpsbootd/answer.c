@@ -20,7 +20,7 @@ queue(struct exchange *x, unsigned status, const char *type, struct MHD_Response
 	x->status = status;
 	exchange_enter(x, PACE_ANSWER);
 	/* where the next request would begin is not certain behind such a head */
-	if (response != NULL && (x->last || x->bad_head != NULL)) {
+	if (response != NULL && (x->last || x->refused != REQHEAD_FINE)) {
 		SERVE_ADD(x->worker->stats.last_requests, x->last);
 		(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	}
@@ -63,7 +63,7 @@ send_error_script(struct exchange *x, unsigned status, const char *text)
 	int n;
 
 	/* to ask again would not change it */
-	if (x->bad_method || x->bad_type || x->bad_head != NULL || x->unlisted) {
+	if (x->refused != REQHEAD_FINE || x->bad_method || x->bad_type || x->unlisted) {
 		n = snprintf(script, sizeof(script), "#!ipxe\necho Bootferry: %s\nexit 1\n", text);
 		return send_bytes(x, status, "text/plain", script,
 		    n > 0 && (size_t)n < sizeof(script) ? (size_t)n : sizeof(script) - 1);
@@ -281,6 +281,9 @@ answer_send(struct exchange *x)
 		[BOOT_ERROR_UNAVAILABLE] = { MHD_HTTP_SERVICE_UNAVAILABLE, "try again later" },
 	};
 
+	if (x->refused != REQHEAD_FINE)
+		return send_status(
+		    x, reqhead_fault_status(x->refused), reqhead_fault_words(x->refused));
 	if (x->bad_target)
 		return send_status(x, MHD_HTTP_BAD_REQUEST, "not a path");
 	if (x->route.kind == ROUTE_NONE)
@@ -293,8 +296,6 @@ answer_send(struct exchange *x)
 	if (x->bad_type)
 		return send_status(x, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
 		    "a form must be application/x-www-form-urlencoded");
-	if (x->bad_head != NULL)
-		return send_status(x, MHD_HTTP_BAD_REQUEST, x->bad_head);
 	if (x->too_large)
 		return send_status(x, MHD_HTTP_CONTENT_TOO_LARGE, "the form is too large");
 	if (x->unanswered)

@@ -290,8 +290,8 @@ static const struct config_key keys[] = {
 	    .max = 1048576,
 	    .unit = "bytes",
 	    .flags = CONFIG_RESTART,
-	    .help = "room for the head of a request and that of its answer; a larger one gets 413, "
-		    "414 or 431" },
+	    .help = "room for the head of a request and that of its answer; a larger one gets 414 "
+		    "or 431" },
 	{ .name = "idle_timeout_s",
 	    .type = CONFIG_INT,
 	    AT(idle_timeout_s),

@@ -15,7 +15,6 @@
 #include "httpsbootd/question.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -54,22 +53,23 @@ take_client(struct exchange *x, struct fd_info *info)
 	x->tls_version = info->tls_version;
 	x->tls_suite = info->tls_suite;
 	x->identity = info->identity;
-	if (fd >= 0)
-		x->last = ++x->worker->fds[fd].requests >= (uint64_t)max && max != 0;
+	if (fd >= 0) {
+		x->ordinal = ++x->worker->fds[fd].requests;
+		x->last = x->ordinal >= (uint64_t)max && max != 0;
+	}
 	/* else the client still gets the answer before this one */
 	if (tls_body_of(x->client) == NULL)
 		watch_set_user(watched_of(x), x);
 }
 
-/* The request of a connection whose head is not complete, if there is one. */
-static struct exchange **
-begun_of(struct worker *w, struct MHD_Connection *connection)
+static struct fd_info *
+fd_of(struct worker *w, struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
 	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
 	assert(info != NULL);
-	return &w->fds[info->connect_fd].begun;
+	return &w->fds[info->connect_fd];
 }
 
 /*
@@ -87,17 +87,41 @@ hide_query(const char *uri)
 		mark[1] = '\0';
 }
 
+/* What the client's gate refused, if that is the request of this number; else NULL. */
+static const struct gate_refused *
+refused_of(const struct tls_conn *client, uint64_t ordinal)
+{
+	const struct gate_refused *r = tls_conn_refused(client);
+
+	return r != NULL && r->number == ordinal ? r : NULL;
+}
+
+/* A body in chunks may break when its head has long been taken. */
+static void
+note_refused(struct exchange *x, const struct gate_refused *r)
+{
+	if (r == NULL || x->refused != REQHEAD_FINE)
+		return;
+	x->refused = r->fault;
+	SERVE_ADD(x->worker->stats.malformed, 1);
+}
+
 void *
 exchange_begin(void *cls, const char *uri, struct MHD_Connection *connection)
 {
 	struct worker *w = cls;
-	size_t n = strlen(uri);
-	struct exchange *x = calloc(1, sizeof(*x) + n + 1);
 	const union MHD_ConnectionInfo *info;
+	struct fd_info *fd = fd_of(w, connection);
+	int socket = tls_conn_socket(fd->client);
+	const struct gate_refused *refused =
+	    socket >= 0 ? refused_of(fd->client, w->fds[socket].requests + 1) : NULL;
+	const char *target = refused != NULL && !refused->in_body ? refused->target : uri;
+	size_t n = strlen(target);
+	struct exchange *x = calloc(1, sizeof(*x) + n + 1);
 
 	if (x == NULL)
 		return NULL; /* exchange_step() then gives up */
-	memcpy(x->target, uri, n + 1);
+	memcpy(x->target, target, n + 1);
 	x->worker = w;
 	x->connection = connection;
 	x->first_call = true;
@@ -106,11 +130,10 @@ exchange_begin(void *cls, const char *uri, struct MHD_Connection *connection)
 	hide_query(uri);
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	x->peer = ip_from_sockaddr(info != NULL ? info->client_addr : NULL);
-	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	assert(info != NULL);
 	exchange_forget(w, connection);
-	w->fds[info->connect_fd].begun = x;
-	take_client(x, &w->fds[info->connect_fd]);
+	fd->begun = x;
+	take_client(x, fd);
+	note_refused(x, refused);
 	x->next = w->exchanges;
 	x->prev = &w->exchanges;
 	if (x->next != NULL)
@@ -277,72 +300,27 @@ exchange_go_on(struct exchange *x)
 	x->worker->mhd_due = true;
 }
 
-/* What tells where a request ends. */
-struct framing {
-	size_t lengths, codings;
-	bool bad_name, bad_coding;
-};
-
-static enum MHD_Result
-note_field(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-	/* RFC 9110 section 5.6.2, as far as it is no letter or digit */
-	static const char marks[] = "!#$%&'*+-.^_`|~";
-	struct framing *f = arg;
-	size_t n = 0;
-
-	(void)kind;
-	while (isalnum((unsigned char)name[n]) || (name[n] != '\0' && strchr(marks, name[n])))
-		n++;
-	f->bad_name |= n == 0 || name[n] != '\0';
-	f->lengths += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
-	if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
-		f->codings++;
-		f->bad_coding |= value == NULL || strcasecmp(value, "chunked") != 0;
-	}
-	return MHD_YES;
-}
-
-/*
- * What of a head leaves open where the request ends, or NULL.  A proxy before us may read that in
- * another way than the engine, and then takes a part of one client's request for another one's
- * (RFC 9112 sections 5.1, 6.1 and 6.3).
- */
-static const char *
-fault_of_head(struct exchange *x, const char *version)
-{
-	struct framing f = { 0 };
-
-	(void)MHD_get_connection_values(x->connection, MHD_HEADER_KIND, note_field, &f);
-	if (f.bad_name)
-		return "a header field has no proper name";
-	if (f.lengths + f.codings > 1)
-		return "two lengths for one body";
-	if (f.bad_coding || (f.codings > 0 && strcmp(version, MHD_HTTP_VERSION_1_1) != 0))
-		return "a transfer coding that is not known";
-	return NULL;
-}
-
 /* What the head of a request says about how it is to be taken. */
 static void
-read_head(struct exchange *x, const char *method, const char *version)
+read_head(struct exchange *x, const char *method)
 {
 	static const char form[] = "application/x-www-form-urlencoded";
 	const struct httpsbootd_conf *conf = x->worker->conf;
 	const char *type = exchange_header(x, MHD_HTTP_HEADER_CONTENT_TYPE);
+	const struct gate_refused *refused = refused_of(x->client, x->ordinal);
 	size_t n = sizeof(form) - 1;
 	bool post;
 
 	(void)slice_copy(
 	    x->agent, sizeof(x->agent), slice_str(exchange_header(x, MHD_HTTP_HEADER_USER_AGENT)));
-	(void)slice_copy(x->method, sizeof(x->method), slice_str(method));
+	(void)slice_copy(x->method, sizeof(x->method),
+	    slice_str(refused != NULL && !refused->in_body ? refused->method : method));
 	post = strcmp(method, MHD_HTTP_METHOD_POST) == 0;
 	x->head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
 	x->bad_method = !x->head && !post && strcmp(method, MHD_HTTP_METHOD_GET) != 0;
 	/* iPXE sends no other type; scripts that send none mean a form as well */
 	x->bad_type = post && type != NULL &&
 	              (strncasecmp(type, form, n) != 0 || strchr("; \t", type[n]) == NULL);
-	x->bad_head = fault_of_head(x, version);
 	x->unlisted = !x->secure && !x->bad_target && x->route.kind != ROUTE_NONE &&
 	              !route_is_listed(
 			  &x->route, (const char *const *)conf->http_allow.v, conf->http_allow.n);
@@ -360,7 +338,7 @@ has_body(struct exchange *x)
 static bool
 is_wrong(const struct exchange *x)
 {
-	return x->bad_target || x->bad_method || x->bad_type || x->bad_head != NULL ||
+	return x->refused != REQHEAD_FINE || x->bad_target || x->bad_method || x->bad_type ||
 	       x->too_large || x->unlisted;
 }
 
@@ -379,8 +357,8 @@ wants_body(struct exchange *x)
 		n = UINT64_MAX;
 	if (n > (uint64_t)x->worker->conf->max_form_bytes)
 		note_too_large(x);
-	return !is_wrong(x) || (exchange_header(x, MHD_HTTP_HEADER_EXPECT) == NULL &&
-				   n <= FORGET_MAX && x->bad_head == NULL);
+	return !is_wrong(x) ||
+	       (exchange_header(x, MHD_HTTP_HEADER_EXPECT) == NULL && n <= FORGET_MAX);
 }
 
 /* False if the connection is to be closed: a body without a length that does not end. */
@@ -414,12 +392,13 @@ exchange_step(void *cls, struct MHD_Connection *connection, const char *url, con
 
 	(void)cls;
 	(void)url;
+	(void)version;
 	if (x == NULL)
 		return MHD_NO;
 	if (x->first_call) {
 		x->first_call = false;
-		*begun_of(x->worker, connection) = NULL;
-		read_head(x, method, version);
+		fd_of(x->worker, connection)->begun = NULL;
+		read_head(x, method);
 		exchange_enter(x, has_body(x) ? PACE_BODY : PACE_THINK);
 		return wants_body(x) ? MHD_YES : answer_send(x);
 	}
@@ -430,6 +409,7 @@ exchange_step(void *cls, struct MHD_Connection *connection, const char *url, con
 		return MHD_YES;
 	}
 	if (x->state == EXCHANGE_READING) {
+		note_refused(x, refused_of(x->client, x->ordinal));
 		if (is_wrong(x) || x->route.kind == ROUTE_NONE)
 			return answer_send(x);
 		if (waits_for_leader(x)) {
@@ -463,7 +443,8 @@ log_exchange(const struct exchange *x, bool complete)
 		.bytes = x->head ? 0 : x->taken,
 		.of = x->head ? 0 : x->bytes,
 		.ms = loop_now_ms(x->worker->loop) - x->began_ms,
-		.why = boot_reason_name(x->reason),
+		.why = x->refused != REQHEAD_FINE ? reqhead_fault_name(x->refused)
+		                                  : boot_reason_name(x->reason),
 		.file = x->path,
 		.tls_version = x->tls_version,
 		.tls_suite = x->tls_suite,
@@ -563,11 +544,12 @@ exchange_delivered(struct delivery *d, enum delivery_end end)
 void
 exchange_forget(struct worker *w, struct MHD_Connection *connection)
 {
-	struct exchange **begun = begun_of(w, connection), *x = *begun;
+	struct fd_info *fd = fd_of(w, connection);
+	struct exchange *x = fd->begun;
 
 	if (x == NULL)
 		return;
-	*begun = NULL;
+	fd->begun = NULL;
 	note_engine_status(x, connection);
 	finish(x, end_words[DELIVERY_CLOSED]);
 }
@@ -594,7 +576,7 @@ exchange_end(void *cls, struct MHD_Connection *connection, void **con_cls,
 		return;
 	*con_cls = NULL;
 	if (x->first_call)
-		*begun_of(x->worker, connection) = NULL;
+		fd_of(x->worker, connection)->begun = NULL;
 	note_engine_status(x, connection);
 	tls_conn_set_owed(x->client, false);
 	tls_conn_answered(x->client, request_bytes(x, connection));

@@ -32,15 +32,16 @@ struct exchange {
 	bool secure;
 	bool head;
 	bool bad_target, bad_method, bad_type, too_large;
-	const char *bad_head;  /* what is wrong with its fields; NULL: nothing */
-	bool unlisted;         /* plain HTTP does not serve it */
-	enum pace_fault fault; /* the client is cut off for it */
+	enum reqhead_fault refused; /* before the engine saw it; REQHEAD_FINE: it was not */
+	bool unlisted;              /* plain HTTP does not serve it */
+	enum pace_fault fault;      /* the client is cut off for it */
 	char method[16];
 	char agent[80];
 	const char *tls_version, *tls_suite; /* NULL: plain HTTP */
 	const struct tls_identity *identity; /* of the connection; or NULL */
 	struct route route;
 	struct ipaddr peer, local;
+	uint64_t ordinal;  /* of its client's requests, from 1 on */
 	uint64_t question; /* at handlerd, or 0 */
 	uint64_t boot;
 	uint64_t began_ms;

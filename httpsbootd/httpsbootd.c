@@ -84,7 +84,7 @@ static const struct counter counters[] = {
 	STAT(slow_bodies, "connections cut off because a form came too slowly"),
 	STAT(slow_answers, "connections cut off because the client took too little"),
 	STAT(last_requests, "connections closed after max_requests"),
-	STAT(malformed, "requests that are no HTTP, or whose head is larger than max_head_bytes"),
+	STAT(malformed, "requests that are no proper HTTP, or with a head beyond max_head_bytes"),
 	STAT(log_lost, "lines that the file access_log has not got"),
 	STAT(origin_hits, "files from the cache of what the origin has"),
 	STAT(origin_misses, "files that the origin was asked for"),

@@ -444,8 +444,8 @@ worker_open(const struct worker_conf *conf, struct worker **ret)
 	rc = watch_new(w->loop, &limits, w->watch_shared, &watch_ops, w, &w->watch);
 	if (rc < 0)
 		goto fail;
-	rc = tls_front_new(
-	    w->loop, &tls_ops, w, (uint64_t)w->conf->idle_timeout_s * 1000, &w->front);
+	rc = tls_front_new(w->loop, &tls_ops, w, (uint64_t)w->conf->idle_timeout_s * 1000,
+	    (size_t)w->conf->max_head_bytes, &w->front);
 	if (rc < 0)
 		goto fail;
 	*ret = w;

@@ -30,6 +30,9 @@
 #define SEND_FILE (1024 * 1024) /* by the kernel at once */
 /* With more than this unsent, nothing is read: TLS itself answers to some records (KeyUpdate). */
 #define OUTPUT_BYTES (64 * 1024)
+/* What is read behind a request that was refused, and how long after the answer. */
+#define DROP_BYTES (4u << 20)
+#define LINGER_MS  1000
 
 void
 stream_make_ready(struct tls_conn *c)
@@ -298,37 +301,81 @@ feed(struct tls_conn *c)
 	c->in_off = 0;
 }
 
-/* Gives n octets of the front's input buffer to the engine, or keeps them for it. */
+/* Keeps octets for the engine, behind those that it has not taken. */
 static bool
-take(struct tls_conn *c, size_t n)
+keep_input(struct tls_conn *c, struct slice s)
+{
+	uint8_t *in;
+
+	if (s.n == 0)
+		return true;
+	in = malloc(c->in_n + s.n);
+	if (in == NULL)
+		return false;
+	if (c->in_n > 0)
+		memcpy(in, c->in + c->in_off, c->in_n);
+	memcpy(in + c->in_n, s.p, s.n);
+	free(c->in);
+	c->in = in;
+	c->in_n += s.n;
+	c->in_off = 0;
+	return true;
+}
+
+/* Gives octets to the engine, or keeps them for it. */
+static bool
+give(struct tls_conn *c, struct slice s)
 {
 	struct tls_front *t = c->front;
-	ssize_t sent;
+	ssize_t sent = -1;
 
 	if (c->engine.fd < 0 && tls_conn_connect(c) < 0) {
 		log_peer_warn("https: no room for another connection");
 		return false;
 	}
-	do {
-		sent = send(c->engine.fd, t->input, n, MSG_NOSIGNAL);
-	} while (sent < 0 && errno == EINTR);
+	errno = EAGAIN;
+	while (c->in_n == 0) {
+		sent = send(c->engine.fd, s.p, s.n, MSG_NOSIGNAL);
+		if (sent >= 0 || errno != EINTR)
+			break;
+	}
 	if (sent < 0 && errno != EAGAIN) {
-		c->client_done = true;
+		c->client_done = true; /* nobody wants the rest */
 		return true;
 	}
 	t->ops->fed(t->arg);
-	c->fed += n;
-	if (sent < 0)
-		sent = 0;
-	n -= (size_t)sent;
-	if (n == 0)
-		return true;
-	c->in = malloc(n);
-	if (c->in == NULL)
-		return false;
-	memcpy(c->in, t->input + sent, n);
-	c->in_n = n;
-	return true;
+	c->fed += s.n;
+	if (sent > 0) {
+		s.p += sent;
+		s.n -= (size_t)sent;
+	}
+	return keep_input(c, s);
+}
+
+/* Gives the engine what is fit for it of n octets in the front's input buffer. */
+static bool
+take(struct tls_conn *c, size_t n)
+{
+	struct tls_front *t = c->front;
+	struct slice s = { t->input, 0 }, next;
+	uint8_t *p = t->input;
+
+	while (!c->client_done && gate_next(&c->gate, t->max_head, &p, &n, t->room, &next)) {
+		bool in_input = next.p >= t->input && next.p < t->input + sizeof(t->input);
+
+		if (next.p == s.p + s.n) { /* a form behind its head */
+			s.n += next.n;
+			continue;
+		}
+		if (s.n > 0 && !give(c, s))
+			return false;
+		s = in_input ? next : (struct slice){ p, 0 };
+		if (!in_input && !give(c, next)) /* stays valid until the next turn only */
+			return false;
+	}
+	if (c->gate.idle > DROP_BYTES && c->gate.state == GATE_REFUSED)
+		c->client_done = true;
+	return !gate_is_broken(&c->gate) && (s.n == 0 || give(c, s));
 }
 
 /* The client sends no more. */
@@ -545,9 +592,37 @@ pump_body(struct tls_conn *c)
 	return true;
 }
 
+/*
+ * A client whose request was refused may still be sending.  What it sends is thrown away for a
+ * while: the kernel would answer it with a reset, and the client might not see why it was refused
+ * (RFC 9112 section 9.6).  False when that is over.
+ */
+static bool
+linger(struct tls_conn *c)
+{
+	struct tls_front *t = c->front;
+	ssize_t n = 0;
+
+	if (!c->lingers) {
+		if (c->gate.state != GATE_REFUSED || c->eof || shutdown(c->client.fd, SHUT_WR) < 0)
+			return false;
+		c->lingers = true;
+		(void)loop_timer_set(t->loop, &c->timer, LINGER_MS); /* has its place */
+	}
+	for (int i = 0; i < A_TURN; i++) {
+		n = receive_raw(c, t->input, sizeof(t->input));
+		if (n <= 0)
+			break;
+		c->gate.idle += (size_t)n;
+	}
+	return (n > 0 || (n < 0 && errno == EAGAIN)) && c->gate.idle <= DROP_BYTES;
+}
+
 bool
 stream_move(struct tls_conn *c)
 {
+	if (c->lingers)
+		return linger(c);
 	if (c->broken || !stream_flush(c))
 		return false;
 	if (c->engine.fd >= 0)
@@ -560,8 +635,10 @@ stream_move(struct tls_conn *c)
 		return false;
 	if (c->rest_n > 0 || c->body != NULL)
 		return true;
+	if (c->engine_done)
+		return linger(c);
 	/* a client that sends no more and never asked for anything gets nothing */
-	return !c->engine_done && !(c->client_done && c->engine.fd < 0);
+	return !(c->client_done && c->engine.fd < 0);
 }
 
 void
@@ -571,6 +648,10 @@ stream_wait(struct tls_conn *c)
 	bool out = is_blocked(c) || c->body != NULL;
 	uint32_t client = out && (!c->starved || is_blocked(c)) ? EPOLLOUT : 0, engine = 0;
 
+	if (c->lingers) {
+		loop_mod(loop, &c->client, EPOLLIN);
+		return;
+	}
 	if (!c->client_done && !c->engine_done && c->in_n == 0 && c->rest_n <= OUTPUT_BYTES)
 		client |= EPOLLIN;
 	if (c->in_n > 0)

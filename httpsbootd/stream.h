@@ -5,6 +5,7 @@
 #ifndef HTTPSBOOTD_STREAM_H
 #define HTTPSBOOTD_STREAM_H
 
+#include "httpsbootd/gate.h"
 #include "httpsbootd/tls.h"
 
 #define PLAIN_BYTES (60 * 1024) /* taken from the engine or a file at once */
@@ -33,7 +34,9 @@ struct tls_conn {
 	bool broken;      /* to be ended at its next turn */
 	bool file_failed; /* the body's: that is why it ends */
 	bool timed_out;
-	bool owed; /* the client waits for us, not we for the client */
+	bool owed;    /* the client waits for us, not we for the client */
+	bool lingers; /* all has been sent; what the client still sends is thrown away */
+	struct gate gate;
 
 	uint8_t *rest; /* output that the client has not taken yet; NULL: none */
 	size_t rest_n, rest_off;
@@ -55,12 +58,14 @@ struct tls_front {
 	struct tls_conn *conns, *ready;
 	BIO_METHOD *bio;
 	uint64_t idle_ms;
+	size_t max_head;
 	struct tls_stats stats;
 	/* of the connection that has its turn: empty when the turn is over */
 	uint8_t *out;
 	size_t out_n, out_size;
 	uint8_t plain[PLAIN_BYTES];
 	uint8_t input[INPUT_BYTES];
+	uint8_t room[INPUT_BYTES + GATE_ROOM]; /* of the gate */
 };
 
 /*

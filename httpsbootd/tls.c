@@ -49,6 +49,7 @@ conn_free(struct tls_conn *c, enum delivery_end end)
 	}
 	free(c->rest);
 	free(c->head);
+	gate_fini(&c->gate);
 	t->out_n = 0; /* what it had in there */
 	t->stats.open--;
 	c->gone = true;
@@ -206,6 +207,10 @@ on_timeout(void *arg)
 		fail_handshake(c, true);
 		return;
 	}
+	if (c->lingers) {
+		conn_free(c, DELIVERY_CLOSED);
+		return;
+	}
 	if (!c->owed && !c->starved && still >= t->idle_ms) {
 		t->stats.timed_out++;
 		c->timed_out = true;
@@ -223,7 +228,7 @@ on_timeout(void *arg)
 
 int
 tls_front_new(struct loop *loop, const struct tls_ops *ops, void *arg, uint64_t idle_ms,
-    struct tls_front **ret)
+    size_t max_head, struct tls_front **ret)
 {
 	struct tls_front *t = calloc(1, sizeof(*t));
 
@@ -238,6 +243,7 @@ tls_front_new(struct loop *loop, const struct tls_ops *ops, void *arg, uint64_t 
 	t->ops = ops;
 	t->arg = arg;
 	t->idle_ms = idle_ms;
+	t->max_head = max_head;
 	*ret = t;
 	return 0;
 }
@@ -347,6 +353,12 @@ tls_conn_release(struct tls_conn *c)
 {
 	c->held--;
 	put(c);
+}
+
+const struct gate_refused *
+tls_conn_refused(const struct tls_conn *c)
+{
+	return c->gate.refused;
 }
 
 bool

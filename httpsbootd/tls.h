@@ -9,6 +9,7 @@
 
 #include "common/loop.h"
 #include "httpsbootd/delivery.h"
+#include "httpsbootd/gate.h"
 #include "httpsbootd/tls_settings.h"
 
 #include <sys/socket.h>
@@ -47,11 +48,11 @@ struct tls_ops {
 };
 
 /*
- * `idle_ms`: a client that neither sends nor takes anything for so long is dropped.  0, or
- * -ENOMEM.
+ * `idle_ms`: a client that neither sends nor takes anything for so long is dropped.  `max_head`: of
+ * octets of a request's head (gate.h).  0, or -ENOMEM.
  */
 int tls_front_new(struct loop *loop, const struct tls_ops *ops, void *arg, uint64_t idle_ms,
-    struct tls_front **ret);
+    size_t max_head, struct tls_front **ret);
 /* Ends all connections. */
 void tls_front_free(struct tls_front *t);
 /* Takes over an accepted, non-blocking socket.  `ctx` NULL: plain HTTP. */
@@ -67,6 +68,8 @@ int tls_conn_socket(const struct tls_conn *c);
 /* The struct stays until as many tls_conn_release(), also when the connection is over. */
 void tls_conn_hold(struct tls_conn *c);
 void tls_conn_release(struct tls_conn *c);
+/* The request that was refused before the engine saw it; NULL: none, or it is over. */
+const struct gate_refused *tls_conn_refused(const struct tls_conn *c);
 /* It has been closed because nothing moved. */
 bool tls_conn_timed_out(const struct tls_conn *c);
 /* While an answer is being worked out nothing need move. */

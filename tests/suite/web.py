@@ -59,6 +59,44 @@ def exchanges(address, port, requests):
     return answers
 
 
+def each(address, port, requests, pad=0, rest=0.1):
+    """
+    Sends requests over a connection each, with so many letters in place of PAD. The answers, with "closed": the
+    server closed behind it within `rest` seconds, and "more": what it sent behind it.
+    """
+    answers = []
+    for text in requests:
+        data = text.replace("PAD", "a" * pad).encode("latin-1")
+        with connect(address, port, 3) as s:
+            f = s.makefile("rb")
+            try:
+                s.sendall(data)
+                answer = read_answer(f, data.startswith(b"HEAD "))
+            except OSError as e:
+                answer = {"error": str(e)}
+            if answer is not None:
+                s.settimeout(rest)
+                answer["closed"], answer["more"] = True, ""
+                try:
+                    answer["more"] = f.read(100000).decode("latin-1")
+                except TimeoutError:
+                    answer["closed"] = False
+                except OSError as e:
+                    answer["more"] = str(e)
+        answers.append(answer)
+    return answers
+
+
+def ask_first(address, port, head, body):
+    """Sends a head, waits for what is said to it, then the body: the interim answer and the final one."""
+    with connect(address, port, 5) as s:
+        f = s.makefile("rb")
+        s.sendall(head.encode("latin-1"))
+        interim = [f.readline().decode("latin-1"), f.readline().decode("latin-1")]
+        s.sendall(body.encode("latin-1"))
+        return {"interim": interim, "answer": read_answer(f, False)}
+
+
 def talk(address, port, pieces, seconds=5):
     """
     Sends pieces (hexadecimal) and reads until the other side closes, or so many seconds pass. What came,

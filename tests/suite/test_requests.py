@@ -1,0 +1,159 @@
+"""Requests that are not as RFC 9112 has them, and odd ones that are: httpsbootd's own gate, not the engine, answers."""
+
+from lab import Lab, SERVER, check, network, read, wait_until
+from test_http import start
+from test_tftp import put
+from test_web import ask, counters, field, web
+
+FORM = "mac=52-54-00-12-34-56"
+TYPED = "Content-Type: application/x-www-form-urlencoded"
+
+
+def head(target, *fields, method="GET", version="HTTP/1.1"):
+    return "\r\n".join([f"{method} {target} {version}", *fields, "", ""])
+
+
+# what is refused: how it looks for a target, the status, a word of the answer, the reason in the log
+REFUSED = (
+    (lambda t: ask("POST", t, "Content-Length: 5\0", body="aaaaa"), 400, "control character", "field-value"),
+    (lambda t: ask("POST", t, "Content-Length: \0", body="aaaaa"), 400, "control character", "field-value"),
+    (lambda t: ask("POST", t, "Content-Length: 1\x000", body="aaaaa"), 400, "control character", "field-value"),
+    (lambda t: ask("POST", t, "Content-Length: 5x", body="aaaaa"), 400, "no number", "content-length"),
+    (lambda t: ask("POST", t, "Content-Length: +5", body="aaaaa"), 400, "no number", "content-length"),
+    (lambda t: ask("POST", t, "Content-Length: 5, 5", body="aaaaa"), 400, "no number", "content-length"),
+    (lambda t: ask("POST", t, "Content-Length: " + "9" * 60, body="aaaaa"), 400, "no number", "content-length"),
+    (lambda t: ask("POST", t, "Content-Length: 5", "Content-Length: 5", body="aaaaa"), 400, "two lengths", "two-lengths"),
+    (lambda t: head(t, "Accept: */*"), 400, "without a Host", "no-host"),
+    (lambda t: head(t, "Host: a", "Host: b"), 400, "two Hosts", "host"),
+    (lambda t: head(t, "Host: a", "Host: a", version="HTTP/1.0"), 400, "two Hosts", "host"),
+    (lambda t: head(t, "Host: a/b"), 400, "two Hosts", "host"),
+    (lambda t: head(t, "Host: x", version="HTTP/2.0"), 505, "HTTP/1.1", "http-version"),
+    (lambda t: head(t, "Host: x", version="HTTP/0.9"), 505, "HTTP/1.1", "http-version"),
+    (lambda t: head(t, "Host: x", version="HTPT/1.1"), 400, "no request line", "request-line"),
+    (lambda t: head(f"{t}?a b", "Host: x"), 400, "no request line", "request-line"),
+    (lambda t: head(f"{t}?a\0b", "Host: x"), 400, "no request line", "request-line"),
+    (lambda t: head(t, "Host: x", "X: a\0b"), 400, "control character", "field-value"),
+    (lambda t: head(t, "Host: x", "X: a", " b"), 400, "several lines", "folded-field"),
+    (lambda t: head(t, "Host: x", "X : a"), 400, "proper name", "field-name"),
+    (lambda t: head(t, "Host: x", "nonsense"), 400, "proper name", "field-name"),
+    (lambda t: head(t, "Host: x").replace("\r", ""), 400, "CR LF", "line-end"),
+    (lambda t: ask("POST", t, "Transfer-Encoding: chunked", body="zz\r\n"), 400, "chunks", "chunk"),
+    (lambda t: ask("POST", t, "Transfer-Encoding: chunked", body="3\r\na=bc\r\n0\r\n\r\n"), 400, "chunks", "chunk"),
+    (lambda t: ask("POST", t, "Transfer-Encoding: chunked", body="3\na=b\n0\n\n"), 400, "chunks", "chunk"),
+    (lambda t: head(f"{t}?PAD", "Host: x"), 414, "too long", "long-target"),
+    (lambda t: head(t, "Host: x", "X: PAD"), 431, "too large", "large-head"),
+    (lambda t: head(t, "Host: x", *["X: y"] * 400), 431, "too large", "large-head"),
+)
+
+
+def check_text(answer, what):
+    check(answer and answer.get("closed") and answer["more"] == "", f"{what}: answered, closed behind it: {answer}")
+    check(field(answer, "content-type") == "text/plain" and "<" not in answer["body"], f"{what}: no page: {answer}")
+    check(answer["length"] == [answer["bytes"]] and field(answer, "connection").lower() == "close",
+          f"{what}: length: {answer}")
+
+
+def test_refused():
+    """What is no HTTP, too large, or leaves open where it ends: text, on the boot path scripts; counted, logged."""
+    with Lab("refused") as lab:
+        _, _, client, site = network(lab, httpsbootd={"access_log": lab.path("access")})
+        put(site, "f", b"x")
+        start(site)
+        hidden = ask("GET", "/2PXE/report/hidden")
+        for port in (8050, 8060):
+            lines = read(lab.path("access")).count("\n")
+            files, boots = (web(lab, client, "each", address=SERVER, port=port, pad=60000,
+                                requests=[row[0](path) + hidden for row in REFUSED])
+                            for path in ("/2PXE/file/f", "/2PXE/boot"))
+            for (_, status, word, _), a, b in zip(REFUSED, files, boots):
+                check_text(a, word)
+                check(a["status"] == status and word in a["body"], f"{status} {word}: {a}")
+                check_text(b, word)
+                check(b["status"] == 200 and b["body"].startswith("#!ipxe\necho Bootferry: ") and word in b["body"] and
+                      "again" not in b["body"], f"a script that says {word}: {b}")
+            wait_until(lambda n=lines: read(lab.path("access")).count("\n") == n + 2 * len(REFUSED), 5, "a line each")
+            logged = read(lab.path("access")).splitlines()[lines:]
+            for (_, status, _, why), a, b in zip(REFUSED, logged, logged[len(REFUSED):]):
+                for line, number in ((a, status), (b, 200)):
+                    check(f" status={number} " in line and f" why={why}" in line, f"{why}: {line}")
+                check("/2PXE/file/f" in a and "/2PXE/boot" in b, f"the target is told: {a} {b}")
+        check(counters(site)["malformed"] == 4 * len(REFUSED) and counters(site)["reports"] == 0,
+              f"counted, and nothing was hidden: {counters(site)}")
+        for port in (8050, 8060):
+            # HEAD has no body in any case, and answers to earlier requests come first
+            a, b = web(lab, client, "each", address=SERVER, port=port, requests=[
+                head("/2PXE/file/f", method="HEAD"),
+                ask("GET", "/2PXE/file/f") + ask("POST", "/2PXE/boot", TYPED, f"Content-Length: {len(FORM)}", body=FORM) +
+                head("/2PXE/file/f") + hidden])
+            check(a["status"] == 400 and a["length"][0] > 0 and a["more"] == "" and a["closed"], f"HEAD: {a}")
+            check(b["status"] == 200 and b["body"] == "x" and b["more"].count("HTTP/1.1 200") == 1 and
+                  "#!ipxe" in b["more"] and b["more"].endswith("without a Host\n"), f"in their order: {b}")
+
+
+def test_accepted():
+    """What is odd and right: blanks, old versions, absolute targets, empty lines, fields that are not for us."""
+    with Lab("odd") as lab:
+        _, _, client, site = network(lab)
+        put(site, "f", b"x")
+        start(site)
+        boot = ("POST", "/2PXE/boot")
+        n = f"Content-Length: {len(FORM)}"
+        scripts = (
+            ask(*boot, TYPED, f"{n} ", body=FORM),
+            ask(*boot, TYPED, f"{n} \t ", body=FORM),
+            ask(*boot, TYPED, f"Content-Length:\t {len(FORM)}", body=FORM),
+            ask(*boot, TYPED, f"Content-Length:{len(FORM)}", body=FORM),
+            ask(*boot, TYPED, "Transfer-Encoding: chunked \t", body=f"{len(FORM):x}\r\n{FORM}\r\n0\r\n\r\n"),
+            ask(*boot, TYPED, "Transfer-Encoding: chunked",
+                body=f"000{len(FORM):X} ; a=\"b\"\r\n{FORM}\r\n0\r\nX: y\r\n\r\n"),
+            ask(*boot, TYPED, "Expect: 100-continue ", n, body=FORM),
+            ask("GET", f"/2PXE/boot?{FORM}"),
+            ask("GET", f"http://boot.example:8060/2PXE/boot?{FORM}"),
+            head(f"/2PXE/boot?{FORM}", version="HTTP/1.0"),
+        )
+        files = (
+            ask("GET", "/2PXE/file/f"), "\r\n\r\n" + ask("GET", "/2PXE/file/f"),
+            head("/2PXE/file/f", version="HTTP/1.0"), head("/2PXE/file/f", "Host:"), ask("GET", "HTTPS://x//2pxe/FILE/f"),
+            head("/2PXE/file/f", "Host: [fd77::1]:8050"), head("/2PXE/file/f", "Host: x", version="HTTP/1.2"),
+            ask("GET", "/2PXE/file/f", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"),
+            ask("GET", "/2PXE/file/f", "TE: trailers", "Connection: TE"),
+            ask("GET", "/2PXE/file/f", "Cookie: " + "a;" * 5000),
+            ask("GET", "/2PXE/file/f", "X:", "Y: \xff", "Range: bytes=0-0 "),
+            ask("GET", "/2PXE/file/f?a=%zz"), ask("GET", "/2PXE/file/f?" + "&" * 25000),
+        )
+        for port in (8050, 8060):
+            for text, a in zip(scripts, web(lab, client, "each", address=SERVER, port=port, requests=scripts)):
+                check(a and a["status"] == 200 and "no image" in a["body"], f"{text}: {a}")
+                check(a["closed"] == ("HTTP/1.0" in text) and a["more"] == "", f"the connection stays: {text}: {a}")
+            for text, a in zip(files, web(lab, client, "each", address=SERVER, port=port, requests=files)):
+                check(a and a["status"] in (200, 206) and a["body"] == "x" and a["length"] == [1], f"{text}: {a}")
+                check(a["closed"] == ("HTTP/1.0" in text) and a["more"] == "", f"the connection stays: {text}: {a}")
+            # asked first, and told to go on
+            got = web(lab, client, "ask_first", address=SERVER, port=port, body=FORM,
+                      head=ask(*boot, TYPED, n, "Expect: 100-Continue"))
+            check(got["interim"] == ["HTTP/1.1 100 Continue\r\n", "\r\n"] and "no image" in got["answer"]["body"], f"{got}")
+        check(counters(site)["malformed"] == 0, f"{counters(site)}")
+
+
+def test_room():
+    """Up to the limit of a head everything is answered as it should be, beyond it 414 or 431: never by the engine."""
+    with Lab("room") as lab:
+        _, _, client, site = network(lab, httpsbootd={"max_head_bytes": 4096})
+        put(site, "f", b"x" * 70000)
+        start(site)
+        kinds = ((ask("GET", "/2PXE/file/f?PAD"), 414), (ask("GET", "/2PXE/file/f", "X: PAD"), 431),
+                 (ask("POST", "/2PXE/file/f?PAD", TYPED, "Content-Length: 3", body="a=b"), 414),
+                 (ask("GET", "/2PXE/file/f", "Range: bytes=0-99", "Cookie: PAD", *["X: y"] * 12), 431))
+        for port in (8050, 8060):
+            seen = set()
+            for pad in (1000, 1800, 2500, *range(2880, 3000, 17), 3500, 4100):
+                answers = web(lab, client, "each", address=SERVER, port=port, pad=pad, rest=0.02,
+                              requests=[k[0] for k in kinds])
+                for (text, too_large), a in zip(kinds, answers):
+                    seen.add((too_large, a and a["status"]))
+                    check(a and a["status"] in (200, 206, too_large, 431), f"{pad}: {text}: {a}")
+                    if a["status"] > 400:
+                        check(field(a, "content-type") == "text/plain" and a["length"] == [a["bytes"]], f"{pad}: {a}")
+                    else:
+                        check(a["bytes"] in (70000, 100), f"{pad}: {a}")
+            check({(414, 200), (414, 414), (431, 200), (431, 206), (431, 431)} <= seen, f"both sides: {seen}")
