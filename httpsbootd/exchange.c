@@ -493,7 +493,9 @@ finish(struct exchange *x, const char *why)
 	x->taken = taken;
 	if (tls_body_of(x->client) == NULL) {
 		watch_set_user(watched_of(x), next);
-		exchange_enter(x, next != NULL ? PACE_THINK : PACE_IDLE);
+		exchange_enter(x, next != NULL                   ? PACE_THINK
+				  : tls_conn_has_part(x->client) ? PACE_HEAD
+								 : PACE_IDLE);
 	}
 	if (x->transfer)
 		exchange_report(x, why == NULL ? EVENT_TRANSFER_FINISHED : EVENT_TRANSFER_FAILED,

@@ -362,6 +362,12 @@ tls_conn_refused(const struct tls_conn *c)
 }
 
 bool
+tls_conn_has_part(const struct tls_conn *c)
+{
+	return gate_has_part(&c->gate);
+}
+
+bool
 tls_conn_timed_out(const struct tls_conn *c)
 {
 	return c->timed_out;

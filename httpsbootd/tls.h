@@ -70,6 +70,8 @@ void tls_conn_hold(struct tls_conn *c);
 void tls_conn_release(struct tls_conn *c);
 /* The request that was refused before the engine saw it; NULL: none, or it is over. */
 const struct gate_refused *tls_conn_refused(const struct tls_conn *c);
+/* The client has sent a part of the next request's head. */
+bool tls_conn_has_part(const struct tls_conn *c);
 /* It has been closed because nothing moved. */
 bool tls_conn_timed_out(const struct tls_conn *c);
 /* While an answer is being worked out nothing need move. */

@@ -3,7 +3,7 @@
 from lab import Lab, SERVER, check, network, read, wait_until
 from test_http import start
 from test_tftp import put
-from test_web import ask, counters, field, web
+from test_web import ask, counters, field, in_parallel, web
 
 FORM = "mac=52-54-00-12-34-56"
 TYPED = "Content-Type: application/x-www-form-urlencoded"
@@ -157,3 +157,18 @@ def test_room():
                     else:
                         check(a["bytes"] in (70000, 100), f"{pad}: {a}")
             check({(414, 200), (414, 414), (431, 200), (431, 206), (431, 431)} <= seen, f"both sides: {seen}")
+
+
+def test_head_behind():
+    """A part of the next head that came together with a request is under the head's time limit."""
+    with Lab("behind") as lab:
+        _, _, client, site = network(lab, httpsbootd={"head_timeout_s": 2, "idle_timeout_s": 60})
+        put(site, "f", b"x")
+        start(site)
+
+        def begin(port):
+            return web(lab, client, "trickle", address=SERVER, port=port, piece="", pause=0.3, seconds=7,
+                       begin=ask("GET", "/2PXE/file/f") + "GET /2PXE/file/f HTTP/1.1\r\nHo")
+        for seconds in in_parallel((begin, 8050), (begin, 8060)):
+            check(seconds is not None and 1.5 < seconds < 5, f"cut off after {seconds} s")
+        check(counters(site)["slow_heads"] == 2, f"counted: {counters(site)}")
