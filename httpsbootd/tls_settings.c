@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
 #include <pthread.h>
@@ -15,11 +16,12 @@
 #include <unistd.h>
 
 /*
- * What boot clients can do.  OVMF up to 2025 knows DHE and plain RSA only, iPXE before 2022 plain
- * RSA only; neither of them ECDSA.  Those with forward secrecy go first.
+ * What boot clients can do.  OVMF up to 2025 knows DHE and plain RSA only, iPXE before November
+ * 2022 plain RSA with AES-CBC only, which is there for that one alone; neither of them ECDSA. Those
+ * with forward secrecy go first.
  */
 #define COMPAT_CIPHERS                                                                             \
-	"ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:ECDHE+AES:DHE+AES:RSA+AESGCM:RSA+AES:"             \
+	"ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:kRSA+AESGCM:kRSA+AES:"                             \
 	"!aNULL:!eNULL:!PSK:!SRP:!ARIA:!CAMELLIA:!AESCCM:!DSS"
 #define STRICT_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL:!eNULL:!PSK:!SRP:!ARIA:!CAMELLIA:!AESCCM"
 
@@ -267,6 +269,30 @@ use_tickets(SSL_CTX *ctx, const struct tls_conf *conf)
 	return tls_tickets_use(conf->tickets, ctx) == 0 && SSL_CTX_set_num_tickets(ctx, 1) == 1;
 }
 
+/*
+ * The group of DHE: that of RFC 7919 with 3072 bits, which is made for TLS.  OpenSSL's own choice
+ * is the one of RFC 3526.
+ */
+static bool
+use_dh_group(SSL_CTX *ctx)
+{
+	char name[] = "ffdhe3072";
+	const OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string(
+					  OSSL_PKEY_PARAM_GROUP_NAME, name, 0),
+		OSSL_PARAM_construct_end() };
+	EVP_PKEY_CTX *maker = EVP_PKEY_CTX_new_from_name(NULL, "DH", NULL);
+	EVP_PKEY *group = NULL;
+	bool done = maker != NULL && EVP_PKEY_paramgen_init(maker) == 1 &&
+	            EVP_PKEY_CTX_set_params(maker, params) == 1 &&
+	            EVP_PKEY_paramgen(maker, &group) == 1 &&
+	            SSL_CTX_set0_tmp_dh_pkey(ctx, group) == 1;
+
+	if (!done)
+		EVP_PKEY_free(group);
+	EVP_PKEY_CTX_free(maker);
+	return done;
+}
+
 /* Without certificates; NULL after logging. */
 static SSL_CTX *
 new_context(const struct tls_conf *conf)
@@ -286,7 +312,7 @@ new_context(const struct tls_conf *conf)
 	SSL_CTX_set_client_hello_cb(ctx, on_hello, NULL);
 	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
 	    SSL_CTX_set_cipher_list(ctx, strict ? STRICT_CIPHERS : COMPAT_CIPHERS) != 1 ||
-	    SSL_CTX_set_dh_auto(ctx, 1) != 1 || !use_tickets(ctx, conf))
+	    !use_dh_group(ctx) || !use_tickets(ctx, conf))
 		goto fail;
 	key = "client_ca";
 	value = conf->client_ca;

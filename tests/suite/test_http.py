@@ -248,10 +248,12 @@ def test_tls():
                                   f"{site.run}/etc/ca/ca.pem -verify_return_error {arguments} "
                                   "</dev/null 2>&1", check_status=False)
 
-        for suite in ("ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-SHA384", "DHE-RSA-AES256-GCM-SHA384",
-                      "DHE-RSA-AES128-SHA", "AES256-GCM-SHA384", "AES128-SHA256", "AES128-SHA"):
+        for suite in ("ECDHE-RSA-AES128-GCM-SHA256", "DHE-RSA-AES256-GCM-SHA384", "AES256-GCM-SHA384",
+                      "AES256-SHA256", "AES128-SHA256", "AES256-SHA", "AES128-SHA"):
             out = connect(f"-tls1_2 -cipher {suite}")
             check(f"Cipher is {suite}" in out, f"{suite}: {out[-500:]}")
+        for suite in ("ECDHE-RSA-AES256-SHA384", "ECDHE-RSA-AES128-SHA", "DHE-RSA-AES128-SHA"):
+            check("Cipher is (NONE)" in connect(f"-tls1_2 -cipher {suite}"), f"{suite}: no boot client needs it")
         check("Protocol  : TLSv1.3" in connect("-tls1_3") or "TLSv1.3" in connect("-tls1_3"), "TLS 1.3")
         check("Cipher is (NONE)" in connect("-tls1_1 -cipher DEFAULT@SECLEVEL=0"), "TLS 1.1 is off")
         check("Cipher is (NONE)" in connect("-tls1_2 -cipher aNULL@SECLEVEL=0"), "no suite without key")

@@ -547,16 +547,45 @@ goto again
         machine.stop()
 
 
+TLS_1_3 = {"TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_GCM_SHA256"}
+COMPAT = {  # the suites of TLS 1.2 that docs/tls.md lists: forward secrecy, plain RSA
+    "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-CHACHA20-POLY1305", "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "DHE-RSA-AES256-GCM-SHA384", "DHE-RSA-AES128-GCM-SHA256", "AES256-GCM-SHA384", "AES128-GCM-SHA256",
+    "AES256-SHA256", "AES256-SHA", "AES128-SHA256", "AES128-SHA"}
+
+
+def testssl(lab, client, *options):
+    """What it found."""
+    lab.sh(client, f"cd {lab.dir} && rm -f found.json && testssl {' '.join(options)} --quiet --color 0 --warnings off "
+                   f"--ip one --jsonfile found.json {SERVER}:8050", check_status=False)
+    with open(lab.path("found.json"), encoding="utf-8") as f:
+        return json.load(f)
+
+
 def test_testssl():
-    """testssl.sh finds nothing wrong with the strict profile."""
+    """testssl.sh finds nothing wrong with the strict profile; with compat LUCKY13, and the documented suites."""
     with Lab("testssl") as lab:
         _, _, client, site = network(lab, httpsbootd={"tls_profile": "strict"})
         ca(site, "init", "--name", "boot.example", "--address", SERVER, "--key", "both")
         site.start("handlerd", "httpsbootd")
-        lab.sh(client, f"cd {lab.dir} && testssl -U --quiet --color 0 --warnings off --ip one --jsonfile found.json "
-                       f"{SERVER}:8050", check_status=False)
-        with open(lab.path("found.json"), encoding="utf-8") as f:
-            found = [x for x in json.load(f) if x.get("cve") or x["id"] in ("secure_renego", "fallback_SCSV")]
+        found = [x for x in testssl(lab, client, "-U") if x.get("cve") or x["id"] in ("secure_renego", "fallback_SCSV")]
         check(len(found) >= 15, f"it looked at {len(found)} things")
         bad = [x for x in found if x["severity"] not in ("OK", "INFO")]
         check(not bad, f"{bad}")
+        site.kill("httpsbootd", 15)
+        site.conf["httpsbootd"]["tls_profile"] = "compat"
+        site.start("httpsbootd")
+        found = {x["id"]: x["severity"] for x in testssl(lab, client, "--lucky13")}
+        check(found["LUCKY13"] == "LOW", f"{found}")
+        taken = set(TLS_1_3)
+        for suite in TLS_1_3:
+            check(f"Cipher is {suite}" in s_client(lab, client, f"-tls1_3 -ciphersuites {suite}"), suite)
+        while True:  # each time without those that were taken
+            out = s_client(lab, client, "-tls1_2 -cipher '" + ":!".join(["ALL:COMPLEMENTOFALL:@SECLEVEL=0", *taken]) + "'")
+            suite = re.search(r"Cipher is ([^ (\n]+)", out)
+            if not suite:
+                break
+            taken.add(suite[1])
+            check("Server Temp Key: DH" not in out or "DH, 3072 bits" in out, out[-800:])
+        check(taken == COMPAT | TLS_1_3, f"more: {taken - COMPAT}, less: {COMPAT - taken}")
