@@ -80,21 +80,17 @@ form_to_request(const struct form *form, struct boot_request *r)
 	r->token = text_field(form, "token", NULL, BOOT_TOKEN_MAX);
 }
 
-/* By its decoded name; one that cannot be decoded is no field's. */
-static bool
-is_secret(struct slice name)
-{
-	static const char *const secrets[] = { "authvalue", "token", "tokenid" };
-	char decoded[16];
-	int n = url_decode(name, true, decoded, sizeof(decoded));
+/* --- what is kept out of logs --------------------------------------------------------------- */
 
-	for (size_t i = 0; n > 0 && i < NITEMS(secrets); i++) {
-		if (strlen(secrets[i]) == (size_t)n &&
-		    strncasecmp(decoded, secrets[i], (size_t)n) == 0)
-			return true;
-	}
-	return false;
-}
+#define RUN_MAX   72 /* characters in one piece: a token has 84 (docs/tokens.md) */
+#define RUN_SHOWN 8
+
+/* A run of the characters that words and tokens are made of. */
+struct run {
+	size_t n;            /* characters */
+	size_t begin, shown; /* where it begins in the text, and where its first few end */
+	char word[12];       /* the first characters, decoded */
+};
 
 /* As much as fits. */
 static void
@@ -103,26 +99,103 @@ put_cut(struct wbuf *w, const void *p, size_t n)
 	wbuf_bytes(w, p, n < w->size - w->used ? n : w->size - w->used);
 }
 
+static bool
+is_hex(uint8_t c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+}
+
+/*
+ * The character at the front of a text, however often it is encoded ("%74", "%2574"); how many
+ * octets it takes.
+ */
+static size_t
+next_character(const uint8_t *p, size_t n, char *ret)
+{
+	uint8_t last[3] = { '%' };
+	size_t i = 1;
+
+	*ret = (char)p[0];
+	if (p[0] != '%')
+		return 1;
+	while (n - i >= 4 && p[i] == '2' && p[i + 1] == '5' && is_hex(p[i + 2]) && is_hex(p[i + 3]))
+		i += 2;
+	if (n - i < 2 || !is_hex(p[i]) || !is_hex(p[i + 1]))
+		return 1;
+	last[1] = p[i];
+	last[2] = p[i + 1];
+	(void)url_decode((struct slice){ last, 3 }, false, ret, 1); /* they are digits */
+	return i + 2;
+}
+
+static bool
+is_word(char c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '-' ||
+	       c == '_';
+}
+
+static bool
+names_secret(const struct run *run)
+{
+	static const char *const secrets[] = { "authvalue", "token", "tokenid" };
+
+	for (size_t i = 0; i < NITEMS(secrets); i++) {
+		size_t n = strlen(secrets[i]);
+
+		if (run->n == n && strncasecmp(run->word, secrets[i], n) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Writes a run that ends at `end`, unless it may be a token, and begins another. */
+static void
+put_run(struct wbuf *w, struct slice text, struct run *run, size_t end)
+{
+	if (run->n >= RUN_MAX) {
+		put_cut(w, text.p + run->begin, run->shown - run->begin);
+		put_cut(w, "...", 3);
+	} else if (run->n > 0) {
+		put_cut(w, text.p + run->begin, end - run->begin);
+	}
+	run->n = 0;
+}
+
 struct slice
 form_without_secrets(struct slice text, char *dst, size_t size)
 {
+	struct run run = { .n = 0 };
 	struct wbuf w;
 	size_t at = 0;
 
 	wbuf_init(&w, dst, size);
 	while (at < text.n) {
-		const uint8_t *p = text.p + at, *amp = memchr(p, '&', text.n - at), *equals;
-		size_t n = amp != NULL ? (size_t)(amp - p) : text.n - at;
+		char c;
+		size_t n = next_character(text.p + at, text.n - at, &c);
+		bool hides;
 
-		equals = n > 0 ? memchr(p, '=', n) : NULL;
-		if (equals != NULL && is_secret((struct slice){ p, (size_t)(equals - p) })) {
-			put_cut(&w, p, (size_t)(equals - p) + 1);
-			put_cut(&w, "...", 3);
-		} else {
-			put_cut(&w, p, n);
+		if (is_word(c)) {
+			if (run.n == 0)
+				run.begin = at;
+			if (run.n < sizeof(run.word))
+				run.word[run.n] = c;
+			if (++run.n == RUN_SHOWN)
+				run.shown = at + n;
+			at += n;
+			continue;
 		}
-		put_cut(&w, "&", amp != NULL);
-		at += n + (amp != NULL);
+		hides = c == '=' && names_secret(&run);
+		put_run(&w, text, &run, at);
+		put_cut(&w, text.p + at, n);
+		at += n;
+		if (hides) {
+			const uint8_t *amp = memchr(text.p + at, '&', text.n - at);
+
+			put_cut(&w, "...", 3);
+			at = amp != NULL ? (size_t)(amp - text.p) : text.n;
+		}
 	}
+	put_run(&w, text, &run, text.n);
 	return wbuf_view(&w);
 }

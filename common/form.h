@@ -27,8 +27,10 @@ void form_parse(struct slice text, struct wbuf *scratch, struct form *form);
 struct slice form_get(const struct form *form, const char *name);
 
 /*
- * Copies a form as it stands, with "..." in place of the values of secret fields (token, tokenid,
- * authvalue): fit for logs and timelines.  At most `size` bytes; what was written.
+ * Copies what a client sent (a form, a whole target, a name) without what is secret in it, fit for
+ * logs and timelines: "..." stands in place of what follows "token=", "tokenid=" and "authvalue=",
+ * up to the next "&", in any case and encoding, wherever they stand; and of what looks like a token
+ * of ours, under whatever name, all but the beginning.  At most `size` bytes; what was written.
  */
 struct slice form_without_secrets(struct slice text, char *dst, size_t size);
 

@@ -517,7 +517,7 @@ note_request(struct inquiry *q, struct boot *b)
 	const struct boot_answer *a = &q->decision.answer;
 	const struct boot_request *r = &q->r;
 	bool dhcp = r->stage == STAGE_DISCOVER || r->stage == STAGE_BOOTSERVER;
-	char form[TEXT_MAX], waits[TEXT_MAX];
+	char form[TEXT_MAX], waits[TEXT_MAX], asked[TEXT_MAX];
 	struct entry_record e = {
 		.at_ms = wall_clock_ms(),
 		.kind = slice_str(boot_stage_name(r->stage)),
@@ -528,9 +528,10 @@ note_request(struct inquiry *q, struct boot *b)
 		.action = slice_str(boot_action_name(a->action)),
 		.reason = slice_str(boot_reason_name(a->reason)),
 		.rule = a->rule,
-		.file = dhcp                           ? a->file
-		        : q->decision.entry[0] != '\0' ? slice_str(q->decision.entry)
-		                                       : r->file,
+		.file = dhcp ? a->file
+		        : q->decision.entry[0] != '\0'
+		            ? slice_str(q->decision.entry)
+		            : form_without_secrets(r->file, asked, sizeof(asked)),
 		.text = dhcp ? slice_str(boot_client_name(r->client))
 		        : r->stage == STAGE_REPORT
 		            ? form_without_secrets(r->params, form, sizeof(form))

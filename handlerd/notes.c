@@ -1,6 +1,7 @@
 /* What is written down; see notes.h. */
 #include "handlerd/notes.h"
 
+#include "common/form.h"
 #include "common/json_text.h"
 #include "common/log.h"
 
@@ -184,7 +185,7 @@ void
 notes_log(const struct boot_request *r, const struct boot *b, const struct boot_answer *a)
 {
 	char id[BOOT_ID_STRLEN], mac[MAC_STRLEN], ip[IP_STRLEN], file[LOG_QUOTE_SIZE];
-	char product[LOG_QUOTE_SIZE], asked[LOG_QUOTE_SIZE];
+	char product[LOG_QUOTE_SIZE], asked[LOG_QUOTE_SIZE], clean[LOG_QUOTE_SIZE + 1];
 
 	(void)boot_id_format(a->boot, id);
 	(void)mac_format(b != NULL ? &b->mac : &r->mac, mac);
@@ -196,7 +197,7 @@ notes_log(const struct boot_request *r, const struct boot *b, const struct boot_
 	    : r->file.n > 0  ? " asked="
 			     : "",
 	    r->product.n > 0 ? log_quote(r->product, product)
-	    : r->file.n > 0  ? log_quote(r->file, asked)
+	    : r->file.n > 0  ? log_quote(form_without_secrets(r->file, clean, sizeof(clean)), asked)
 			     : "",
 	    boot_action_name(a->action), a->file.n > 0 ? " file=" : "",
 	    a->file.n > 0 ? log_quote(a->file, file) : "", (int)a->rule.n, (const char *)a->rule.p,

@@ -70,7 +70,7 @@ keep(struct handlerd *h, const struct boot_request *r, struct boot *b, const str
 	struct request_record *q = &record.request;
 	struct boot_request kept = *r;
 	uint8_t buf[REQUEST_BYTES];
-	char form[REQUEST_BYTES];
+	char form[REQUEST_BYTES], asked[REQUEST_BYTES];
 	struct msg_writer w;
 	json_t *outcome;
 	char *text, *sources;
@@ -78,7 +78,8 @@ keep(struct handlerd *h, const struct boot_request *r, struct boot *b, const str
 	/* what is kept for days tells no PIN and opens no file */
 	kept.token = (struct slice){ 0 };
 	kept.params = form_without_secrets(r->params, form, sizeof(form));
-	if (kept.params.n == sizeof(form))
+	kept.file = form_without_secrets(r->file, asked, sizeof(asked));
+	if (kept.params.n == sizeof(form) || kept.file.n == sizeof(asked))
 		return;
 	msg_begin(&w, buf, sizeof(buf), MSG_REQUESTS, 0);
 	if (msg_put_request(&w, &kept) < 0)

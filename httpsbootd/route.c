@@ -165,19 +165,10 @@ route_is_listed(const struct route *route, const char *const *patterns, size_t n
 }
 
 const char *
-route_without_secrets(const char *target, char *dst, size_t size)
+route_without_secrets(const char *text, char *dst, size_t size)
 {
-	size_t n = strcspn(target, "?");
-	struct slice query = slice_str(target + n);
-	size_t used;
+	size_t used = form_without_secrets(slice_str(text), dst, size - 1).n;
 
-	if (query.n > 0) {
-		n++; /* the question mark stands before the first name */
-		query.p++;
-		query.n--;
-	}
-	used = slice_copy(dst, size, (struct slice){ (const uint8_t *)target, n });
-	used += form_without_secrets(query, dst + used, size - 1 - used).n;
 	dst[used] = '\0';
 	return dst;
 }

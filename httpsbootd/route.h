@@ -39,9 +39,9 @@ int route_parse(const char *target, struct route *ret);
  */
 bool route_is_listed(const struct route *route, const char *const *patterns, size_t n);
 
-/* The target without what form_without_secrets() takes out.  Cut to `size` - 1 bytes.  Returns
- * dst. */
-const char *route_without_secrets(const char *target, char *dst, size_t size);
+/* A target, or other text, without what form_without_secrets() takes out.  Cut to `size` - 1
+ * bytes.  Returns dst. */
+const char *route_without_secrets(const char *text, char *dst, size_t size);
 
 /* The media type that boot clients want for a file of this name, never with a parameter. */
 const char *media_type(const char *path);

@@ -93,9 +93,11 @@ main(void)
 	test_case("form: secrets are taken out, whatever their spelling, wherever it is cut");
 	CHECK_BYTES(
 	    form_without_secrets(
-		slice_str("mac=1&token=a&TokenID=b&%74oken=c&authvalue=1234&tokens=2&token&=&"),
+		slice_str("mac=1&token=a&TokenID=b&%74oken=c&authvalue=1234&tokens=2&token&=&"
+			  "+token=d&?token=e&x;token%3df;g&mytoken=h&%=%2&%25=%zz"),
 		text, sizeof(text)),
-	    slice_str("mac=1&token=...&TokenID=...&%74oken=...&authvalue=...&tokens=2&token&=&"));
+	    slice_str("mac=1&token=...&TokenID=...&%74oken=...&authvalue=...&tokens=2&token&=&"
+		      "+token=...&?token=...&x;token%3d...&mytoken=h&%=%2&%25=%zz"));
 	CHECK_INT(form_without_secrets(slice_str(NULL), text, sizeof(text)).n, 0);
 	for (size_t n = 0; n < 40; n++) {
 		struct slice s = form_without_secrets(slice_str("mac=1&token=ZZZ&x=2"), text, n);

@@ -37,6 +37,22 @@ decide_script(const struct boot_request *r)
 	MUST(answer.action == ACTION_DATA && slice_begins(answer.data, "#!ipxe\n"));
 }
 
+/* Wherever a token stands, and behind or before whatever, no line shows it. */
+static void
+check_token(const char *target, const char *token)
+{
+	size_t n = strlen(target), k = strlen(token);
+	char *with = malloc(n + 2 * k + 1), line[ACCESS_LINE_MAX];
+	const struct access_line l = { .method = "GET", .target = with, .agent = with };
+
+	MUST(with != NULL);
+	(void)snprintf(with, n + 2 * k + 1, "%s%s", target, token);
+	MUST(strstr(access_line_format(&l, line), token) == NULL);
+	(void)snprintf(with, n + 2 * k + 1, "%s%s%s", token, target, token);
+	MUST(strstr(access_line_format(&l, line), token) == NULL);
+	free(with);
+}
+
 /* Whatever a client says, its line is one, and of bounded length. */
 static void
 check_line(const char *target, const char *agent)
@@ -73,6 +89,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			*header++ = '\0';
 	}
 	check_line(text, form_text);
+	check_token(text,
+	    "AQACabcdefghijklmnopqrstuvwxyz-_ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789abcdefghijklmnop");
 	if (route_parse(text, &route) == 0) {
 		MUST(route_is_listed(&route, patterns, 1) == (route.kind != ROUTE_NONE));
 		(void)route_is_listed(&route, patterns, NITEMS(patterns));

@@ -7,13 +7,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* As many characters as a token of ours has. */
+#define TOKEN                                                                                      \
+	"AQACabcdefghijklmnopqrstuvwxyz-_ABCDEFGHIJ"                                               \
+	"AQACabcdefghijklmnopqrstuvwxyz-_ABCDEFGHIJ"
+#define SHA256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+#define UUID   "4c4c4544-0042-3510-8054-b4c04f4e3232"
+
 static void
 test_secrets(void)
 {
 	static const struct {
 		const char *what, *target, *want;
 	} cases[] = {
-		{ "no query", "/2PXE/file/token=x", "/2PXE/file/token=x" },
+		{ "in the path", "/2PXE/file/token=x/f?a=b&c", "/2PXE/file/token=...&c" },
+		{ "behind a second question mark", "/a??token=1&x", "/a??token=...&x" },
+		{ "behind other joints", "/a;token=1", "/a;token=..." },
+		{ "and encoded ones", "/a?x=1%3btoken%3D1%26x&y", "/a?x=1%3btoken%3D...&y" },
+		{ "encoded twice", "/a?%2574oken%253d1&y", "/a?%2574oken%253d...&y" },
 		{ "a token alone", "/2PXE/file/a?token=AQAC", "/2PXE/file/a?token=..." },
 		{ "a token among others", "/2PXE/boot?mac=1&token=AQAC&x=2",
 		    "/2PXE/boot?mac=1&token=...&x=2" },
@@ -24,7 +35,7 @@ test_secrets(void)
 		{ "names that only begin so", "/a?tokens=1&tok=2", "/a?tokens=1&tok=2" },
 		{ "a name without a value, one that cannot be decoded", "/a?token&%zz=1&&x",
 		    "/a?token&%zz=1&&x" },
-		{ "a second question mark", "/a?x=?token=1&token=2", "/a?x=?token=1&token=..." },
+		{ "a second question mark", "/a?x=?token=1&token=2", "/a?x=?token=...&token=..." },
 		{ "what does not fit is cut", "/a?abcdefghijklmnopqrstuvwxyz=1",
 		    "/a?abcdefghijklmnopqrstuvwxyz=" },
 		{ "a path that does not fit", "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa?token=1",
@@ -40,6 +51,17 @@ test_secrets(void)
 			      cut ? sizeof(buf) : sizeof(large)),
 		    cases[i].want);
 	}
+	test_case(
+	    "for the log: what may be a token shows its beginning only, whatever it is called");
+	CHECK_STR(route_without_secrets("/2PXE/file/" TOKEN "/f", large, sizeof(large)),
+	    "/2PXE/file/AQACabcd.../f");
+	CHECK_STR(route_without_secrets("/2PXE/file/f?" TOKEN, large, sizeof(large)),
+	    "/2PXE/file/f?AQACabcd...");
+	CHECK_STR(route_without_secrets("/a?tok%65m=%41QAC%2561" TOKEN, large, sizeof(large)),
+	    "/a?tok%65m=%41QAC%2561AQA...");
+	test_case("for the log: a SHA-256 and a UUID are none");
+	CHECK_STR(
+	    route_without_secrets("/" SHA256 "/" UUID, large, sizeof(large)), "/" SHA256 "/" UUID);
 	test_case("for the log: a secret is never shown, wherever it is cut");
 	for (size_t size = 1; size < sizeof(large); size++)
 		CHECK(strchr(route_without_secrets("/2PXE/file/a?mac=1&token=ZZZ&x=2", large, size),
