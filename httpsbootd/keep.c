@@ -122,6 +122,11 @@ keep_check_end(const struct keep_want *want, int64_t size, uint64_t came,
 		                                  : "the origin sent more than the file";
 		return -EBADMSG;
 	}
+	/* asked for by somebody who came when it was on its way already */
+	if (want->size != 0 && came != want->size) {
+		*ret_text = "the origin's file has another size than handlerd knows";
+		return -EBADMSG;
+	}
 	if (want->sha256 != NULL && memcmp(want->sha256, sha256, DIGEST_BYTES) != 0) {
 		*ret_text = "the origin's file has another SHA-256 than its manifest says";
 		return -EBADMSG;

@@ -213,6 +213,9 @@ agrees(struct pulled *p, const struct keep_want *want)
 		return false;
 	if (f == NULL) /* it has just ended */
 		return true;
+	if (state_of(p) == PULL_COMPLETE) /* it was checked by what was known before */
+		return want->sha256 == NULL || f->head ||
+		       memcmp(want->sha256, f->note.sha256, DIGEST_BYTES) == 0;
 	if (want->sha256 != NULL && f->want.sha256 != NULL &&
 	    memcmp(want->sha256, f->sha256, DIGEST_BYTES) != 0)
 		return false;
@@ -355,13 +358,17 @@ void
 pull_release(struct pull_user *user, struct pulled *p)
 {
 	struct pull *pull = p->pull;
+	bool gone;
 	int fd;
 
 	pthread_mutex_lock(&pull->lock);
+	gone = p->file->open != p;
 	pull_unref(p, &fd);
+	if (fd >= 0 && gone)
+		pull_keeper_close(pull, fd);
 	pthread_mutex_unlock(&pull->lock);
-	if (fd >= 0)
-		close(fd); /* of a large file that is gone this takes its time */
+	if (fd >= 0 && !gone)
+		close(fd);
 	atomic_fetch_sub(&user->held, 1);
 }
 
@@ -451,9 +458,12 @@ pull_open(const struct pull_conf *conf, struct pull **ret)
 	if (pull == NULL)
 		return -ENOMEM;
 	pthread_mutex_init(&pull->lock, NULL);
+	pthread_cond_init(&pull->keeper_due, NULL);
+	pthread_cond_init(&pull->keeper_closed, NULL);
 	pull->conf = *conf;
 	pull->dir = pull->queue_fd = -1;
 	pull->queue_end = &pull->queue;
+	pull->keeping_end = &pull->keeping;
 	rc = getrandom(key, sizeof(key), 0) == (ssize_t)sizeof(key) ? 0 : -EIO;
 	if (rc == 0) {
 		shelf_init(&pull->shelf, conf->max_bytes, key);
@@ -490,7 +500,9 @@ pull_add_user(struct pull *pull, struct pull_user *user)
 int
 pull_start(struct pull *pull)
 {
-	return loop_thread_start(&pull->thread);
+	int rc = pull_keeper_start(pull);
+
+	return rc < 0 ? rc : loop_thread_start(&pull->thread);
 }
 
 void
@@ -501,6 +513,7 @@ pull_close(struct pull *pull)
 	if (pull == NULL)
 		return;
 	loop_thread_end(&pull->thread);
+	pull_keeper_end(pull);
 	pull_fetch_close(pull);
 	for (item = pull->shelf.oldest; item != NULL; item = newer) {
 		newer = item->newer;
@@ -508,6 +521,8 @@ pull_close(struct pull *pull)
 	}
 	if (pull->dir >= 0)
 		close(pull->dir);
+	pthread_cond_destroy(&pull->keeper_due);
+	pthread_cond_destroy(&pull->keeper_closed);
 	pthread_mutex_destroy(&pull->lock);
 	free(pull);
 }
@@ -599,9 +614,7 @@ pull_drop(struct pull *pull, const char *path)
 
 		if (!i->kept || (path != NULL && strcmp(path, i->path) != 0))
 			continue;
-		shelf_drop(&pull->shelf, i);
-		file->open = NULL; /* whoever has it goes on, but nobody joins */
-		pull_disk_drop(pull->dir, i->path);
+		pull_keeper_drop(pull, file);
 		n++;
 	}
 	pthread_mutex_unlock(&pull->lock);

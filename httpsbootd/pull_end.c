@@ -20,42 +20,49 @@ fetch_free(struct fetch *f)
 	free(f);
 }
 
-/* With the lock held: it is over, and whoever comes now asks anew. */
+/* With the lock held: others get its place. */
 static void
 leave(struct fetch *f)
 {
 	struct pull *pull = f->pull;
-	struct pull_file *file = f->p->file;
 	struct fetch **at = &pull->running;
 
 	while (*at != f)
 		at = &(*at)->next;
 	*at = f->next;
 	pull->nrunning--;
+}
+
+void
+fetch_let_go(struct fetch *f)
+{
+	struct pull *pull = f->pull;
+	struct pull_file *file = f->p->file;
+	int fd;
+
+	pull_lock(pull);
 	pull->shelf.reserved -= f->reserved;
 	if (file->coming == f->p)
 		file->coming = NULL;
 	if (file->asked == f->p)
 		file->asked = NULL;
 	f->p->fetch = NULL;
+	pull_unref(f->p, &fd);
+	if (fd >= 0)
+		pull_keeper_close(pull, fd);
+	pull_unlock(pull);
+	fetch_free(f);
+	pull_wake(pull);
+	pull_hurry(pull); /* from the loop: nothing is begun within the end of another */
 }
 
-/* It is over: others get their turn. */
 static void
 end(struct fetch *f)
 {
-	struct pull *pull = f->pull;
-	int fd;
-
-	pull_lock(pull);
+	pull_lock(f->pull);
 	leave(f);
-	pull_unref(f->p, &fd);
-	pull_unlock(pull);
-	if (fd >= 0)
-		close(fd);
-	fetch_free(f);
-	pull_wake(pull);
-	pull_start_some(pull);
+	pull_unlock(f->pull);
+	fetch_let_go(f);
 }
 
 /* With the lock held: the origin is there. */
@@ -156,10 +163,8 @@ end_absent(struct fetch *f)
 
 	PULL_ADD(pull, absent, 1);
 	pull_lock(pull);
-	if (file->item.kept) {
-		shelf_drop(&pull->shelf, &file->item);
-		pull_disk_drop(pull->dir, file->item.path);
-	}
+	if (file->item.kept)
+		pull_keeper_drop(pull, file);
 	file->failures = 0;
 	file->pause_ms = pull_now_ms() + keep_pause_ms(3);
 	file->error = f->p->error = -ENOENT;
@@ -176,23 +181,26 @@ end_unchanged(struct fetch *f)
 {
 	struct pull *pull = f->pull;
 	struct pull_file *file = f->p->file;
-	struct keep_note note;
-	bool good;
 
 	pull_lock(pull);
 	file->note.checked_ms = wall_clock_ms();
-	note = file->note;
-	good = pull_take_kept(f->p);
+	f->note = file->note;
+	f->unchanged = pull_take_kept(f->p);
 	file->failures = 0;
 	file->pause_ms = 0;
+	if (f->unchanged) {
+		file->coming = NULL; /* it is on the shelf */
+		leave(f);
+		pull_keeper_take(f);
+	}
 	pull_unlock(pull);
-	if (!good) {
+	if (!f->unchanged) {
 		fetch_fail(f, -EAGAIN, "the kept file is gone");
 		return;
 	}
 	PULL_ADD(pull, unchanged, 1);
-	(void)pull_disk_note(pull->dir, &note); /* else the origin is asked again after a start */
-	end(f);
+	pull_wake(pull);
+	pull_hurry(pull);
 }
 
 static void
@@ -213,35 +221,27 @@ end_whole(struct fetch *f)
 	struct pull *pull = f->pull;
 	struct pulled *p = f->p;
 	struct pull_file *file = p->file;
-	int rc = 0;
 
 	f->note.size = atomic_load(&p->came);
+	log_whole(f);
 	pull_lock(pull);
 	atomic_store(&p->size, f->note.size);
 	atomic_store_explicit(&p->state, PULL_COMPLETE, memory_order_release);
 	file->failures = 0;
 	file->pause_ms = 0;
-	pull_unlock(pull);
-	pull_wake(pull);
-	log_whole(f);
-	if (f->no_store)
+	if (f->no_store) { /* nor is what was kept before */
 		pull_disk_forget(pull->dir, file->item.path);
-	else
-		rc = pull_disk_keep(pull->dir, p->fd, &f->note);
-	if (rc < 0)
-		log_peer_warn("origin.cache: a file could not be kept: %s", strerror(-rc));
-	pull_lock(pull);
-	shelf_drop(&pull->shelf, &file->item);
-	file->open = NULL; /* the one before; its readers go on */
-	if (rc < 0 || f->no_store)
-		pull_disk_drop(pull->dir, file->item.path);
-	if (rc == 0 && !f->no_store) {
-		file->note = f->note;
-		file->open = p;
-		shelf_keep(&pull->shelf, &file->item, f->note.size);
+		pull_keeper_drop(pull, file);
+	} else {
+		leave(f);
+		pull_keeper_take(f);
 	}
 	pull_unlock(pull);
-	end(f);
+	pull_wake(pull);
+	if (f->no_store)
+		end(f);
+	else
+		pull_hurry(pull);
 }
 
 /* The answer to HEAD, or a whole file, unless it is a wrong one. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define RUNNING_MAX 32    /* requests to the origin at once */
+#define KEEPING_MAX 256   /* files that wait for a slow disk before no more are fetched */
 #define REFUSAL_MAX 65536 /* bytes of an error's page, which is forgotten */
 
 /* Asks only for what is newer than the kept one. */
@@ -93,7 +94,7 @@ take_one(struct pull *pull)
 	struct fetch *f;
 
 	pull_lock(pull);
-	f = pull->nrunning < RUNNING_MAX ? pull->queue : NULL;
+	f = pull->nrunning < RUNNING_MAX && pull->nkeeping < KEEPING_MAX ? pull->queue : NULL;
 	if (f != NULL) {
 		pull->queue = f->next;
 		if (pull->queue == NULL)
@@ -105,19 +106,6 @@ take_one(struct pull *pull)
 	}
 	pull_unlock(pull);
 	return f;
-}
-
-void
-pull_start_some(struct pull *pull)
-{
-	bool some;
-
-	pull_lock(pull);
-	some = pull->queue != NULL;
-	pull_unlock(pull);
-	/* from the loop: a request must not be begun from within another one's end */
-	if (some)
-		pull_hurry(pull);
 }
 
 static void
@@ -195,7 +183,7 @@ free_all(struct pull *pull, struct fetch *f)
 		struct fetch *next = f->next;
 		int fd;
 
-		if (f->p->fd >= 0)
+		if (f->p->fd >= 0 && !f->unchanged)
 			pull_disk_forget(pull->dir, f->p->file->item.path);
 		pull_unref(f->p, &fd);
 		if (fd >= 0)
@@ -210,6 +198,7 @@ pull_fetch_close(struct pull *pull)
 {
 	http_close(pull->http); /* nobody is called back */
 	free_all(pull, pull->running);
+	free_all(pull, pull->keeping);
 	free_all(pull, pull->queue);
 	if (pull->thread.loop != NULL)
 		loop_del(pull->thread.loop, &pull->lf);

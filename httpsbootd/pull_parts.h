@@ -1,7 +1,8 @@
 /*
  * What the parts of the pull-through share: pull.c is the table that workers ask; pull_fetch.c is
  * the thread that fetches, with pull_room.c, pull_take.c, pull_resume.c,
- * pull_ring.c and pull_end.c.
+ * pull_ring.c and pull_end.c;
+ * pull_keeper.c is the thread that waits for the disk.
  */
 #ifndef HTTPSBOOTD_PULL_PARTS_H
 #define HTTPSBOOTD_PULL_PARTS_H
@@ -59,6 +60,7 @@ struct fetch {
 	uint64_t told;     /* to the users */
 	int64_t length;    /* of the body; -1: not known */
 	bool no_store;     /* the origin does not want it kept */
+	bool unchanged;    /* the kept one still is the file */
 	struct keep_note note;
 	int fault; /* of ours, in words: */
 	const char *fault_text;
@@ -104,6 +106,16 @@ struct pull {
 	size_t nrunning;
 	struct loop_timer ring_timer;
 	size_t nprobes;
+
+	/* what waits for the thread that waits for the disk */
+	pthread_t keeper;
+	pthread_cond_t keeper_due;
+	bool keeper_runs, keeper_ends;
+	struct fetch *keeping, **keeping_end;
+	size_t nkeeping;
+	int doomed[256]; /* to be closed */
+	size_t ndoomed, nclosing;
+	pthread_cond_t keeper_closed;
 };
 
 #define FETCH_URL_MAX      4096
@@ -179,12 +191,26 @@ void fetch_ended(void *arg, const struct http_answer *answer);
 void fetch_fail(struct fetch *f, int error, const char *text);
 void fetch_fail_ring(struct fetch *f);
 void fetch_free(struct fetch *f);
+/* Nobody waits for it any more, and whoever comes now asks anew.  Any thread. */
+void fetch_let_go(struct fetch *f);
+
+/* pull_keeper.c */
+/* With the lock held: a fetch that is none of the running ones any more; the keeper lets it go. */
+void pull_keeper_take(struct fetch *f);
+/* With the lock held: a descriptor of a file that may be large and gone. */
+void pull_keeper_close(struct pull *pull, int fd);
+/* With the lock held: a kept file goes; its room may be free a while later. */
+void pull_keeper_drop(struct pull *pull, struct pull_file *file);
+/* With the lock held, which is given away meanwhile: waits for that.  False if there was nothing.
+ */
+bool pull_keeper_finish(struct pull *pull);
+int pull_keeper_start(struct pull *pull); /* 0, or a negative errno */
+void pull_keeper_end(struct pull *pull);  /* what still waits is left in pull->keeping */
 
 /* pull_fetch.c */
 /* Asks the origin; `headers` up to a NULL.  Fails the fetch if that cannot be. */
 void fetch_send(struct fetch *f, const char *const headers[2]);
 int fetch_url(const struct fetch *f, char *dst, size_t size);
-void pull_start_some(struct pull *pull); /* others get their turn */
 int pull_fetch_open(struct pull *pull);
 void pull_fetch_close(struct pull *pull);
 

@@ -14,8 +14,7 @@ evict(struct pull *pull, struct shelf_item *victim)
 	char path[LOG_QUOTE_SIZE];
 
 	log_peer_info("origin.cache: %s makes room", log_quote(slice_str(victim->path), path));
-	pull_disk_drop(pull->dir, victim->path);
-	shelf_drop(&pull->shelf, victim);
+	pull_keeper_drop(pull, (struct pull_file *)victim);
 	PULL_ADD(pull, evicted, 1);
 }
 
@@ -47,13 +46,17 @@ static bool
 evict_for_disk(struct pull *pull)
 {
 	struct shelf_item *item;
-	bool found = false;
+	bool found;
 
 	pull_lock(pull);
+	found = pull_keeper_finish(pull); /* that may do */
 	for (item = pull->shelf.oldest; item != NULL && !found; item = item->newer) {
 		found = item->kept && item->users == 0;
-		if (found)
+		if (found) {
 			evict(pull, item);
+			(void)pull_keeper_finish(pull);
+			break;
+		}
 	}
 	pull_unlock(pull);
 	return found;

@@ -153,14 +153,17 @@ test_check(void)
 		uint64_t came;
 		bool digest, right;
 		int rc;
+		uint64_t known;
 	} ends[] = {
-		{ "all of it", 500, 500, false, false, 0 },
-		{ "and its digest", 500, 500, true, true, 0 },
-		{ "another digest", 500, 500, true, false, -EBADMSG },
-		{ "too little", 500, 499, true, true, -EBADMSG },
-		{ "too much", 500, 501, false, false, -EBADMSG },
-		{ "of a size that was not known", -1, 77, false, false, 0 },
-		{ "the same with another digest", -1, 77, true, false, -EBADMSG },
+		{ "all of it", 500, 500, false, false, 0, 0 },
+		{ "and its digest", 500, 500, true, true, 0, 0 },
+		{ "another digest", 500, 500, true, false, -EBADMSG, 0 },
+		{ "too little", 500, 499, true, true, -EBADMSG, 0 },
+		{ "too much", 500, 501, false, false, -EBADMSG, 0 },
+		{ "of a size that was not known", -1, 77, false, false, 0, 0 },
+		{ "the same with another digest", -1, 77, true, false, -EBADMSG, 0 },
+		{ "a size that handlerd knows by now", -1, 77, false, false, 0, 77 },
+		{ "another one than handlerd knows by now", -1, 77, false, false, -EBADMSG, 78 },
 	};
 	static const uint8_t other[DIGEST_BYTES] = { 9 };
 
@@ -178,7 +181,8 @@ test_check(void)
 		CHECK((heads[i].rc < 0) == (text[0] != '\0'));
 	}
 	for (size_t i = 0; i < NITEMS(ends); i++) {
-		const struct keep_want want = { "x", 0, ends[i].digest ? note.sha256 : NULL };
+		const struct keep_want want = { "x", ends[i].known,
+			ends[i].digest ? note.sha256 : NULL };
 		const char *text = "";
 
 		test_case("the origin has sent: %s", ends[i].what);

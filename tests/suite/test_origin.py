@@ -7,7 +7,7 @@ import time
 
 import peers
 from lab import Lab, SERVER, Site, check, read, wait_until
-from test_pull import CLIENT, Faulty, NGINX, PATH, counters, crowd, curl, got, keeps, logged, manifest, sites
+from test_pull import CLIENT, Faulty, NGINX, PATH, counters, crowd, curl, got, keeps, logged, manifest, rpc, sites
 from test_tftp import put
 
 
@@ -211,3 +211,26 @@ def test_breaks():
         check(not parts(lab), "which the next start removes")
         faulty.does("answer")
         check(curl(lab, client, "killed") == (200, len(data)) and got(lab) == data, "and it is fetched anew")
+
+
+def test_slow_disk():
+    """A disk that takes seconds to make a file safe holds up nobody."""
+    with Lab("originslow") as lab:
+        client, origin, branch = sites(lab, {"url": f"http://{SERVER}:9000/"})
+        faulty = Faulty(lab, origin)
+        data = random.Random(14).randbytes(2 << 20)
+        for name in ("first", "second"):
+            faulty.has(name, data)
+        branch.start("handlerd", "httpsbootd")
+        pid = lab.sh(branch.ns, "ss -Hltnp sport = :8060 | grep -o 'pid=[0-9]*' | head -n 1 | cut -d= -f2").strip()
+        lab.spawn(None, ["strace", "-f", "-qq", "-p", pid, "-e", "trace=fdatasync", "-e",
+                         "inject=fdatasync:delay_enter=1000000", "-o", lab.path("strace.log")], "strace.err")
+        wait_until(lambda: "TracerPid:\t0" not in read(f"/proc/{pid}/status"), 5, "the disk is slow")
+        for name in ("first", "second"):
+            began = time.monotonic()
+            check(curl(lab, client, name) == (200, len(data)) and got(lab) == data, name)
+            check(time.monotonic() - began < 0.9, f"{name} took {time.monotonic() - began:.2f} s")
+        check(curl(lab, client, "second") == (200, len(data)), "who comes meanwhile has it, too")
+        check(len(faulty.asked("second")) == 1, "without asking again")
+        check(rpc(branch, "cache.list") == [], "neither is on the shelf yet")
+        wait_until(lambda: len(rpc(branch, "cache.list")) == 2, 12, "then both are")
