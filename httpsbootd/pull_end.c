@@ -273,6 +273,14 @@ end_good(struct fetch *f)
 		end_whole(f);
 }
 
+/* What is worth a look when the origin wants to know who we are. */
+static const char *const refusal_words[HTTP_AUTHS] = {
+	[HTTP_AUTH_NONE] = ": it wants a login, and origin.auth is none",
+	[HTTP_AUTH_BASIC] = ": are origin.user and its password right?",
+	[HTTP_AUTH_NTLM] = ": are origin.user and its password right?",
+	[HTTP_AUTH_NEGOTIATE] = ": is there a ticket for it (KRB5_CLIENT_KTNAME, KRB5CCNAME)?",
+};
+
 void
 fetch_ended(void *arg, const struct http_answer *answer)
 {
@@ -307,8 +315,8 @@ fetch_ended(void *arg, const struct http_answer *answer)
 	} else if (answer->status == HTTP_LOOP_DETECTED) {
 		fetch_fail_ring(f);
 	} else if (answer->status != 200 && answer->status != 206) {
-		(void)snprintf(
-		    text, sizeof(text), "the origin answers with status %ld", answer->status);
+		(void)snprintf(text, sizeof(text), "the origin answers with status %ld%s",
+		    answer->status, answer->status == 401 ? refusal_words[pull->conf.auth] : "");
 		fetch_fail(f,
 		    answer->status == 401 || answer->status == 403 || answer->status == 407
 			? -EACCES

@@ -253,6 +253,7 @@ class Site:
         for key, value in options.items():
             self.conf[key].update(value)
         self.daemons = {}
+        self.env = {}  # more of the daemons' environment
 
     def ca(self, key="rsa"):
         self.ferryctl("ca", "init", "--dir", f"{self.run}/etc", "--name", "boot.example",
@@ -280,7 +281,7 @@ class Site:
             before = read(self.log(daemon)).count(": ready\n")
             argv = os.environ.get("BOOTFERRY_WRAP", "").split()
             p = self.lab.spawn(self.ns, argv + [f"{BIN}/{daemon}", "-f", "-c", path],
-                               os.path.basename(self.log(daemon)))
+                               os.path.basename(self.log(daemon)), env={**os.environ, **self.env})
             self.daemons[daemon] = p
             wait_until(lambda d=daemon, n=before, q=p: read(self.log(d)).count(": ready\n") > n
                        or q.poll() is not None, 20, f"{daemon} ready")

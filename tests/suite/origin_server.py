@@ -6,12 +6,13 @@ usage: origin_server.py ADDRESS PORT DIR
 Gives DIR/files/PATH.  What it does stands in DIR/mode, so that it can change while it runs:
 
     answer | short N | short-plain N | more | flip | chunked | chunked-short N | endless | status N | stall N | pace N |
-    gzip | no-store | plain-etag | basic | ntlm | negotiate
+    gzip | no-store | plain-etag | basic | ntlm | ntlm-short N |
+    negotiate
 
 Behind them words for what it does about a Range: `norange` (it does not know it), `norange-tag` (no ETag in
 206), `noifrange` (it does not look whether the file is the same). Else it does as the RFC says.
 
-Each request becomes a line of JSON in DIR/requests: {"method", "path", "headers", "mode"}.
+Each request becomes a line of JSON in DIR/requests: {"method", "path", "headers", "mode", "port"}.
 """
 
 import base64
@@ -96,7 +97,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
     def send_body(self, mode, number, data):
-        if mode in ("short", "short-plain"):
+        if mode in ("short", "short-plain", "ntlm-short"):
             self.wfile.write(data[:number])
             self.close_connection = True
         elif mode == "stall":
@@ -127,8 +128,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         mode, number = words[0], int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
         with LOCK, open(os.path.join(self.folder, "requests"), "a", encoding="utf-8") as f:
             f.write(json.dumps({"method": self.command, "path": self.path, "mode": mode,
-                                "headers": dict(self.headers)}) + "\n")
-        if mode in ("basic", "ntlm", "negotiate") and not self.log_in(mode):
+                                "port": self.client_address[1], "headers": dict(self.headers)}) + "\n")
+        if mode in ("basic", "ntlm", "ntlm-short", "negotiate") and not self.log_in(mode):
             return
         if mode == "status":
             self.refuse(number)

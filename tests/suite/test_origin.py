@@ -5,6 +5,7 @@ import random
 import threading
 import time
 
+import logins
 import peers
 from lab import Lab, SERVER, Site, check, read, wait_until
 from test_pull import CLIENT, Faulty, NGINX, PATH, counters, crowd, curl, got, keeps, logged, manifest, rpc, sites
@@ -234,3 +235,86 @@ def test_slow_disk():
         check(len(faulty.asked("second")) == 1, "without asking again")
         check(rpc(branch, "cache.list") == [], "neither is on the shelf yet")
         wait_until(lambda: len(rpc(branch, "cache.list")) == 2, 12, "then both are")
+
+
+def test_kerberos():
+    """An origin that wants Kerberos: Apache, with a KDC of MIT's; the tickets come by a keytab."""
+    with Lab("originkrb") as lab:
+        client, origin, branch = sites(lab, {"url": f"https://{SERVER}:8443/krb/", "auth": "negotiate", "fresh_s": 0})
+        data = random.Random(15).randbytes(12 << 20)
+        put(origin, "small", data[:5000])
+        put(origin, "big", data)
+        for name in ("small", "big"):  # to Apache the ETag of a file of this second is a weak one
+            os.utime(f"{origin.root}/{name}", (1e9, 1e9))
+        realm = logins.Realm(lab, origin.ns, SERVER, ["branch", "other"])
+        apache = logins.Apache(lab, origin.ns, SERVER, realm, origin.root, f"{origin.run}/etc/tls")
+        branch.env = {**realm.env, "KRB5_CLIENT_KTNAME": f"{realm.dir}/branch.keytab",
+                      "KRB5CCNAME": f"FILE:{realm.dir}/tickets"}
+        branch.start("handlerd", "httpsbootd")
+        check(curl(lab, client, "small", "-I")[0] == 200, "HEAD")
+        check(curl(lab, client, "small") == (200, 5000) and got(lab) == data[:5000], "then GET")
+        keeps(branch, "small")
+        check(curl(lab, client, "small") == (200, 5000), "then whether it has changed")
+        seen = apache.requests("/krb/small")
+        check([(x[2], x[4], x[6]) for x in seen if x[4] != "401"] == [
+            ("HEAD", "200", f"branch@{logins.REALM}"), ("GET", "200", f"branch@{logins.REALM}"),
+            ("GET", "304", f"branch@{logins.REALM}")], f"each by name: {seen}")
+        check(len({x[0] for x in seen}) == 1, f"on one connection: {seen}")
+        check(len(realm.asked("ISSUE")) == 2, f"with two tickets, the KDC's and the origin's: {realm.asked('')}")
+
+        lab.sh(origin.ns, "tc qdisc add dev eth0 root tbf rate 80mbit burst 256kb latency 100ms")
+        result = []
+        thread = threading.Thread(target=lambda: result.append(curl(lab, client, "big", "-r", "1000-")))
+        thread.start()
+        come(branch, 2 << 20)
+        apache.stop()
+        wait_until(lambda: logged(branch, "big broke off at"), 5, "it is noticed")
+        apache.start()
+        thread.join()
+        check(result == [(206, len(data) - 1000)] and got(lab) == data[1000:], f"taken up: {result}")
+        check([x[6] for x in apache.requests("/krb/big") if x[4] == "206"] == [f"branch@{logins.REALM}"],
+              "by name as well")
+
+        branch.kill("httpsbootd")
+        branch.env.update({"KRB5_CLIENT_KTNAME": f"{realm.dir}/other.keytab", "KRB5CCNAME": f"FILE:{realm.dir}/others"})
+        branch.conf["httpsbootd"]["origin"]["cache"] = lab.path("cache2")
+        branch.start("httpsbootd")
+        check(curl(lab, client, "small")[0] == 502 and b"status 401" in got(lab), f"nobody else: {got(lab)}")
+        branch.kill("httpsbootd")
+        branch.env.update({"KRB5_CLIENT_KTNAME": "/nonexistent", "KRB5CCNAME": f"FILE:{realm.dir}/none"})
+        branch.start("httpsbootd")
+        check(curl(lab, client, "small")[0] == 502 and b"is there a ticket" in got(lab), f"nor without one: {got(lab)}")
+
+
+def test_ntlm():
+    """NTLM proves a connection: it is used again, also after HEAD, and a new one is proved for the rest of a file."""
+    with Lab("originntlm") as lab:
+        with open(lab.path("password"), "w", encoding="ascii") as f:
+            f.write("pass word\n")
+        client, origin, branch = sites(lab, {
+            "url": f"http://{SERVER}:9000/", "auth": "ntlm", "user": "CORP\\anne",
+            "password_file": lab.path("password"), "fresh_s": 0})
+        faulty = Faulty(lab, origin)
+        data = random.Random(16).randbytes(3 << 20)
+        faulty.has("small", data[:5000])
+        faulty.has("big", data)
+        branch.start("handlerd", "httpsbootd")
+        faulty.does("ntlm")
+        check(curl(lab, client, "small", "-I")[0] == 200, "HEAD")
+        check(curl(lab, client, "small") == (200, 5000) and got(lab) == data[:5000], "then GET")
+        keeps(branch, "small")
+        check(curl(lab, client, "small") == (200, 5000), "then whether it has changed")
+        seen = faulty.asked("small")
+        check(len({r["port"] for r in seen}) == 1, f"on one connection: {seen}")
+        check([r["method"] for r in seen] == ["HEAD", "HEAD", "GET", "GET"], f"with one handshake: {seen}")
+
+        faulty.does("ntlm-short 1500000")
+        thread = threading.Thread(target=curl, args=(lab, client, "big"))
+        thread.start()
+        wait_until(lambda: logged(branch, "big broke off at 1500000 of"), 5, "it is noticed")
+        faulty.does("ntlm")
+        thread.join()
+        check(os.path.getsize(lab.path("got")) == len(data) and got(lab) == data, "a file is taken up")
+        rest = [r for r in faulty.asked("big") if "Range" in r["headers"]]
+        check(len({r["port"] for r in rest}) == 1 and rest[0]["port"] != seen[0]["port"] and len(rest) == 2 and
+              all(r["headers"]["Authorization"].startswith("NTLM ") for r in rest), f"by another handshake: {rest}")
