@@ -81,6 +81,7 @@ static const struct field answer_fields[] = {
 	ANS(40, FIELD_U32, 0, delay_ms),
 	ANS(70, FIELD_U64, 0, file_size),
 	ANS(71, FIELD_SLICE, 32, file_sha256),
+	ANS(77, FIELD_SLICE, 255, crosscert),
 };
 
 #define EVT(tag, form, max, member)                                                                \

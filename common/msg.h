@@ -273,9 +273,10 @@ struct boot_answer {
 	struct slice rule;    /* name of what decided */
 	struct slice file;    /* offer: NBP or URL; file: path below the content root */
 	struct slice data;
-	struct slice text;    /* words for a person */
-	struct slice trust;   /* offer: SHA-256 of root certificates (DER), 32 bytes each */
-	struct slice options; /* offer: more DHCP options, as they stand in a packet */
+	struct slice text;      /* words for a person */
+	struct slice trust;     /* offer: SHA-256 of root certificates (DER), 32 bytes each */
+	struct slice crosscert; /* offer: URL below which iPXE asks for cross-certificates */
+	struct slice options;   /* offer: more DHCP options, as they stand in a packet */
 	bool told; /* offer: the timeline tells of it already, it need not be reported again */
 	uint32_t delay_ms; /* offer: it waits so long before it leaves (docs/tftp.md) */
 	/* file: what is known of it, for who has to fetch it: 0 and empty: nothing */

@@ -31,6 +31,7 @@ enum pxe_opt {
 enum ipxe_opt {
 	IPXE_OPT_PRIORITY = 1, /* signed octet */
 	IPXE_OPT_TRUST = 90,   /* SHA-256 of root certificates */
+	IPXE_OPT_CROSSCERT = 93,
 	IPXE_OPT_VERSION = 235,
 };
 

@@ -242,6 +242,9 @@ put_etherboot(struct wbuf *w, const struct boot_answer *answer)
 	wbuf_u8(&sub, 1);
 	wbuf_u8(&sub, 1);
 	dhcp_put_option(&sub, IPXE_OPT_TRUST, answer->trust);
+	/* a help, which is not worth a reply that does not leave */
+	if (sub.used + 2 + answer->crosscert.n <= sizeof(buf))
+		dhcp_put_option(&sub, IPXE_OPT_CROSSCERT, answer->crosscert);
 	w->bad |= sub.bad;
 	dhcp_put_option(w, DHCP_OPT_ETHERBOOT, wbuf_view(&sub));
 }

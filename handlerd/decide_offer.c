@@ -121,6 +121,30 @@ offer_newer(const struct deciding *d)
 	answer_ignore(d, REASON_NO_HTTPS);
 }
 
+/*
+ * Where iPXE asks when it knows none of the roots that it is shown.  Its own answer to that is a
+ * server in the Internet, for whose name it waits 15 s where there is no DNS; by address, over
+ * plain HTTP, ours answers at once, if only that it has none.
+ */
+static void
+add_crosscert(const struct deciding *d)
+{
+	const char *conf = d->policy->conf.crosscert;
+	size_t start = d->scratch->used;
+	struct slice url = slice_str(conf);
+
+	if (slice_is(url, "own")) {
+		if (d->facts->web.http_port == 0 || d->facts->web.other_family)
+			return;
+		put_base(d->scratch, &d->facts->web, false, true);
+		wbuf_str(d->scratch, "auto");
+		if (d->scratch->bad)
+			return;
+		url = (struct slice){ d->scratch->p + start, d->scratch->used - start };
+	}
+	d->a->crosscert = url;
+}
+
 /* iPXE: the boot URL.  HTTPS if it can do that and has a reason to trust us, else plain HTTP. */
 static void
 offer_script(const struct deciding *d)
@@ -143,11 +167,15 @@ offer_script(const struct deciding *d)
 	}
 	put_base(d->scratch, &f->web, secure, false);
 	wbuf_str(d->scratch, "2PXE/boot");
-	if (answer_take(d, start, &url))
-		offer(d, OFFER_IPXE, url,
-		    secure ? REASON_SCRIPT_URL
-		    : can  ? REASON_SCRIPT_URL_UNTRUSTED
-			   : REASON_SCRIPT_URL_HTTP);
+	if (!answer_take(d, start, &url))
+		return;
+	offer(d, OFFER_IPXE, url,
+	    secure ? REASON_SCRIPT_URL
+	    : can  ? REASON_SCRIPT_URL_UNTRUSTED
+		   : REASON_SCRIPT_URL_HTTP);
+	/* DHCPv6 has no counterpart of option 175 */
+	if (can && d->r->server.family != 6)
+		add_crosscert(d);
 }
 
 /* The one among them that experience speaks for. */

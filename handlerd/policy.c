@@ -333,8 +333,12 @@ check_loaders(struct check *c)
 static void
 check_offers(struct check *c)
 {
-	const char *host = c->p->conf.http_host;
+	const char *host = c->p->conf.http_host, *cross = c->p->conf.crosscert;
 	struct ipaddr ip;
+
+	if (cross[0] != '\0' && strcmp(cross, "own") != 0 && strncmp(cross, "http://", 7) != 0 &&
+	    strncmp(cross, "https://", 8) != 0)
+		complain(c, "offers.crosscert", "\"%.100s\" is neither \"own\" nor a URL", cross);
 
 	if (host[strspn(host,
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")] == '\0' ||

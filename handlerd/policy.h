@@ -85,6 +85,7 @@ struct policy_conf {
 	int strange_arch;           /* enum arch_cpu of firmware whose number is not in the table */
 	char *http_host;            /* in the URLs of HTTP Boot; "": the address */
 	bool offer_adapt;
+	char *crosscert;            /* "own", a URL, or empty */
 	int64_t admission_permille; /* a tftpd's load from which offers wait; 0: never */
 	char *menu_title;
 	char *menu_default;

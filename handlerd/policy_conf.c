@@ -161,6 +161,15 @@ static const struct config_key offer_keys[] = {
 	    .max = 253,
 	    .help = "host in the URLs for UEFI HTTP Boot, which needs DNS from the DHCP server to "
 		    "use a name; empty: httpsbootd's address, over HTTPS its name" },
+	{ .name = "crosscert",
+	    .type = CONFIG_STRING,
+	    AT(crosscert),
+	    .def = "\"own\"",
+	    .max = 200,
+	    .help = "URL below which iPXE asks for a cross-certificate when it knows none of our "
+		    "roots, in offers of the script to iPXE: `own` is httpsbootd's plain HTTP, "
+		    "where that is on; empty: none, and iPXE asks ca.ipxe.org "
+		    "([tls.md](tls.md#how-a-loader-comes-to-trust-us))" },
 	{ .name = "adapt",
 	    .type = CONFIG_BOOL,
 	    AT(offer_adapt),

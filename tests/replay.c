@@ -129,6 +129,7 @@ decide_again(const struct boot_request *r, const struct facts *facts, const stru
 	must_equal(a->data, d.answer.data);
 	must_equal(a->text, d.answer.text);
 	must_equal(a->trust, d.answer.trust);
+	must_equal(a->crosscert, d.answer.crosscert);
 	if (a->action != d.answer.action || a->reason != d.answer.reason ||
 	    a->style != d.answer.style || a->error != d.answer.error)
 		must_equal(slice_str("one"), slice_str("two"));

@@ -173,6 +173,7 @@ test_other_records(void)
 		.data = slice_str("#!ipxe\n"),
 		.text = slice_str("words"),
 		.trust = slice_str("0123456789abcdef0123456789abcdef"),
+		.crosscert = slice_str("http://10.0.0.1:8060/auto"),
 		.options = slice_str("\374\2xy"),
 		.delay_ms = 1250,
 		.file_size = UINT64_C(5000000001),
@@ -247,6 +248,7 @@ test_other_records(void)
 	CHECK_BYTES(a.data, answer.data);
 	CHECK_BYTES(a.text, answer.text);
 	CHECK_BYTES(a.trust, answer.trust);
+	CHECK_BYTES(a.crosscert, answer.crosscert);
 	CHECK_BYTES(a.options, answer.options);
 	CHECK_INT(a.delay_ms, 1250);
 	CHECK_INT(a.file_size, 5000000001);

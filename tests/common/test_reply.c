@@ -513,6 +513,19 @@ test_details(void)
 	CHECK_INT(answer_packet(IPXE_CHAINED, false, &answer, bytes, &n, &r), 0);
 	CHECK_BYTES(r.opt[DHCP_OPT_ETHERBOOT], ((struct slice){ (const uint8_t *)"\1\1\1", 3 }));
 
+	test_case("the place of cross-certificates is left out where it finds no room");
+	answer.trust = slice_str(fingerprint);
+	answer.crosscert = slice_str("http://10.77.0.2:8060/auto");
+	CHECK_INT(answer_packet(IPXE_CHAINED, false, &answer, bytes, &n, &r), 0);
+	CHECK_INT(dhcp_sub_option(r.opt[DHCP_OPT_ETHERBOOT], IPXE_OPT_CROSSCERT, &sub), 0);
+	CHECK(slice_is(sub, "http://10.77.0.2:8060/auto"));
+	answer.trust = (struct slice){ trust, 7 * 32 };
+	CHECK_INT(answer_packet(IPXE_CHAINED, false, &answer, bytes, &n, &r), 0);
+	CHECK(dhcp_sub_option(r.opt[DHCP_OPT_ETHERBOOT], IPXE_OPT_CROSSCERT, &sub) < 0);
+	CHECK_INT(dhcp_sub_option(r.opt[DHCP_OPT_ETHERBOOT], IPXE_OPT_TRUST, &sub), 0);
+	CHECK_INT(sub.n, 7 * 32);
+	answer.trust = answer.crosscert = (struct slice){ 0 };
+
 	test_case("the next server may be another host");
 	answer.server = (struct ipaddr){ 4, { 192, 0, 2, 1 } };
 	CHECK_INT(answer_packet(EDK2_DISCOVER, false, &answer, bytes, &n, &r), 0);

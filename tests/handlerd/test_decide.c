@@ -149,6 +149,7 @@ run(const struct boot_request *r, const struct policy *policy, const struct fact
 	check_slice("data", again.answer.data, ret->answer.data);
 	check_slice("text", again.answer.text, ret->answer.text);
 	check_slice("trust", again.answer.trust, ret->answer.trust);
+	check_slice("crosscert", again.answer.crosscert, ret->answer.crosscert);
 	if (ret->answer.action == ACTION_DATA && ret->need == 0)
 		CHECK(slice_begins(ret->answer.data, "#!ipxe\n"));
 }
@@ -205,6 +206,35 @@ facts_with(const struct boot_request *r, unsigned known, const struct loader *lo
 	f.by_http = (known & BY_HTTP) != 0;
 	f.web.other_family = f.tftp_other_family = (known & OTHER) != 0;
 	return f;
+}
+
+static void
+test_crosscert(void)
+{
+	static const struct {
+		const char *what, *conf, *want;
+	} cases[] = {
+		{ "ours", "{}", "http://10.0.0.1:8060/auto" },
+		{ "none", "{\"offers\":{\"crosscert\":\"\"}}", "" },
+		{ "another one", "{\"offers\":{\"crosscert\":\"http://ca.example/auto\"}}",
+		    "http://ca.example/auto" },
+	};
+
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		struct boot_request r = { .stage = STAGE_DISCOVER,
+			.client = CLIENT_IPXE,
+			.arch = 7,
+			.server = { 4, { 10, 0, 0, 1 } } };
+		struct policy *policy = stock_policy_of(cases[i].conf);
+		struct facts f = facts_with(&r, PLAIN | TRUSTED | NAMED, &uefi);
+		struct decision d;
+
+		test_case("where iPXE asks for cross-certificates: %s", cases[i].what);
+		run(&r, policy, &f, &d);
+		CHECK_INT(d.answer.action, ACTION_OFFER);
+		CHECK_BYTES(d.answer.crosscert, slice_str(cases[i].want));
+		policy_unref(policy);
+	}
 }
 
 static void
@@ -332,6 +362,13 @@ test_offers(void)
 			CHECK_BYTES(d.answer.file, slice_str(cases[i].file));
 			CHECK(slice_is(
 			    d.answer.trust, (cases[i].known & BY_V6) != 0 ? "" : fingerprint));
+			/* to iPXE that can do HTTPS, by address, over plain HTTP */
+			CHECK_BYTES(d.answer.crosscert,
+			    slice_str(cases[i].client != CLIENT_IPXE ||
+					      (cases[i].known & PLAIN) == 0 ||
+					      (cases[i].known & (FEATURES | HTTPS)) == FEATURES
+					  ? ""
+					  : "http://10.0.0.1:8060/auto"));
 		}
 		/* nobody waits for a tftpd that has time */
 		CHECK_INT(d.answer.delay_ms, 0);
@@ -1881,6 +1918,7 @@ int
 main(void)
 {
 	test_offers();
+	test_crosscert();
 	test_admission();
 	test_unknown_arch();
 	test_boards();

@@ -83,6 +83,9 @@ test_mistakes(void)
 		    "{\"rules\":[{\"name\":\"a\",\"action\":\"ignore\",\"options\":["
 		    "\"252:text:x\"]}]}",
 		    "rules[0]: options are for action \"loader\"\n" },
+		{ "a place of cross-certificates that is none",
+		    "{\"offers\":{\"crosscert\":\"ca.example\"}}",
+		    "offers.crosscert: \"ca.example\" is neither \"own\" nor a URL\n" },
 		{ "a host for HTTP Boot that is none",
 		    "{\"offers\":{\"http_host\":\"pxe.example/x\"}}",
 		    "offers.http_host: \"pxe.example/x\" is neither a host name nor an address\n" },

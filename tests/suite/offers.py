@@ -300,6 +300,7 @@ class Exchange:
             return
         self.must(found.get(1) == b"\1", "175.1 is not 1: a DHCP server's own file would win in iPXE")
         self.must(len(found.get(90, b"")) % 32 == 0, "175.90 holds no SHA-256 sums")
+        self.must(re.match(rb"(https?://.*)?$", found.get(93, b"")), "175.93 is no URL")
 
     def check_bios(self):
         self.must(self.reply.options.get(60) == b"PXEClient", "60")
