@@ -79,7 +79,7 @@ ferryctl_PURE := dhcp_options_plan dhcp_options_kea dhcp_options_isc dhcp_option
 	emulate emulate_offer emulate_judge emulate_pxe emulate_ipxe \
 	ca_judge stamp
 ferryctl_EDGE := client table show machines publish images fetch loaders loaders_scan loaders_stamp \
-	ca ca_names ca_make ca_store ca_pair ca_roll ca_roots ca_facts ca_check ca_cross script capture \
+	ca ca_names ca_make ca_store ca_chain ca_pair ca_roll ca_roots ca_facts ca_check ca_cross script capture \
 	decide explain rivals dhcp_options segment doctor doctor_clients doctor_judge doctor_print \
 	quirks transfers cache
 

@@ -149,6 +149,17 @@ int ca_write_certs(const char *path, X509 *const *certs, size_t n);
 int ca_write_keys(
     const char *path, EVP_PKEY *const *keys, size_t n, const struct publish_owner *owner);
 
+/* --- ca_chain.c ------------------------------------------------------------------------------ */
+
+/*
+ * Puts the certificates of a bundle into order: the one of this key, those above it, its root, then
+ * what else vouches for that root.  Others are left out, with a word about it.  CTL_OK; -ENOENT:
+ * none is of this key, nothing is changed; or CTL_FAIL after printing why.
+ */
+int ca_sort_chain(STACK_OF(X509) * bundle, EVP_PKEY *key, const char *file);
+/* Prints that a file holds no such thing in PEM, and what it may be.  CTL_FAIL. */
+int ca_no_pem(const char *file, const char *what);
+
 /* --- commands -------------------------------------------------------------------------------- */
 
 int ca_init(struct ca_options *o);

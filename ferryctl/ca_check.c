@@ -69,7 +69,7 @@ add_file(struct check *k, const char *file, const struct ca_options *hosts)
 		return ctl_error("%s: %s", file, strerror(errno));
 	c->chain = ca_read_certs(file);
 	if (c->chain == NULL)
-		return ctl_error("%s: it holds no certificate in PEM", file);
+		return ca_no_pem(file, "certificate");
 	c->file = file;
 	ca_read_facts(c->chain, hosts, &c->facts);
 	judge_certificate(&c->facts, &c->verdict);
@@ -341,18 +341,21 @@ ca_import(struct ca_options *o)
 	if (o->nnames + o->naddresses == 0)
 		add_told(o);
 	rc = add_file(&k, o->args[0], o);
-	if (rc == CTL_OK && o->issuer != NULL) {
-		rc = append_root(k.v[0].chain, o->issuer);
-		ca_read_facts(k.v[0].chain, o, &k.v[0].facts);
-		judge_certificate(&k.v[0].facts, &k.v[0].verdict);
-	}
 	if (rc == CTL_OK) {
 		key = ca_read_key(o->args[1], sk_X509_value(k.v[0].chain, 0));
 		if (key == NULL)
-			rc = ctl_error(
-			    "%s: it holds no key in PEM, or one with a password", o->args[1]);
-		else if (X509_check_private_key(sk_X509_value(k.v[0].chain, 0), key) != 1)
+			rc = ca_no_pem(o->args[1], "key");
+	}
+	if (rc == CTL_OK) {
+		rc = ca_sort_chain(k.v[0].chain, key, o->args[0]);
+		if (rc == -ENOENT)
 			rc = ctl_error("%s: it is not the key of %s", o->args[1], o->args[0]);
+	}
+	if (rc == CTL_OK && o->issuer != NULL)
+		rc = append_root(k.v[0].chain, o->issuer);
+	if (rc == CTL_OK) {
+		ca_read_facts(k.v[0].chain, o, &k.v[0].facts);
+		judge_certificate(&k.v[0].facts, &k.v[0].verdict);
 	}
 	if (rc == CTL_OK)
 		rc = judge_and_tell(&k);

@@ -4,6 +4,7 @@
 #include "common/ident.h"
 #include "common/start.h"
 
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -53,12 +54,17 @@ read_key(X509 *leaf, struct judge_facts *f)
 {
 	EVP_PKEY *key = X509_get0_pubkey(leaf);
 	char group[32] = "";
+	int written_out = 0;
 
 	f->key = key_of(key);
 	f->bits = key != NULL ? (unsigned)EVP_PKEY_get_bits(key) : 0;
 	if (f->key == JUDGE_KEY_EC && EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1)
 		f->curve_known =
 		    strcmp(group, "prime256v1") == 0 || strcmp(group, "secp384r1") == 0;
+	if (f->key == JUDGE_KEY_EC &&
+	    EVP_PKEY_get_int_param(
+		key, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, &written_out) == 1)
+		f->curve_explicit = written_out != 0;
 }
 
 static void

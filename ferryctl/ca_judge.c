@@ -34,6 +34,7 @@ IS(is_chain_not_yet, f->chain_not_yet && !f->not_yet && !f->clock_wrong)
 IS(has_no_clock, f->clock_wrong)
 IS(is_ec, f->key == JUDGE_KEY_EC)
 IS(is_odd_curve, f->key == JUDGE_KEY_EC && !f->curve_known)
+IS(is_explicit, f->key == JUDGE_KEY_EC && f->curve_explicit)
 IS(is_odd_key, f->key == JUDGE_KEY_OTHER)
 IS(has_ec_ca, f->key == JUDGE_KEY_RSA && f->chain_has_ec)
 IS(is_below_2048, f->key == JUDGE_KEY_RSA && f->chain_bits < 2048)
@@ -84,6 +85,9 @@ static const struct {
 	    "it has an elliptic curve: firmware before 2025-09 is built without; have an RSA "
 	    "certificate beside it" },
 	{ is_odd_curve, JUDGE_REFUSES, IPXE_2, "its curve is neither P-256 nor P-384" },
+	{ is_explicit, JUDGE_REFUSES, ALL & ~OTHER,
+	    "the parameters of its curve are written out instead of named, which RFC 5480 forbids: "
+	    "make a new key with `-param_enc named_curve`" },
 	{ is_odd_key, JUDGE_REFUSES, ALL & ~OTHER, "its key is neither RSA nor ECDSA" },
 	{ has_ec_ca, JUDGE_REFUSES, IPXE_OLD | IPXE_2022 | UEFI_OLD,
 	    "a CA in its chain has an elliptic curve, whose signature they cannot check" },

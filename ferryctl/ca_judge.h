@@ -38,7 +38,8 @@ enum judge_digest {
 struct judge_facts {
 	enum judge_key key;
 	unsigned bits;
-	bool curve_known; /* P-256 or P-384 */
+	bool curve_known;    /* P-256 or P-384 */
+	bool curve_explicit; /* its parameters are written out, not named */
 	/* the worst of the signatures below the root, and the shortest of the chain's RSA keys */
 	enum judge_digest digest;
 	unsigned chain_bits;

@@ -113,6 +113,23 @@ find_owner(const struct ca_pair *p, struct publish_owner *room, const struct pub
 	return CTL_OK;
 }
 
+/* What a link led to is no longer looked at: whoever renews that must be told. */
+static void
+tell_of_link(const char *path)
+{
+	char to[PUBLISH_PATH];
+	ssize_t n = readlink(path, to, sizeof(to) - 1);
+
+	if (n < 0)
+		return;
+	to[n] = '\0';
+	fprintf(stderr,
+	    "ferryctl: %s was a link to %s; it is a file of its own now: what changes there comes "
+	    "here "
+	    "by `ferryctl ca import` alone\n",
+	    path, to);
+}
+
 static int
 put(const struct ca_pair *p, X509 *const *certs, size_t n)
 {
@@ -132,6 +149,7 @@ put(const struct ca_pair *p, X509 *const *certs, size_t n)
 			both[nboth++] = had[i];
 	}
 	ERR_clear_error(); /* those that do not fit */
+	tell_of_link(p->cert_file);
 	both[nboth++] = p->key;
 	if (rc == CTL_OK && !known)
 		rc = ca_write_keys(p->key_file, both, nboth, owner);

@@ -47,6 +47,28 @@ print_machines(const json_t *list, json_int_t all)
 		printf("    and %lld more\n", (long long)all - (long long)json_array_size(list));
 }
 
+/* Those whose chain does not lead to the new CA: what knows that alone does not boot there. */
+static size_t
+print_servers(const json_t *list, FILE *out, const char *indent)
+{
+	const json_t *s;
+	size_t i, n = 0;
+
+	json_array_foreach(list, i, s)
+	{
+		if (json_is_true(json_object_get(s, "sends")))
+			continue;
+		fprintf(out,
+		    "%shttpsbootd of subnet %s, %s, does not send the new CA%s: `ferryctl ca "
+		    "issue` "
+		    "for it once more\n",
+		    indent, member_text(s, "subnet"), member_text(s, "address"),
+		    json_is_true(json_object_get(s, "alive")) ? "" : " (it is silent)");
+		n++;
+	}
+	return n;
+}
+
 void
 ca_roots_print(const struct ca_options *o, const json_t *told)
 {
@@ -74,6 +96,7 @@ ca_roots_print(const struct ca_options *o, const json_t *told)
 	    "What a DHCP server's own option 175, a stamped loader, or roots that are built in or "
 	    "enrolled tell a\nmachine is not known here: look after those \"elsewhere\" by hand.\n",
 	    (long long)member_int(told, "silent"));
+	(void)print_servers(json_object_get(told, "servers"), stdout, "");
 }
 
 void
@@ -96,5 +119,6 @@ ca_roots_warn(const struct ca_options *o, X509 *ca, bool last)
 		    last ? "what knows the old CA alone no longer boots over HTTPS"
 			 : "what knows the old CA alone still boots, until `ferryctl ca roll "
 			   "finish`");
+	(void)print_servers(json_object_get(told, "servers"), stderr, "ferryctl: warning: ");
 	json_decref(told);
 }

@@ -37,6 +37,29 @@ count_one(void *arg, const struct machine *m)
 	return true;
 }
 
+/* Each httpsbootd, and whether its chain leads to that root. */
+static json_t *
+list_servers(const struct handlerd *h, const uint8_t *print, uint64_t now_ms)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < h->services.n; i++) {
+		const struct service *s = &h->services.v[i];
+		bool sends = false;
+		char ip[IP_STRLEN];
+
+		if (s->origin == 0 || s->daemon != DAEMON_HTTPSBOOTD)
+			continue;
+		for (size_t at = 0; at + DIGEST_BYTES <= s->trust_n; at += DIGEST_BYTES)
+			sends = sends || memcmp(s->trust + at, print, DIGEST_BYTES) == 0;
+		json_array_append_new(
+		    list, json_pack("{s:s, s:s, s:b, s:b}", "subnet", s->subnet, "address",
+			      s->host_name[0] != '\0' ? s->host_name : ip_format(&s->address, ip),
+			      "alive", service_is_alive(s, now_ms), "sends", sends));
+	}
+	return list;
+}
+
 /* A number of the parameters within bounds; false with *error set. */
 static bool
 get_number(const json_t *params, const char *key, json_int_t fallback, json_int_t max,
@@ -71,8 +94,9 @@ rpc_machines_roots(void *arg, struct rpc_conn *conn, const json_t *params, struc
 	c.untold = json_array();
 	c.foreign = json_array();
 	machines_each(c.h->inventory.table, count_one, &c);
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "days", days, "told",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "days", days, "told",
 	    c.n[ROOTS_TOLD] + c.n[ROOTS_BOOTED], "booted", c.n[ROOTS_BOOTED], "untold",
 	    c.n[ROOTS_UNTOLD], "elsewhere", c.n[ROOTS_FOREIGN], "silent", c.n[ROOTS_SILENT],
-	    "untold_machines", c.untold, "elsewhere_machines", c.foreign);
+	    "untold_machines", c.untold, "elsewhere_machines", c.foreign, "servers",
+	    list_servers(c.h, c.print, now_ms));
 }

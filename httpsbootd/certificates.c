@@ -258,6 +258,20 @@ keep(struct certificates *c)
 	c->unkept_told = c->unkept_told || (rc < 0 && !c->unkept);
 }
 
+static void
+say_who_reads(const struct tls_conf *conf)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < TLS_CERTS; i++) {
+		if (conf->files[i].key[0] != '\0' && stat(conf->files[i].key, &st) == 0 &&
+		    (st.st_mode & (S_IROTH | S_IWOTH)) != 0)
+			log_warnx("key: \"%s\": every account of this host can %s it (mode %04o)",
+			    conf->files[i].key, (st.st_mode & S_IWOTH) != 0 ? "replace" : "read",
+			    (unsigned)(st.st_mode & 07777));
+	}
+}
+
 static int
 load(struct certificates *c)
 {
@@ -283,6 +297,7 @@ load(struct certificates *c)
 		c->stale = c->stale || fresh.certs[i].kept;
 	c->failed_loads += c->stale;
 	say_what_is_missing(&fresh);
+	say_who_reads(&conf);
 	pthread_mutex_lock(&c->shared.lock);
 	old = c->shared.settings;
 	c->shared.settings = fresh;

@@ -81,6 +81,8 @@ main(void)
 	ROW("expired", "RRRRRRR", f.expired = true);
 	ROW("a CA expired", "RRRRRRR", f.chain_expired = true);
 	ROW("expired, of this site's CA", "RRRRRRR", f.expired = f.is_site = true);
+	ROW("a curve whose parameters are written out", "RRRRRR.", f.key = JUDGE_KEY_EC,
+	    f.bits = 256, f.chain_bits = UINT32_MAX, f.curve_known = f.curve_explicit = true);
 	ROW("not valid yet", "RRRRRRR", f.not_yet = true);
 	ROW("a CA is not valid yet", "RRRRRRR", f.chain_not_yet = true);
 	ROW("not valid yet, by a clock that is wrong", "ddddddd", f.not_yet = f.clock_wrong = true);

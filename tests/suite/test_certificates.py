@@ -312,3 +312,50 @@ def test_roll_status():
         check(told()["told"] == 2, "it is remembered")
         site.kill("handlerd")
         check("is not known" in ca(site, "roll"), "without handlerd nothing is said")
+
+
+def test_bundles():
+    """What other tools hand out: a bundle in any order, of several servers, links, a passphrase, PKCS #12."""
+    with Lab("bundles") as lab:
+        _, _, _, site = network(lab, httpsbootd={"workers": 1})
+        work, tls = lab.path("corp"), f"{site.run}/etc/tls"
+        make = corp(lab, work)
+        one, two = make("one", "yesterday", "60 days"), make("two", "yesterday", "50 days")
+        curve = make("curve", "yesterday", "50 days", "ec")
+        lab.sh(None, f"cd {work} && cat root.pem two.leaf root.pem curve.leaf one.leaf >bundle.pem && "
+                     "openssl pkcs12 -export -in one.pem -inkey one.key -passout pass:x -out one.pfx && "
+                     "openssl pkey -in one.key -aes128 -passout pass:x -out secret.key && "
+                     "mkdir live && ln -s ../one.pem live/fullchain.pem && ln -s ../one.key live/privkey.pem")
+        for name in ("one", "two"):
+            p = ca(site, "import", f"{work}/bundle.pem", f"{work}/{name}.key", ok=False)
+            check(p.returncode == 0 and "2 certificates are not of this key's chain, and left out" in p.stderr, p.stderr)
+            check(read(f"{tls}/server.pem") == read(f"{work}/{name}.pem"), "its own, then the root")
+        ca(site, "import", f"{work}/bundle.pem", f"{curve}.key")
+        check(read(f"{tls}/server-ecdsa.pem") == read(f"{curve}.pem"), "the kind of key tells which")
+        # our own chain while the CA is replaced, shuffled: root, its twin, the other root
+        site.ferryctl("ca", "init", "--dir", f"{work}/own", "--name", "boot.example", "--address", SERVER, "--bits", "2048")
+        site.ferryctl("ca", "roll", "begin", "--dir", f"{work}/own", "--bits", "2048")
+        chain = read(f"{work}/own/tls/server.pem")
+        parts = [x + "-----END CERTIFICATE-----\n" for x in chain.split("-----END CERTIFICATE-----\n")[:-1]]
+        with open(f"{work}/shuffled.pem", "w", encoding="utf-8") as f:
+            f.write(parts[3] + parts[1] + parts[0] + parts[2])
+        ca(site, "import", f"{work}/shuffled.pem", f"{work}/own/tls/server.key")
+        check(read(f"{tls}/server.pem") == chain, "it is as it was")
+        ca(site, "import", f"{work}/live/fullchain.pem", f"{work}/live/privkey.pem")
+        check(read(f"{tls}/server.pem") == read(f"{one}.pem"), "links are followed")
+        os.remove(f"{tls}/server.pem")
+        os.symlink(f"{two}.pem", f"{tls}/server.pem")
+        p = ca(site, "import", f"{one}.pem", f"{one}.key", ok=False)
+        check(p.returncode == 0 and f"was a link to {two}.pem" in p.stderr, f"and told of where one is replaced: {p.stderr}")
+        for files, words in (((f"{work}/one.pfx", f"{one}.key"), "PKCS #12"), ((f"{one}.pem", f"{work}/one.pfx"), "PKCS #12"),
+                             ((f"{one}.pem", f"{work}/root.pem"), "holds no key in PEM"),
+                             ((f"{one}.pem", f"{two}.key"), "it is not the key of")):
+            p = ca(site, "import", *files, ok=False)
+            check(p.returncode == 1 and words in p.stderr, f"{words}: {p.stderr}")
+        os.chmod(f"{tls}/server.key", 0o644)
+        words, ready, _ = first_words(site)
+        check(ready and "every account of this host can read it (mode 0644)" in words, words)
+        lab.sh(None, f"cd {work} && openssl ecparam -name prime256v1 -genkey -noout -param_enc explicit -out ec.key && "
+                     "openssl req -x509 -new -key ec.key -subj /CN=boot.example -days 30 -out ec.pem")
+        p = ca(site, "check", f"{work}/ec.pem", ok=False)
+        check("parameters of its curve are written out" in p.stdout, p.stdout)
