@@ -1,8 +1,10 @@
 """HTTP as bytes, for tests that look at what no ordinary client shows; run in a namespace by inside.py."""
 
 import hashlib
+import os
 import socket
 import ssl
+import threading
 import time
 
 
@@ -38,6 +40,42 @@ def read_answer(f, is_head):
     return {"version": line[0], "status": int(line[1]), "fields": fields, "interim": interim,
             "length": length, "body": body[:4096].decode("latin-1"), "bytes": len(body),
             "sha": hashlib.sha256(body).hexdigest()}
+
+
+def honest(address, form, clients, seconds, end="", pause=0.25):
+    """
+    So many clients ask for their script again and again, each time over a new connection with TLS, for so
+    many seconds or until there is a file called `end`: the times in ms, and what went wrong.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # once: the system's CAs would take most of the time
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    times, wrong = [], []
+    over = time.monotonic() + seconds
+
+    def one(n):
+        body = f"mac=52:54:00:00:00:{n:02x}&{form}"
+        time.sleep(pause * n / clients)
+        while time.monotonic() < over and not (end and os.path.exists(end)):
+            began = time.monotonic()
+            try:
+                with context.wrap_socket(socket.create_connection((address, 8050), timeout=10)) as s:
+                    s.sendall((f"POST /2PXE/boot HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded"
+                               f"\r\nContent-Length: {len(body)}\r\n\r\n{body}").encode())
+                    answer = read_answer(s.makefile("rb"), False)
+                if not answer or answer["status"] != 200 or not answer["body"].startswith("#!ipxe"):
+                    wrong.append(str(answer)[:200])
+            except OSError as e:
+                wrong.append(repr(e))
+            times.append((time.monotonic() - began) * 1000)
+            time.sleep(pause)
+
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(clients)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    return {"times": sorted(times), "wrong": wrong}
 
 
 def exchanges(address, port, requests):
