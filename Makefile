@@ -58,7 +58,7 @@ handlerd_PURE := boots services decide script record identity index texts machin
 	token_conf loops breaker ws_cache ws ws_bootferry ws_pixiecore ws_decode entry entry_conf \
 	firmware styles styles_dump \
 	names plan native decide_native hive bcd decide_windows \
-	script_params script_entry script_menu pattern rules rules_conf policy policy_conf judge \
+	script_params script_entry script_menu pattern rules rules_names rules_match rules_explain rules_conf policy policy_conf judge \
 	decide_offer decide_boot explain told extra selftest admission transfers roots
 handlerd_EDGE := conf journal sql store store_query store_schema store_machines inventory \
 	catalogue watch control control_machines control_dhcp quirks handlerd spawner worker workers keyring token_file probe \
