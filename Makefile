@@ -144,7 +144,8 @@ $(B)/tests/common/%: $(B)/tests/common/%.o $(B)/tests/test.o \
 $(B)/tests/common/test_http $(B)/tests/handlerd/test_webservice $(B)/tests/handlerd/test_probe: $(B)/tests/service.o
 
 # tests that decide
-$(B)/tests/handlerd/test_decide $(B)/tests/handlerd/test_native $(B)/tests/handlerd/test_bcd $(B)/tests/handlerd/test_judge $(B)/tests/handlerd/test_explain: $(B)/tests/stock.o
+$(patsubst %.c,$(B)/%,$(wildcard tests/handlerd/test_decide*.c)): $(B)/tests/handlerd/deciding.o
+$(patsubst %.c,$(B)/%,$(wildcard tests/handlerd/test_decide*.c)) $(B)/tests/handlerd/test_native $(B)/tests/handlerd/test_bcd $(B)/tests/handlerd/test_judge $(B)/tests/handlerd/test_explain: $(B)/tests/stock.o
 
 define room_tests
 $(B)/tests/$(1)/%: $(B)/tests/$(1)/%.o $(B)/tests/test.o \
