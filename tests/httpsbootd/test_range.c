@@ -32,7 +32,15 @@ main(void)
 		{ "nothing", "bytes=", 1000, -ENOENT, 0, 0 },
 		{ "a dash alone", "bytes=-", 1000, -ENOENT, 0, 0 },
 		{ "no numbers", "bytes=a-b", 1000, -ENOENT, 0, 0 },
-		{ "a number too long", "bytes=99999999999999999999-", 1000, -ENOENT, 0, 0 },
+		{ "backwards, beyond the end", "bytes=5000-4000", 1000, -ENOENT, 0, 0 },
+		{ "from beyond what a number holds", "bytes=99999999999999999999-", 1000, -ERANGE,
+		    0, 0 },
+		{ "up to there", "bytes=10-99999999999999999999999999", 1000, 0, 10, 999 },
+		{ "both", "bytes=18446744073709551616-18446744073709551617", 1000, -ERANGE, 0, 0 },
+		{ "the last of so many", "bytes=-99999999999999999999", 1000, 0, 0, 999 },
+		{ "many zeros", "bytes=000000000000000000000000001-2", 1000, 0, 1, 2 },
+		{ "something behind", "bytes=1-2 x", 1000, -ENOENT, 0, 0 },
+		{ "a sign", "bytes=+1-2", 1000, -ENOENT, 0, 0 },
 		{ "a negative number", "bytes=--5", 1000, -ENOENT, 0, 0 },
 	};
 
