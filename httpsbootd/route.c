@@ -40,6 +40,24 @@ put_rest(struct route *ret, const char *before, const char *rest, const char *en
 	return true;
 }
 
+/*
+ * The path of an absolute URI, "/" if it has none (RFC 9110 section 4.2.3); "" if it has no host.
+ * Anything else as it is.
+ */
+static const char *
+pass_authority(const char *target)
+{
+	size_t n;
+
+	if (strncasecmp(target, "http://", 7) != 0 && strncasecmp(target, "https://", 8) != 0)
+		return target;
+	target = strchr(target, ':') + 3;
+	n = strcspn(target, "/?");
+	if (n == 0)
+		return "";
+	return target[n] == '/' ? target + n : "/";
+}
+
 int
 route_parse(const char *target, struct route *ret)
 {
@@ -60,11 +78,7 @@ route_parse(const char *target, struct route *ret)
 	char path[ROUTE_PATH_MAX];
 	int n;
 
-	if (strncasecmp(target, "http://", 7) == 0 || strncasecmp(target, "https://", 8) == 0) {
-		target = strchr(strchr(target, ':') + 3, '/');
-		if (target == NULL)
-			return -EINVAL;
-	}
+	target = pass_authority(target);
 	if (target[0] != '/')
 		return -EINVAL;
 	query = strchr(target, '?');
