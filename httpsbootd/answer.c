@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #define SMALL_BYTES (64 * 1024) /* a file's part that goes through the engine */
@@ -63,7 +64,8 @@ send_error_script(struct exchange *x, unsigned status, const char *text)
 	int n;
 
 	/* to ask again would not change it */
-	if (x->refused != REQHEAD_FINE || x->bad_method || x->bad_type || x->unlisted) {
+	if (x->refused != REQHEAD_FINE || x->bad_method || x->bad_type || x->bad_expect ||
+	    x->unlisted) {
 		n = snprintf(script, sizeof(script), "#!ipxe\necho Bootferry: %s\nexit 1\n", text);
 		return send_bytes(x, status, "text/plain", script,
 		    n > 0 && (size_t)n < sizeof(script) ? (size_t)n : sizeof(script) - 1);
@@ -113,6 +115,29 @@ put_file_head(struct MHD_Response *response, const struct filehead *head)
 		    response, MHD_HTTP_HEADER_CONTENT_RANGE, head->content_range);
 }
 
+static enum MHD_Result
+count_range(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	unsigned *n = arg;
+
+	(void)kind;
+	(void)value;
+	*n += strcasecmp(name, MHD_HTTP_HEADER_RANGE) == 0;
+	return MHD_YES;
+}
+
+/* The range that is asked for; two fields would be a list, which gets the whole. */
+static const char *
+range_of(struct exchange *x)
+{
+	const char *range = exchange_header(x, MHD_HTTP_HEADER_RANGE);
+	unsigned n = 0;
+
+	if (range != NULL)
+		(void)MHD_get_connection_values(x->connection, MHD_HEADER_KIND, count_range, &n);
+	return n == 1 ? range : NULL;
+}
+
 /* What the client says under which conditions it wants a file. */
 static void
 file_asked(struct exchange *x, struct filehead_asked *asked)
@@ -120,7 +145,7 @@ file_asked(struct exchange *x, struct filehead_asked *asked)
 	*asked = (struct filehead_asked){
 		.get = strcmp(x->method, MHD_HTTP_METHOD_GET) == 0,
 		.head = x->head,
-		.range = exchange_header(x, MHD_HTTP_HEADER_RANGE),
+		.range = range_of(x),
 		.if_range = exchange_header(x, MHD_HTTP_HEADER_IF_RANGE),
 		.if_match = exchange_header(x, MHD_HTTP_HEADER_IF_MATCH),
 		.if_none_match = exchange_header(x, MHD_HTTP_HEADER_IF_NONE_MATCH),
@@ -284,9 +309,9 @@ answer_send(struct exchange *x)
 	if (x->refused != REQHEAD_FINE)
 		return send_status(
 		    x, reqhead_fault_status(x->refused), reqhead_fault_words(x->refused));
-	if (x->bad_target)
+	if (x->bad_target && !x->bad_method)
 		return send_status(x, MHD_HTTP_BAD_REQUEST, "not a path");
-	if (x->route.kind == ROUTE_NONE)
+	if (x->route.kind == ROUTE_NONE && !x->bad_method)
 		return send_status(x, MHD_HTTP_NOT_FOUND, "nothing is served there");
 	if (x->bad_method)
 		return send_status(x, MHD_HTTP_METHOD_NOT_ALLOWED, "GET, HEAD and POST are served");
@@ -296,6 +321,9 @@ answer_send(struct exchange *x)
 	if (x->bad_type)
 		return send_status(x, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
 		    "a form must be application/x-www-form-urlencoded");
+	if (x->bad_expect)
+		return send_status(
+		    x, MHD_HTTP_EXPECTATION_FAILED, "nothing but 100-continue can be expected");
 	if (x->too_large)
 		return send_status(x, MHD_HTTP_CONTENT_TOO_LARGE, "the form is too large");
 	if (x->unanswered)

@@ -302,11 +302,12 @@ exchange_go_on(struct exchange *x)
 
 /* What the head of a request says about how it is to be taken. */
 static void
-read_head(struct exchange *x, const char *method)
+read_head(struct exchange *x, const char *method, const char *version)
 {
 	static const char form[] = "application/x-www-form-urlencoded";
 	const struct httpsbootd_conf *conf = x->worker->conf;
 	const char *type = exchange_header(x, MHD_HTTP_HEADER_CONTENT_TYPE);
+	const char *expect = exchange_header(x, MHD_HTTP_HEADER_EXPECT);
 	const struct gate_refused *refused = refused_of(x->client, x->ordinal);
 	size_t n = sizeof(form) - 1;
 	bool post;
@@ -321,6 +322,9 @@ read_head(struct exchange *x, const char *method)
 	/* iPXE sends no other type; scripts that send none mean a form as well */
 	x->bad_type = post && type != NULL &&
 	              (strncasecmp(type, form, n) != 0 || strchr("; \t", type[n]) == NULL);
+	/* RFC 9110 section 10.1.1; HTTP/1.0 knows none */
+	x->bad_expect = expect != NULL && strcmp(version, MHD_HTTP_VERSION_1_0) != 0 &&
+	                strcasecmp(expect, "100-continue") != 0;
 	x->unlisted = !x->secure && !x->bad_target && x->route.kind != ROUTE_NONE &&
 	              !route_is_listed(
 			  &x->route, (const char *const *)conf->http_allow.v, conf->http_allow.n);
@@ -339,7 +343,7 @@ static bool
 is_wrong(const struct exchange *x)
 {
 	return x->refused != REQHEAD_FINE || x->bad_target || x->bad_method || x->bad_type ||
-	       x->too_large || x->unlisted;
+	       x->bad_expect || x->too_large || x->unlisted;
 }
 
 /*
@@ -392,13 +396,12 @@ exchange_step(void *cls, struct MHD_Connection *connection, const char *url, con
 
 	(void)cls;
 	(void)url;
-	(void)version;
 	if (x == NULL)
 		return MHD_NO;
 	if (x->first_call) {
 		x->first_call = false;
 		fd_of(x->worker, connection)->begun = NULL;
-		read_head(x, method);
+		read_head(x, method, version);
 		exchange_enter(x, has_body(x) ? PACE_BODY : PACE_THINK);
 		return wants_body(x) ? MHD_YES : answer_send(x);
 	}

@@ -31,7 +31,7 @@ struct exchange {
 	bool first_call;
 	bool secure;
 	bool head;
-	bool bad_target, bad_method, bad_type, too_large;
+	bool bad_target, bad_method, bad_type, bad_expect, too_large;
 	enum reqhead_fault refused; /* before the engine saw it; REQHEAD_FINE: it was not */
 	bool unlisted;              /* plain HTTP does not serve it */
 	enum pace_fault fault;      /* the client is cut off for it */
@@ -152,7 +152,7 @@ void exchange_answer(void *arg, void *cookie, const struct boot_answer *answer);
 
 /* --- for answer.c and question.c --- */
 
-/* A header of the request, or NULL. */
+/* A header of the request, or NULL; the first of several. */
 const char *exchange_header(struct exchange *x, const char *name);
 /* Its client is in another stage, unless that is still given an answer before. */
 void exchange_enter(const struct exchange *x, enum pace_stage stage);

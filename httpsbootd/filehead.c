@@ -14,7 +14,7 @@ names_tag(const char *list, const char *etag, bool weak)
 {
 	size_t n = strlen(etag);
 
-	list += strspn(list, " \t");
+	list += strspn(list, " \t,"); /* empty elements are none (RFC 9110 section 5.6.1.2) */
 	if (list[0] == '*')
 		return list[1 + strspn(list + 1, " \t")] == '\0';
 	for (const char *p = list; *p != '\0';) {

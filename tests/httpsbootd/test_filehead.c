@@ -116,7 +116,7 @@ main(void)
 	test_conditions(h.etag);
 
 	test_case("file: a list of tags, with this one last; weak ones only where that is enough");
-	(void)snprintf(list, sizeof(list), "W/\"b\" ,, \"a,b\",\tW/%s", h.etag);
+	(void)snprintf(list, sizeof(list), ", W/\"b\" ,, \"a,b\",\tW/%s", h.etag);
 	filehead_make(&file, &(struct filehead_asked){ .get = true, .if_none_match = list }, &h);
 	CHECK_INT(h.status, 304);
 	filehead_make(&file, &(struct filehead_asked){ .get = true, .if_match = list }, &h);

@@ -115,7 +115,8 @@ def test_accepted():
         files = (
             ask("GET", "/2PXE/file/f"), "\r\n\r\n" + ask("GET", "/2PXE/file/f"),
             head("/2PXE/file/f", version="HTTP/1.0"), head("/2PXE/file/f", "Host:"),
-            ask("GET", "HTTPS://x//2pxe/FILE/f"), head("/2PXE/file/f", "Host: [fd77::1]:8050"), head("/2PXE/file/f", "Host: x", version="HTTP/1.2"),
+            ask("GET", "HTTPS://x//2pxe/FILE/f"), head("/2PXE/file/f", "Host: [fd77::1]:8050"),
+            head("/2PXE/file/f", "Host: x", version="HTTP/1.2"),
             ask("GET", "/2PXE/file/f", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAA"),
             ask("GET", "/2PXE/file/f", "TE: trailers", "Connection: TE"),
             ask("GET", "/2PXE/file/f", "Cookie: " + "a;" * 5000),
@@ -177,3 +178,57 @@ def test_head_behind():
         for seconds in in_parallel((begin, 8050), (begin, 8060)):
             check(seconds is not None and 1.5 < seconds < 5, f"cut off after {seconds} s")
         check(counters(site)["slow_heads"] == 2, f"counted: {counters(site)}")
+
+
+def test_methods():
+    """HEAD is GET without the body on every path, errors too; other methods, expectations, ranges by RFC 9110."""
+    with Lab("methods") as lab:
+        _, _, client, site = network(lab, httpsbootd={
+            "http_allow": ["/2PXE/boot", "/2PXE/file/boot/*", "/2PXE/report/*"]})
+        put(site, "f", b"0123456789")
+        put(site, "boot/f", b"0123456789")
+        start(site)
+        for port in (8050, 8060):
+            paths = ("/2PXE/boot", f"/2PXE/boot?{FORM}", "/2PXE/file/boot/f", "/2PXE/file/f", "/2PXE/file/none",
+                     "/none", "/", "/2PXE/file/", "/2PXE/file/a%zz", "/2PXE/boot%zz", "/2PXE/report/x", "*", "http://x",
+                     "/2PXE/file/.x")
+            got = web(lab, client, "exchanges", address=SERVER, port=port,
+                      requests=[ask(m, p) for p in paths for m in ("HEAD", "GET")])
+            check(len(got) == 2 * len(paths) and all(got), f"all on one connection: {got}")
+            for path, h, g in zip(paths, got[::2], got[1::2]):
+                check(h["status"] == g["status"] and h["bytes"] == 0, f"{path}: {h} {g}")
+                check([f for f in h["fields"] if f[0] not in ("date", "content-length")] ==
+                      [f for f in g["fields"] if f[0] not in ("date", "content-length")], f"{path}: {h} {g}")
+                check(h["length"] == g["length"] == [g["bytes"]], f"{path}: one length: {h} {g}")
+                check("<" not in g["body"], f"no page: {g}")
+                check(field(g, "content-type") in ("text/plain", "application/octet-stream"), f"{g}")
+            got = dict(zip(paths, got[1::2]))
+            want = {"/none": 404, "/": 404, "/2PXE/file/a%zz": 400, "/2PXE/boot%zz": 400, "*": 400, "http://x": 404}
+            check({p: got[p]["status"] for p in want} == want, f"{got}")
+            # what is no method of ours, whatever it is for
+            answers = web(lab, client, "each", address=SERVER, port=port, requests=[
+                ask("OPTIONS", "*"), ask("CONNECT", "x:443"), ask("TRACE", "/2PXE/boot"), ask("OPTIONS", "/none"),
+                ask("PUT", "/2PXE/boot", "Content-Length: 3", body="a=b")])
+            for a in answers:
+                check(a["status"] == 405 and field(a, "allow") == "GET, HEAD, POST", f"a method: {a}")
+                check(field(a, "content-type") == "text/plain" and a["length"] == [a["bytes"]], f"in words: {a}")
+            # expectations
+            n = f"Content-Length: {len(FORM)}"
+            a, b, c = web(lab, client, "each", address=SERVER, port=port, requests=[
+                ask("POST", "/2PXE/file/boot/f", TYPED, n, "Expect: 200-ok", body=FORM),
+                ask("POST", "/2PXE/boot", TYPED, n, "Expect: 100-continue, x", body=FORM),
+                ask("POST", "/2PXE/boot", TYPED, n, "Expect: x", version="1.0", body=FORM)])
+            check(a["status"] == 417 and a["length"] == [a["bytes"]], f"what nobody knows: {a}")
+            check(b["status"] == 200 and b["body"].startswith("#!ipxe\necho Bootferry: nothing but 100"), f"{b}")
+            check("no image" in c["body"], f"HTTP/1.0 expects nothing: {c}")
+            # ranges
+            nines = "9" * 60
+            ranges = ((("bytes=-0",), 416, ""), (("bytes=-3",), 206, "789"), (("bytes=-9999",), 206, None),
+                      ((f"bytes=5-{nines}",), 206, "56789"), ((f"bytes={nines}-",), 416, ""),
+                      ((f"bytes=-{nines}",), 206, None), (("bytes=7-2",), 200, None),
+                      (("bytes=0-0", "bytes=1-1"), 200, None), (("bytes=0-0,",), 200, None),
+                      (("bytes=0-0 x",), 200, None), (("bytes=10-",), 416, ""))
+            got = web(lab, client, "exchanges", address=SERVER, port=port, requests=[
+                ask("GET", "/2PXE/file/boot/f", *[f"Range: {r}" for r in row[0]]) for row in ranges])
+            for (fields, status, body), a in zip(ranges, got):
+                check(a["status"] == status and a["body"] == ("0123456789" if body is None else body), f"{fields}: {a}")

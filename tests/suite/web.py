@@ -105,7 +105,7 @@ def each(address, port, requests, pad=0, rest=0.1):
     answers = []
     for text in requests:
         data = text.replace("PAD", "a" * pad).encode("latin-1")
-        with connect(address, port, 3) as s:
+        with connect(address, port) as s:
             f = s.makefile("rb")
             try:
                 s.sendall(data)
