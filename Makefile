@@ -42,7 +42,8 @@ LIBS := $(NNG_LIBS) $(PKG_LIBS) -lpthread
 common_PURE := wire ident arch fields msg config path counters bus_url loader image origins form \
 	verdict hook bus_events params relay_info dhcp dhcp6 pxe reply reply6 hex json_text \
 	hash rival rival_table finding netcheck quote
-common_EDGE  := log loop loop_thread bus_nng bus_pipe bus_client bus_server priv start rpc sockaddr content digest \
+common_EDGE  := log loop loop_thread bus_nng bus_pipe bus_client bus_server \
+	local_socket priv start rpc sockaddr content digest \
 	front sandbox child bus_link http \
 	netfacts probe_tftp probe_web
 

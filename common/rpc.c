@@ -2,6 +2,7 @@
 #include "common/rpc.h"
 
 #include "common/json_text.h"
+#include "common/local_socket.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -10,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /* An answer that comes later. */
@@ -45,7 +44,7 @@ struct rpc_server {
 	void *arg;
 	struct rpc_conn *conns;
 	size_t nconns;
-	struct sockaddr_un addr;
+	char *path;
 };
 
 json_t *
@@ -308,23 +307,6 @@ on_accept(void *arg, uint32_t events)
 	server->nconns++;
 }
 
-/* Removes a socket that nobody serves any more.  -EADDRINUSE if somebody does. */
-static int
-remove_stale(const struct sockaddr_un *addr)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int rc = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0)
-		rc = -EADDRINUSE;
-	else if (errno == ECONNREFUSED && unlink(addr->sun_path) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
-}
-
 int
 rpc_open(struct loop *loop, const char *path, const struct rpc_method *methods, void *arg,
     struct rpc_server **ret)
@@ -338,18 +320,14 @@ rpc_open(struct loop *loop, const char *path, const struct rpc_method *methods, 
 	server->loop = loop;
 	server->methods = methods;
 	server->arg = arg;
-	server->addr.sun_family = AF_UNIX;
-	rc = -ENAMETOOLONG;
-	if (strlen(path) >= sizeof(server->addr.sun_path))
+	server->path = strdup(path);
+	if (server->path == NULL) {
+		rc = -ENOMEM;
 		goto fail;
-	strcpy(server->addr.sun_path, path);
-	rc = remove_stale(&server->addr);
-	if (rc < 0)
-		goto fail;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&server->addr, sizeof(server->addr)) < 0 ||
-	    chmod(path, 0660) < 0 || listen(fd, 16) < 0) {
-		rc = -errno;
+	}
+	fd = local_listen(path, 0660, 16);
+	if (fd < 0) {
+		rc = fd;
 		goto fail;
 	}
 	rc = loop_add(loop, &server->lf, fd, EPOLLIN, on_accept, server);
@@ -360,6 +338,7 @@ rpc_open(struct loop *loop, const char *path, const struct rpc_method *methods, 
 fail:
 	if (fd >= 0)
 		close(fd);
+	free(server->path);
 	free(server);
 	return rc;
 }
@@ -373,7 +352,8 @@ rpc_close(struct rpc_server *server)
 		conn_free(server->conns);
 	loop_del(server->loop, &server->lf);
 	close(server->lf.fd);
-	(void)unlink(server->addr.sun_path); /* may be gone, or not ours to remove any more */
+	(void)unlink(server->path); /* may be gone, or not ours to remove any more */
+	free(server->path);
 	free(server);
 }
 
