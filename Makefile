@@ -40,9 +40,9 @@ LIBS := $(NNG_LIBS) $(PKG_LIBS) -lpthread
 # --- what each room holds; pure files first -------------------------------------------------
 
 common_PURE := wire ident arch fields msg config path counters bus_url loader image origins form \
-	verdict hook bus_events params relay_info dhcp dhcp6 pxe reply reply6 hex json_text \
+	verdict hook bus_events bus_frame params relay_info dhcp dhcp6 pxe reply reply6 hex json_text \
 	hash rival rival_table finding netcheck quote
-common_EDGE  := log loop loop_thread bus_nng bus_pipe bus_client bus_server \
+common_EDGE  := log loop loop_thread bus_nng bus_pipe bus_stream bus_local bus_client bus_server \
 	local_socket priv start rpc sockaddr content digest \
 	front sandbox child bus_link http \
 	netfacts probe_tftp probe_web

@@ -3,6 +3,8 @@
 
 #include "common/bus_nng.h"
 #include "common/bus_pipe.h"
+#include "common/bus_url.h"
+#include "common/local_socket.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -14,6 +16,7 @@
 struct bus_link {
 	struct loop *loop;
 	struct bus_link_conf conf;
+	const char *path; /* of a handlerd on this host, and no dialer then; NULL: nng dials */
 	nng_stream_dialer *dialer;
 	nng_aio *dial_aio;
 	struct loop_fd dialed_lf;
@@ -36,16 +39,6 @@ on_dialed(void *arg)
 	/* fails only when the counter is full, and then the loop wakes anyhow */
 	if (write(l->dialed_lf.fd, &one, sizeof(one)) < 0)
 		return;
-}
-
-static void
-dial(void *arg)
-{
-	struct bus_link *l = arg;
-
-	atomic_store_explicit(&l->dialed, false, memory_order_relaxed);
-	l->dialing = true;
-	nng_stream_dialer_dial(l->dialer, l->dial_aio);
 }
 
 static void
@@ -73,6 +66,32 @@ on_pipe(void *arg)
 	l->conf.fn(l->conf.arg);
 }
 
+/* On this host a connection is there at once, or it is not. */
+static void
+connect_locally(struct bus_link *l)
+{
+	int fd = local_connect(l->path);
+
+	if (fd < 0 || bus_local_new(l->loop, fd, on_pipe, l, &l->pipe) < 0)
+		dial_later(l);
+	else
+		l->conf.fn(l->conf.arg);
+}
+
+static void
+dial(void *arg)
+{
+	struct bus_link *l = arg;
+
+	if (l->path != NULL) {
+		connect_locally(l);
+		return;
+	}
+	atomic_store_explicit(&l->dialed, false, memory_order_relaxed);
+	l->dialing = true;
+	nng_stream_dialer_dial(l->dialer, l->dial_aio);
+}
+
 /* The stream of a dial that came to its end; NULL: it failed, or goes on. */
 static nng_stream *
 take_stream(struct bus_link *l)
@@ -92,7 +111,7 @@ on_dialed_loop(void *arg, uint32_t events)
 	(void)events;
 	if (l->dialing || l->pipe != NULL)
 		return;
-	if (stream == NULL || bus_pipe_new(l->loop, stream, on_pipe, l, &l->pipe) < 0) {
+	if (stream == NULL || bus_stream_new(l->loop, stream, on_pipe, l, &l->pipe) < 0) {
 		dial_later(l);
 		return;
 	}
@@ -115,11 +134,37 @@ set_tls(struct bus_link *l)
 	return rc;
 }
 
+static int
+make_dialer(struct bus_link *l)
+{
+	int fd, rc;
+
+	rc = nng_stream_dialer_alloc(&l->dialer, l->conf.url);
+	if (rc != 0) {
+		log_errx("handler: \"%s\": %s", l->conf.url, nng_strerror(rc));
+		return bus_errno(rc);
+	}
+	rc = set_tls(l);
+	if (rc == 0)
+		rc = bus_errno(nng_aio_alloc(&l->dial_aio, on_dialed, l));
+	if (rc < 0)
+		return rc;
+	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	rc = loop_add(l->loop, &l->dialed_lf, fd, EPOLLIN | EPOLLET, on_dialed_loop, l);
+	if (rc < 0) {
+		close(fd);
+		l->dialed_lf.fd = -1;
+	}
+	return rc;
+}
+
 int
 bus_link_open(struct loop *loop, const struct bus_link_conf *conf, struct bus_link **ret)
 {
 	struct bus_link *l = calloc(1, sizeof(*l));
-	int rc, fd = -1;
+	int rc;
 
 	if (l == NULL)
 		return -ENOMEM;
@@ -128,29 +173,15 @@ bus_link_open(struct loop *loop, const struct bus_link_conf *conf, struct bus_li
 	l->pause_ms = BUS_DIAL_MIN_MS;
 	l->dialed_lf.fd = -1;
 	loop_timer_init(&l->again, dial, l);
-	rc = nng_stream_dialer_alloc(&l->dialer, conf->url);
-	if (rc != 0)
-		log_errx("handler: \"%s\": %s", conf->url, nng_strerror(rc));
-	rc = bus_errno(rc);
-	if (rc == 0)
-		rc = set_tls(l);
-	if (rc == 0)
-		rc = bus_errno(nng_aio_alloc(&l->dial_aio, on_dialed, l));
-	if (rc == 0) {
-		fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		rc = fd < 0
-		         ? -errno
-		         : loop_add(loop, &l->dialed_lf, fd, EPOLLIN | EPOLLET, on_dialed_loop, l);
-	}
+	l->path = bus_url_path(conf->url);
+	/* the first attempt is the loop's: its caller does not have the link yet */
+	rc = l->path != NULL ? loop_timer_set(loop, &l->again, 0) : make_dialer(l);
 	if (rc < 0) {
-		if (l->dialed_lf.fn == NULL && fd >= 0) {
-			close(fd);
-			l->dialed_lf.fd = -1;
-		}
 		bus_link_close(l);
 		return rc;
 	}
-	dial(l);
+	if (l->dialer != NULL)
+		dial(l);
 	*ret = l;
 	return 0;
 }

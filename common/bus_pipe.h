@@ -1,12 +1,12 @@
 /*
- * One connection of the bus: whole messages over a byte stream of nng (ipc, tcp, tls+tcp), each
- * behind its length in four octets.  Belongs to the thread of its loop.
+ * One connection of the bus: whole messages over a stream of bytes (bus_frame.h).  Belongs to the
+ * thread of its loop.
  *
- * nng's messaging sockets would do that too, at the price of four wake-ups of its threads for each
- * message and direction; a stream costs two.  It also spares us the one thread that takes their
- * connections down, which nng 1.5 can hang.
+ * Between hosts the stream is nng's (tcp, tls+tcp).  On one host it is a Unix socket that the loop
+ * itself reads: the bytes are the same as on nng's ipc, but a message wakes one thread instead of
+ * three.  nng's messaging sockets would take four wake-ups a message and direction.
  *
- * Reading begins again only when all that came was taken: while this process works, what the other
+ * What came is read when all that came before was taken: while this process works, what the other
  * side sends gathers in the kernel and is read at once.
  */
 #ifndef COMMON_BUS_PIPE_H
@@ -22,9 +22,12 @@ struct bus_pipe;
 /* Something came, or the connection ended: bus_pipe_recv() tells.  May free the pipe. */
 typedef void bus_pipe_fn(void *arg);
 
-/* Takes over `stream`, also when it fails.  0, or a negative errno. */
-int bus_pipe_new(
+/* Takes over a stream of nng, also when it fails.  0, or a negative errno. */
+int bus_stream_new(
     struct loop *loop, nng_stream *stream, bus_pipe_fn *fn, void *arg, struct bus_pipe **ret);
+/* Takes over a connected socket that does not block, also when it fails.  0, or a negative errno.
+ */
+int bus_local_new(struct loop *loop, int fd, bus_pipe_fn *fn, void *arg, struct bus_pipe **ret);
 /* Ends the connection.  What was not sent is lost.  NULL is allowed. */
 void bus_pipe_free(struct bus_pipe *p);
 

@@ -3,6 +3,8 @@
 
 #include "common/bus_nng.h"
 #include "common/bus_pipe.h"
+#include "common/bus_url.h"
+#include "common/local_socket.h"
 #include "common/log.h"
 
 #include <errno.h>
@@ -10,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BATCH_BYTES (256u << 10) /* a message of answers is sent when it passes this */
@@ -33,11 +37,13 @@ struct connection {
 /* What listens at one URL. */
 struct listener {
 	struct bus_server *server;
+	const char *path; /* of a Unix socket, and no listener of nng then; or NULL */
 	nng_stream_listener *listener;
 	nng_aio *aio;
 	struct loop_fd lf;
 	atomic_bool accepted; /* nng's thread is through with aio */
 	struct loop_timer again;
+	ino_t ino; /* of the socket at `path` */
 };
 
 struct bus_server {
@@ -247,9 +253,12 @@ on_pipe(void *arg)
 	bus_pipe_again(c->pipe);
 }
 
+/* By nng's stream, or if that is NULL by the descriptor. */
 static void
-take_connection(struct bus_server *s, nng_stream *stream)
+take_connection(struct bus_server *s, nng_stream *stream, int fd)
 {
+	int rc;
+
 	struct connection *c = NULL;
 
 	for (size_t i = 0; i < BUS_CONNECTIONS && c == NULL; i++) {
@@ -260,13 +269,17 @@ take_connection(struct bus_server *s, nng_stream *stream)
 		s->stats.refused++;
 		log_peer_warn("bus: refused a connection: there are %d already", BUS_CONNECTIONS);
 		nng_stream_free(stream);
+		if (fd >= 0)
+			close(fd);
 		return;
 	}
 	*c = (struct connection){
 		.server = s,
 		.id = ++s->generation * BUS_CONNECTIONS + (uint64_t)(c - s->connections),
 	};
-	if (bus_pipe_new(s->loop, stream, on_pipe, c, &c->pipe) < 0)
+	rc = stream != NULL ? bus_stream_new(s->loop, stream, on_pipe, c, &c->pipe)
+	                    : bus_local_new(s->loop, fd, on_pipe, c, &c->pipe);
+	if (rc < 0)
 		log_peer_warn("bus: refused a connection: out of memory or descriptors");
 	else
 		s->stats.connections++;
@@ -310,23 +323,18 @@ on_accepted_loop(void *arg, uint32_t events)
 		if (loop_timer_set(l->server->loop, &l->again, AGAIN_MS) == 0)
 			return;
 	} else {
-		take_connection(l->server, nng_aio_get_output(l->aio, 0));
+		take_connection(l->server, nng_aio_get_output(l->aio, 0), -1);
 	}
 	accept_next(l);
 }
 
 static int
-set_options(struct bus_server *s, struct listener *l, const char *url)
+set_tls(struct listener *l)
 {
+	const struct bus_server_conf *conf = &l->server->conf;
 	nng_tls_config *tls;
-	int rc;
+	int rc = bus_tls_new(NULL, conf->tls_ca, conf->tls_certificate, &tls);
 
-	if (strncmp(url, "ipc://", 6) == 0)
-		return bus_errno(
-		    nng_stream_listener_set_int(l->listener, NNG_OPT_IPC_PERMISSIONS, 0660));
-	if (!bus_url_is_tls(url))
-		return 0;
-	rc = bus_tls_new(NULL, s->conf.tls_ca, s->conf.tls_certificate, &tls);
 	if (rc < 0)
 		return rc;
 	rc = bus_errno(nng_stream_listener_set_ptr(l->listener, NNG_OPT_TLS_CONFIG, tls));
@@ -334,39 +342,103 @@ set_options(struct bus_server *s, struct listener *l, const char *url)
 	return rc;
 }
 
-static int
-add_listener(struct bus_server *s, const char *url)
+/* A socket that stays readable while descriptors are short rests, instead of the loop spinning. */
+static void
+on_connect(void *arg, uint32_t events)
 {
-	struct listener *l = &s->listeners[s->nlisteners++];
+	struct listener *l = arg;
+	int fd;
+
+	(void)events;
+	while ((fd = accept4(l->lf.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
+		take_connection(l->server, NULL, fd);
+	if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+		return;
+	log_peer_warn("bus: accepting: %s", strerror(errno));
+	if (loop_timer_set(l->server->loop, &l->again, AGAIN_MS) == 0)
+		loop_mod(l->server->loop, &l->lf, 0);
+}
+
+static void
+listen_on(void *arg)
+{
+	struct listener *l = arg;
+
+	loop_mod(l->server->loop, &l->lf, EPOLLIN);
+}
+
+static int
+listen_locally(struct listener *l)
+{
+	struct stat st;
+	int rc, fd = local_listen(l->path, 0660, BUS_CONNECTIONS);
+
+	if (fd < 0)
+		return fd;
+	if (stat(l->path, &st) == 0)
+		l->ino = st.st_ino;
+	loop_timer_init(&l->again, listen_on, l);
+	rc = loop_add(l->server->loop, &l->lf, fd, EPOLLIN, on_connect, l);
+	if (rc < 0)
+		close(fd);
+	return rc;
+}
+
+static int
+listen_by_nng(struct listener *l, const char *url)
+{
 	int fd, rc;
 
-	l->server = s;
-	l->lf.fd = -1;
 	loop_timer_init(&l->again, accept_next, l);
 	rc = nng_stream_listener_alloc(&l->listener, url);
-	if (rc == 0) {
-		rc = set_options(s, l, url);
+	if (rc == 0 && bus_url_is_tls(url)) {
+		rc = set_tls(l);
 		if (rc < 0)
 			return rc;
-		rc = nng_stream_listener_listen(l->listener);
 	}
 	if (rc == 0)
+		rc = nng_stream_listener_listen(l->listener);
+	if (rc == 0)
 		rc = nng_aio_alloc(&l->aio, on_accepted, l);
-	if (rc != 0) {
-		log_errx("listen: \"%s\": %s", url, nng_strerror(rc));
+	if (rc != 0)
 		return bus_errno(rc);
-	}
 	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (fd < 0)
 		return -errno;
-	rc = loop_add(s->loop, &l->lf, fd, EPOLLIN | EPOLLET, on_accepted_loop, l);
+	rc = loop_add(l->server->loop, &l->lf, fd, EPOLLIN | EPOLLET, on_accepted_loop, l);
 	if (rc < 0) {
 		close(fd);
-		l->lf.fd = -1;
 		return rc;
 	}
 	accept_next(l);
 	return 0;
+}
+
+static int
+add_listener(struct bus_server *s, const char *url)
+{
+	struct listener *l = &s->listeners[s->nlisteners++];
+	int rc;
+
+	l->server = s;
+	l->path = bus_url_path(url);
+	l->lf.fd = -1;
+	rc = l->path != NULL ? listen_locally(l) : listen_by_nng(l, url);
+	if (rc < 0) {
+		l->lf.fd = -1;
+		log_errx("listen: \"%s\": %s", url, strerror(-rc));
+	}
+	return rc;
+}
+
+/* Nobody else's: another handlerd may have made its own there. */
+static void
+remove_socket(const struct listener *l)
+{
+	struct stat st;
+
+	if (l->ino != 0 && stat(l->path, &st) == 0 && st.st_ino == l->ino)
+		(void)unlink(l->path); /* may not be ours to remove any more */
 }
 
 static void
@@ -386,6 +458,7 @@ close_listener(struct bus_server *s, struct listener *l)
 		loop_del(s->loop, &l->lf);
 		close(l->lf.fd);
 	}
+	remove_socket(l);
 }
 
 /* --- life ------------------------------------------------------------------------------------ */

@@ -30,3 +30,19 @@ bus_check_urls(const struct config_strings *urls, const char *path, const char *
 		}
 	}
 }
+
+const char *
+bus_url_path(const char *url)
+{
+	return strncmp(url, "ipc://", 6) == 0 ? url + 6 : NULL;
+}
+
+bool
+bus_urls_need_nng(const struct config_strings *urls)
+{
+	for (size_t i = 0; i < urls->n; i++) {
+		if (bus_url_path(urls->v[i]) == NULL)
+			return true;
+	}
+	return false;
+}

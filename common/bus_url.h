@@ -1,4 +1,4 @@
-/* Checking nng URLs of a configuration. */
+/* The URLs of the bus, as a configuration has them. */
 #ifndef COMMON_BUS_URL_H
 #define COMMON_BUS_URL_H
 
@@ -10,5 +10,10 @@
  */
 void bus_check_urls(const struct config_strings *urls, const char *path, const char *ca,
     const char *certificate, config_error_fn *error, void *arg);
+
+/* The path of "ipc://PATH"; NULL: the URL is of another kind. */
+const char *bus_url_path(const char *url);
+/* True if one of them is of another kind: threads of nng bring messages then. */
+bool bus_urls_need_nng(const struct config_strings *urls);
 
 #endif

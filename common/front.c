@@ -305,7 +305,7 @@ front_open(struct front *f)
 		return -ENAMETOOLONG;
 	}
 	rc = loop_new(&f->loop);
-	if (rc == 0 && f->shares_loop)
+	if (rc == 0 && f->shares_loop && bus_urls_need_nng(&conf_of(f)->handler))
 		rc = loop_share(f->loop);
 	if (rc == 0)
 		rc = loop_signals(f->loop, on_signal, f);

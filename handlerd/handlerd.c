@@ -1,6 +1,7 @@
 /* handlerd: where requests, facts, decisions and records meet; see handlerd.h. */
 #include "handlerd/handlerd.h"
 
+#include "common/bus_url.h"
 #include "common/content.h"
 #include "common/log.h"
 #include "handlerd/admission.h"
@@ -476,7 +477,7 @@ handlerd_open(struct handlerd **ret, struct handlerd_conf *conf, const struct op
 	(void)start_make_folder(handlerd_store_path(conf->store), conf->user, "handlerd");
 	open_root(h);
 	rc = loop_new(&h->loop);
-	if (rc == 0)
+	if (rc == 0 && bus_urls_need_nng(&conf->listen))
 		rc = loop_share(h->loop);
 	if (rc == 0)
 		rc = loop_signals(h->loop, on_signal, h);
