@@ -329,6 +329,8 @@ static void __attribute__((format(printf, 2, 0))) engine_log(void *arg, const ch
 	int n;
 
 	(void)arg;
+	if (log_get_level() < LOG_LEVEL_DEBUG) /* it tells much, and of nothing that is amiss */
+		return;
 	n = vsnprintf(text, sizeof(text), fmt, ap);
 	while (n > 0 && (size_t)n < sizeof(text) && text[n - 1] == '\n')
 		text[--n] = '\0';
