@@ -291,9 +291,11 @@ ca_check(struct ca_options *o)
 		rc = add_file(&k, o->args[0], o);
 	for (size_t i = 0; rc == CTL_OK && o->nargs == 0 && i < NITEMS(names); i++) {
 		(void)snprintf(files[i], sizeof(files[i]), "%s/%s", o->dir, names[i]);
-		if (stat(files[i], &st) == 0 || i == 0)
+		if (stat(files[i], &st) == 0)
 			rc = add_file(&k, files[i], o);
 	}
+	if (rc == CTL_OK && k.n == 0) /* says why */
+		rc = add_file(&k, files[0], o);
 	if (rc == CTL_OK)
 		rc = judge_and_tell(&k);
 	if (rc == CTL_OK && k.refused)

@@ -318,9 +318,11 @@ ca_store_lock(const char *dir, bool make, int *ret)
 	char path[PUBLISH_PATH];
 
 	*ret = -1;
-	if (make && publish_folder(dir) < 0)
+	if (make && ca_store_make_folders(dir) != CTL_OK)
 		return CTL_FAIL;
-	*ret = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* this one, which is root's alone: nobody else can keep root waiting */
+	(void)snprintf(path, sizeof(path), "%s/ca", dir);
+	*ret = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*ret < 0)
 		return CTL_OK;
 	if (flock(*ret, LOCK_EX | LOCK_NB) < 0) {

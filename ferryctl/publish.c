@@ -84,12 +84,16 @@ note_time(const char *path, const struct stat *st, int flag, struct FTW *ftw)
 	return 0;
 }
 
-/* Nothing in it has changed for so long. */
+/* It is ours, and nothing in it has changed for so long. */
 static bool
 is_stale(const char *path, unsigned age_s)
 {
 	time_t now = time(NULL);
+	struct stat st;
 
+	/* in a folder for all, somebody else might move away what is being removed */
+	if (lstat(path, &st) < 0 || st.st_uid != geteuid())
+		return false;
 	newest = 0;
 	return nftw(path, note_time, 16, FTW_PHYS) == 0 && newest <= now &&
 	       now - newest >= (time_t)age_s;

@@ -38,6 +38,7 @@ struct certificates {
 	int level;
 	uint64_t said_ms;
 	char problem[EXPIRY_WORDS];
+	bool incomplete;  /* one of them is not in use */
 	bool stale;       /* the files are not what is in use: they could not be taken */
 	bool started;     /* certificates_watch() was called */
 	bool unkept;      /* what is in use is still to be written down, */
@@ -155,35 +156,50 @@ first_to_expire(const struct certificates *c)
 	return first;
 }
 
-/* The one that is most urgent, of those the one that expires first; what is to be said of it. */
+/* The most urgent thing so far, of equal ones that which comes first. */
+struct verdict {
+	int level;
+	uint64_t until_ms;
+	char *words; /* EXPIRY_WORDS */
+};
+
+static void
+judge(struct verdict *v, const struct expiry_facts *f, uint64_t now_ms)
+{
+	char text[EXPIRY_WORDS];
+	int level = expiry_judge(f, now_ms, text);
+
+	if (level < v->level || level == 0 || (level == v->level && f->until_ms >= v->until_ms))
+		return;
+	v->level = level;
+	v->until_ms = f->until_ms;
+	memcpy(v->words, text, sizeof(text));
+}
+
 static int
 judge_all(const struct certificates *c, uint64_t now_ms, char words[static EXPIRY_WORDS])
 {
 	const struct tls_settings *s = &c->shared.settings;
-	uint64_t first_ms = 0;
-	int worst = 0;
+	struct verdict v = { .words = words };
 
 	words[0] = '\0';
 	for (size_t i = 0; i < s->ncerts; i++) {
 		const struct tls_cert *cert = &s->certs[i];
-		char what[160], text[EXPIRY_WORDS];
-		const struct expiry_facts f = { what, cert->begins_ms, cert->expires_ms,
+		char what[160];
+		const struct expiry_facts own = { what, cert->begins_ms, cert->expires_ms,
 			!cert->ours        ? EXPIRY_IMPORT
 			: cert->ca_expires ? EXPIRY_ROLL
 					   : EXPIRY_RENEW,
 			cert->issuer };
-		int level;
+		const struct expiry_facts other = { what, cert->voucher_from_ms,
+			cert->voucher_until_ms, EXPIRY_CROSS, cert->voucher };
 
 		(void)snprintf(what, sizeof(what), "the certificate in %.120s", cert->file);
-		level = expiry_judge(&f, now_ms, text);
-		if (level < worst ||
-		    (level == worst && (level == 0 || cert->expires_ms >= first_ms)))
-			continue;
-		worst = level;
-		first_ms = cert->expires_ms;
-		memcpy(words, text, sizeof(text));
+		judge(&v, &own, now_ms);
+		(void)snprintf(what, sizeof(what), "the cross-certificate in %.120s", cert->file);
+		judge(&v, &other, now_ms);
 	}
-	return worst;
+	return v.level;
 }
 
 static void
@@ -282,7 +298,8 @@ load(struct certificates *c)
 	look_at_files(c, c->loaded);
 	memcpy(c->seen, c->loaded, sizeof(c->seen));
 	find_files(c, &conf);
-	/* once something is in use, that is better than what was kept */
+	/* once something is in use, that is better than what was kept, or than half of it */
+	conf.lenient = c->loads == 0;
 	for (size_t i = 0; c->loads > 0 && i < TLS_CERTS; i++)
 		conf.files[i].kept = NULL;
 	rc = tls_settings_load(&conf, &fresh);
@@ -292,7 +309,10 @@ load(struct certificates *c)
 		return rc;
 	}
 	c->loads++;
-	c->stale = false;
+	c->stale = c->incomplete = fresh.incomplete;
+	if (fresh.incomplete)
+		log_warnx("certificate: \"%s\" is served alone until the other one is mended",
+		    fresh.certs[0].file);
 	for (size_t i = 0; i < fresh.ncerts; i++)
 		c->stale = c->stale || fresh.certs[i].kept;
 	c->failed_loads += c->stale;
@@ -422,9 +442,12 @@ certificates_announce(struct certificates *c, struct daemon_status *status)
 	status->trust = (struct slice){ s->trust, s->ntrust * DIGEST_BYTES };
 	status->certificate_ms = first_to_expire(c)->expires_ms;
 	/* what would be noticed when the one in use expires, and not before */
-	status->problem = slice_str(c->stale ? "the certificate's files cannot be used: the one "
-					       "from before is served; the log says why"
-					     : c->problem);
+	status->problem =
+	    slice_str(c->incomplete ? "one of the certificates cannot be used, and is left out; "
+				      "the log says why"
+		      : c->stale    ? "the certificate's files cannot be used: the one "
+				      "from before is served; the log says why"
+				    : c->problem);
 }
 
 void

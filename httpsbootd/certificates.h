@@ -49,13 +49,14 @@ enum expiry_cure {
 	EXPIRY_RENEW,  /* the site's CA */
 	EXPIRY_ROLL,   /* that expires just as soon: it is replaced itself */
 	EXPIRY_IMPORT, /* somebody else */
+	EXPIRY_CROSS,  /* another root, which vouches for the site's CA */
 };
 
 struct expiry_facts {
 	const char *what;
 	uint64_t from_ms, until_ms; /* since 1970: valid in between; 0: not known */
 	enum expiry_cure cure;
-	const char *issuer; /* for EXPIRY_IMPORT */
+	const char *issuer; /* for the latter two */
 };
 
 /*

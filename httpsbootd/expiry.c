@@ -37,6 +37,13 @@ format_cure(const struct expiry_facts *f, char ret[static EXPIRY_WORDS])
 		    "have a new one issued by \"%.100s\", then `ferryctl ca import` brings it in",
 		    f->issuer);
 		break;
+	case EXPIRY_CROSS:
+		(void)snprintf(ret, EXPIRY_WORDS,
+		    "loaders that know \"%.100s\" alone stop then; `ferryctl ca cross` brings a "
+		    "new "
+		    "one",
+		    f->issuer);
+		break;
 	}
 }
 

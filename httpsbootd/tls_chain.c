@@ -121,6 +121,31 @@ tls_chain_expires_ms(const STACK_OF(X509) * chain, bool *ret_ca)
 	return first;
 }
 
+X509 *
+tls_chain_voucher(const STACK_OF(X509) * chain, uint64_t *ret_from_ms, uint64_t *ret_until_ms)
+{
+	X509 *first = NULL;
+	uint64_t until = 0;
+	int i = 0;
+
+	while (is_own(chain, i))
+		i++;
+	for (; i < sk_X509_num(chain); i++) {
+		X509 *cert = sk_X509_value(chain, i);
+		uint64_t ms = time_ms(X509_get0_notAfter(cert));
+
+		if (tls_cert_is_root(cert) || ms == 0 || (first != NULL && ms >= until))
+			continue;
+		first = cert;
+		until = ms;
+	}
+	if (first != NULL) {
+		*ret_from_ms = time_ms(X509_get0_notBefore(first));
+		*ret_until_ms = until;
+	}
+	return first;
+}
+
 bool
 tls_chain_is_ours(const STACK_OF(X509) * chain)
 {

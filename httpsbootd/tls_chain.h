@@ -29,6 +29,12 @@ bool tls_cert_is_root(X509 *cert);
  */
 uint64_t tls_chain_begins_ms(const STACK_OF(X509) * chain);
 uint64_t tls_chain_expires_ms(const STACK_OF(X509) * chain, bool *ret_ca);
+/*
+ * The first to expire of what stands behind its root, by which another root vouches for it: NULL if
+ * nothing does; borrowed.
+ */
+X509 *tls_chain_voucher(
+    const STACK_OF(X509) * chain, uint64_t *ret_from_ms, uint64_t *ret_until_ms);
 /* True if `ferryctl ca` made it. */
 bool tls_chain_is_ours(const STACK_OF(X509) * chain);
 

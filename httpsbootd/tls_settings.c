@@ -122,7 +122,7 @@ static void
 describe(struct tls_cert *cert, const char *file)
 {
 	const STACK_OF(X509) *chain = cert->pair.chain;
-	X509 *leaf = sk_X509_value(chain, 0);
+	X509 *leaf = sk_X509_value(chain, 0), *voucher;
 	EVP_PKEY *key = X509_get0_pubkey(leaf);
 	char group[24] = "";
 
@@ -134,6 +134,10 @@ describe(struct tls_cert *cert, const char *file)
 	cert->begins_ms = tls_chain_begins_ms(chain);
 	cert->expires_ms = tls_chain_expires_ms(chain, &cert->ca_expires);
 	cert->ours = tls_chain_is_ours(chain);
+	voucher = tls_chain_voucher(chain, &cert->voucher_from_ms, &cert->voucher_until_ms);
+	if (voucher != NULL) /* it may have no common name */
+		(void)X509_NAME_get_text_by_NID(X509_get_issuer_name(voucher), NID_commonName,
+		    cert->voucher, (int)sizeof(cert->voucher));
 	cert->old_clients = EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA;
 	if (!cert->old_clients && EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1)
 		(void)snprintf(cert->kind, sizeof(cert->kind), "EC %s", group);
@@ -179,7 +183,19 @@ read_pair(const struct tls_files *files, size_t i, struct tls_pair *ret, bool *r
 	return 0;
 }
 
-/* `ordered` gets chains as they stand, `ctx` those with the roots last. */
+/* Two of a kind would take each other's place. */
+static bool
+is_other_kind(const struct tls_settings *s, const struct tls_cert *cert)
+{
+	if (s->ncerts == 0 || s->certs[0].old_clients != cert->old_clients)
+		return true;
+	log_errx("certificate_ecdsa: \"%s\": it is of the same kind as `certificate`: %s",
+	    cert->file, cert->kind);
+	return false;
+}
+
+/* `ordered` gets chains as they stand, `ctx` those with the roots last.  0; -EINVAL: it is no good;
+ * or -EIO: nothing is. */
 static int
 load_certificate(SSL_CTX *ctx, SSL_CTX *ordered, const struct tls_files *files, size_t i,
     struct tls_settings *s, bool *tied)
@@ -191,12 +207,16 @@ load_certificate(SSL_CTX *ctx, SSL_CTX *ordered, const struct tls_files *files, 
 
 	if (read_pair(files, i, &cert->pair, &cert->kept) < 0)
 		return -EINVAL;
+	describe(cert, files->certificate);
+	if (!is_other_kind(s, cert)) {
+		tls_pair_free(&cert->pair);
+		return -EINVAL;
+	}
 	s->ncerts++;
 	last = tls_chain_roots_last(cert->pair.chain);
 	ok = last != NULL && use_certificate(ctx, last, cert->pair.key) &&
 	     use_certificate(ordered, cert->pair.chain, cert->pair.key);
 	if (ok) {
-		describe(cert, files->certificate);
 		note_roots(s, cert->pair.chain);
 		*tied = *tied || tls_chain_is_tied(cert->pair.chain);
 	} else {
@@ -204,7 +224,7 @@ load_certificate(SSL_CTX *ctx, SSL_CTX *ordered, const struct tls_files *files, 
 		    files->certificate, openssl_error(0, error));
 	}
 	sk_X509_free(last);
-	return ok ? 0 : -EINVAL;
+	return ok ? 0 : -EIO;
 }
 
 /* --- contexts ------------------------------------------------------------------------------- */
@@ -339,14 +359,15 @@ tls_settings_load(const struct tls_conf *conf, struct tls_settings *ret)
 	ordered = s.ctx != NULL ? new_context(conf) : NULL;
 	rc = ordered != NULL ? 0 : -EINVAL;
 	for (size_t i = 0; rc == 0 && i < TLS_CERTS; i++) {
-		if (conf->files[i].certificate[0] != '\0')
-			rc = load_certificate(s.ctx, ordered, &conf->files[i], i, &s, &tied);
+		if (conf->files[i].certificate[0] == '\0')
+			continue;
+		rc = load_certificate(s.ctx, ordered, &conf->files[i], i, &s, &tied);
+		s.incomplete = s.incomplete || rc < 0;
+		if (rc == -EINVAL && conf->lenient)
+			rc = 0;
 	}
-	if (rc == 0 && s.ncerts == 2 && s.certs[0].old_clients == s.certs[1].old_clients) {
-		log_errx("certificate_ecdsa: \"%s\": it is of the same kind as `certificate`: %s",
-		    s.certs[1].file, s.certs[1].kind);
+	if (rc == 0 && s.ncerts == 0)
 		rc = -EINVAL;
-	}
 	if (rc == 0 && tied && SSL_CTX_set_ex_data(s.ctx, ordered_index, ordered) == 1)
 		ordered = NULL; /* s.ctx has it now */
 	SSL_CTX_free(ordered);

@@ -39,6 +39,7 @@ struct tls_conf {
 	const char *client_ca;       /* PEM file */
 	struct tls_tickets *tickets; /* NULL: no tickets are given out */
 	uint64_t session_s;          /* how long one may be resumed */
+	bool lenient;                /* one of two certificates is better than none */
 };
 
 /* One certificate that is served. */
@@ -49,8 +50,11 @@ struct tls_cert {
 	char issuer[128];
 	uint64_t begins_ms, expires_ms; /* since 1970: valid in between, with its chain */
 	bool ours, ca_expires;          /* `ferryctl ca` made it; its CA expires as early */
-	bool old_clients;               /* RSA: all boot clients can use it */
-	bool kept;                      /* it is the one that was kept */
+	/* of what vouches for its root; until 0: nothing does */
+	char voucher[128];
+	uint64_t voucher_from_ms, voucher_until_ms;
+	bool old_clients; /* RSA: all boot clients can use it */
+	bool kept;        /* it is the one that was kept */
 	struct tls_pair pair;
 };
 
@@ -58,6 +62,7 @@ struct tls_settings {
 	SSL_CTX *ctx;
 	struct tls_cert certs[TLS_CERTS];
 	size_t ncerts;
+	bool incomplete; /* one could not be used, and is left out */
 	/* SHA-256 of the roots that are sent, in DER, each once */
 	uint8_t trust[TLS_ROOTS_MAX * DIGEST_BYTES];
 	size_t ntrust; /* roots; 0: iPXE, which knows but a root's print, has none to trust */

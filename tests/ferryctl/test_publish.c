@@ -77,7 +77,11 @@ main(void)
 	CHECK(access("s/.new.ferry-aB3dE6", F_OK) == 0);
 	CHECK(access("s/.f.backup", F_OK) == 0 && access("s/.ferry-aB3dE6", F_OK) == 0);
 	CHECK(access("s/a.ferry-aB3dE6", F_OK) == 0 && access("s/.c.ferry-aB3d.6", F_OK) == 0);
+	if (geteuid() == 0)
+		CHECK(mkdir("s/.o.ferry-aB3dE6", 0700) == 0 &&
+		      chown("s/.o.ferry-aB3dE6", 12345, 12345) == 0);
 	publish_sweep("s", 0);
+	CHECK(geteuid() != 0 || rmdir("s/.o.ferry-aB3dE6") == 0); /* it is not ours */
 	CHECK(access("s/.b.ferry-aB3dE6", F_OK) != 0 && access("s/f", F_OK) == 0);
 	CHECK_INT(publish_remove("s"), 0);
 

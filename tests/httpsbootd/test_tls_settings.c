@@ -473,6 +473,31 @@ test_files(struct tls_conf *conf)
 	CHECK(s.ncerts == 2 && s.certs[0].kept && !s.certs[1].kept);
 	CHECK_STR(s.certs[0].file, path("rsa.pem"));
 	tls_settings_free(&s);
+	test_case("files: at a start one of two is better than none");
+	conf->files[0] = (struct tls_files){ path("rsa.pem"), path("rsa.key"), NULL };
+	CHECK_INT(tls_settings_load(conf, &s), 0);
+	CHECK(s.ncerts == 2 && !s.incomplete);
+	tls_settings_free(&s);
+	for (int i = 0; i < 3; i++) {
+		conf->files[0].key = path(i == 1 ? "ec.key" : "rsa.key");
+		conf->files[1] = (struct tls_files){ path(i == 2 ? "rsa.pem" : "ec.pem"),
+			path(i == 1 ? "ec.key" : "rsa.key"), NULL };
+		CHECK_INT(tls_settings_load(conf, &s), -EINVAL);
+		conf->lenient = true;
+		CHECK_INT(tls_settings_load(conf, &s), 0);
+		CHECK(s.ncerts == 1 && s.incomplete);
+		CHECK_STR(s.certs[0].kind, i == 1 ? "EC prime256v1" : "RSA 2048");
+		tls_settings_free(&s);
+		conf->lenient = false;
+	}
+	conf->files[1].certificate = "";
+	test_case("files: what vouches for the root is told of apart");
+	must_load(path("begun.pem"), "", conf, &s);
+	CHECK(s.certs[0].voucher_until_ms > s.certs[0].expires_ms); /* 100 days, the leaf 50 */
+	CHECK_STR(s.certs[0].voucher, "CA b");
+	CHECK(!s.certs[0].ours && !s.certs[0].ca_expires);
+	CHECK_STR(s.certs[0].issuer, "CA a");
+	tls_settings_free(&s);
 	test_case("files: a certificate without its root gives no fingerprint");
 	must_load(path("leaf.pem"), "", conf, &s);
 	CHECK_INT(s.ntrust, 0);

@@ -163,6 +163,13 @@ def test_half_replaced():
         lab.sh(None, f"openssl pkey -in {other}.key -aes128 -passout pass:secret -out {tls}/server.key")
         words, ready, _ = first_words(site)
         check(not ready and "it has a passphrase" in words and "openssl pkey -in" in words, words)
+        # of two certificates one is better than none
+        shutil.copy(f"{other}.key", f"{tls}/server.key")
+        with open(f"{tls}/server-ecdsa.pem", "w", encoding="utf-8") as f:
+            f.write("junk")
+        words, ready, _ = first_words(site)
+        check(ready and "server-ecdsa.pem\": it holds no certificate in PEM" in words and
+              "is served alone until the other one is mended" in words, words)
 
 
 def test_issue():
