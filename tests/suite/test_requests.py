@@ -58,11 +58,12 @@ def test_refused():
     with Lab("refused") as lab:
         _, _, client, site = network(lab, httpsbootd={"access_log": lab.path("access")})
         put(site, "f", b"x")
+        put(site, "big", bytes(3000000))
         start(site)
         hidden = ask("GET", "/2PXE/report/hidden")
         for port in (8050, 8060):
             lines = read(lab.path("access")).count("\n")
-            files, boots = (web(lab, client, "each", address=SERVER, port=port, pad=60000,
+            files, boots = (web(lab, client, "each", address=SERVER, port=port, pad=60000, rest=5,
                                 requests=[row[0](path) + hidden for row in REFUSED])
                             for path in ("/2PXE/file/f", "/2PXE/boot"))
             for (_, status, word, _), a, b in zip(REFUSED, files, boots):
@@ -80,15 +81,22 @@ def test_refused():
         check(counters(site)["malformed"] == 4 * len(REFUSED) and counters(site)["reports"] == 0,
               f"counted, and nothing was hidden: {counters(site)}")
         for port in (8050, 8060):
-            # HEAD has no body in any case, and answers to earlier requests come first
-            a, b = web(lab, client, "each", address=SERVER, port=port, requests=[
+            # HEAD has no body in any case, and answers to earlier requests come first, large files too
+            a, b, c = web(lab, client, "each", address=SERVER, port=port, rest=5, requests=[
                 head("/2PXE/file/f", method="HEAD"),
                 ask("GET", "/2PXE/file/f") +
                 ask("POST", "/2PXE/boot", TYPED, f"Content-Length: {len(FORM)}", body=FORM) +
-                head("/2PXE/file/f") + hidden])
+                head("/2PXE/file/f") + hidden,
+                ask("GET", "/2PXE/file/big") + head("/2PXE/file/f") + hidden])
             check(a["status"] == 400 and a["length"][0] > 0 and a["more"] == "" and a["closed"], f"HEAD: {a}")
             check(b["status"] == 200 and b["body"] == "x" and b["more"].count("HTTP/1.1 200") == 1 and
                   "#!ipxe" in b["more"] and b["more"].endswith("without a Host\n"), f"in their order: {b}")
+            check(c["bytes"] == 3000000 and c["more"].startswith("HTTP/1.1 400 ") and c["closed"],
+                  f"behind a file: {c['more']} {c['closed']} {c['bytes']}")
+            # who sends a lot that is refused sees why
+            a, = web(lab, client, "each", address=SERVER, port=port, pad=2000000, rest=5, requests=[
+                head("/2PXE/boot", "Host: x", "X: PAD")])
+            check_text(a, "a long head")
 
 
 def test_accepted():

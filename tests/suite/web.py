@@ -116,11 +116,12 @@ def each(address, port, requests, pad=0, rest=0.1):
                 s.settimeout(rest)
                 answer["closed"], answer["more"] = True, ""
                 try:
-                    answer["more"] = f.read(100000).decode("latin-1")
+                    while chunk := f.read1(65536):
+                        answer["more"] += chunk.decode("latin-1")
                 except TimeoutError:
                     answer["closed"] = False
                 except OSError as e:
-                    answer["more"] = str(e)
+                    answer["more"] += str(e)
         answers.append(answer)
     return answers
 
