@@ -150,7 +150,11 @@ void exchange_go_on(struct exchange *x);
 /* The bus's callback. */
 void exchange_answer(void *arg, void *cookie, const struct boot_answer *answer);
 
-/* --- for answer.c and question.c --- */
+/* --- for answer.c, question.c and exchange_end.c --- */
+
+/* NULL: the client is gone. */
+struct watched *exchange_watched(const struct exchange *x);
+struct fd_info *exchange_fd(struct worker *w, struct MHD_Connection *connection);
 
 /* A header of the request, or NULL; the first of several. */
 const char *exchange_header(struct exchange *x, const char *name);
