@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define CHECKED_MAX 2
 
@@ -276,29 +277,51 @@ judge_and_tell(struct check *k)
 	return rc;
 }
 
+/* Whether the key beside a certificate fits, for who can read it. */
+static int
+check_key(const struct checked *c, const char *key_file)
+{
+	EVP_PKEY *key = ca_read_key(key_file, sk_X509_value(c->chain, 0));
+	bool fits = key != NULL && X509_check_private_key(sk_X509_value(c->chain, 0), key) == 1;
+	bool reads = access(key_file, R_OK) == 0 || errno == ENOENT, none = key == NULL;
+
+	EVP_PKEY_free(key);
+	if (fits || !reads)
+		return CTL_OK;
+	return ctl_error("%s: %s", key_file,
+	    none ? "there is no key in PEM: httpsbootd cannot serve the certificate beside it"
+		 : "it is not the key of the certificate beside it: httpsbootd goes on with the "
+		   "pair before; replace both (`ferryctl ca import CERTIFICATE KEY`), or make "
+		   "both anew (`ferryctl ca renew --new-key`)");
+}
+
 int
 ca_check(struct ca_options *o)
 {
-	static const char *const names[] = { "tls/server.pem", "tls/server-ecdsa.pem" };
+	static const char *const names[] = { "tls/server", "tls/server-ecdsa" };
 	struct check k = { .ctl = o->ctl };
-	char files[CHECKED_MAX][PUBLISH_PATH];
+	char files[CHECKED_MAX][PUBLISH_PATH], key_file[PUBLISH_PATH];
 	struct stat st;
-	int rc = CTL_OK;
+	int rc = CTL_OK, keys = CTL_OK;
 
 	if (o->nnames + o->naddresses == 0)
 		add_told(o);
 	if (o->nargs > 0)
 		rc = add_file(&k, o->args[0], o);
 	for (size_t i = 0; rc == CTL_OK && o->nargs == 0 && i < NITEMS(names); i++) {
-		(void)snprintf(files[i], sizeof(files[i]), "%s/%s", o->dir, names[i]);
-		if (stat(files[i], &st) == 0)
-			rc = add_file(&k, files[i], o);
+		(void)snprintf(files[i], sizeof(files[i]), "%s/%s.pem", o->dir, names[i]);
+		if (stat(files[i], &st) < 0)
+			continue;
+		rc = add_file(&k, files[i], o);
+		(void)snprintf(key_file, sizeof(key_file), "%s/%s.key", o->dir, names[i]);
+		if (rc == CTL_OK && check_key(&k.v[k.n - 1], key_file) != CTL_OK)
+			keys = CTL_FAIL;
 	}
 	if (rc == CTL_OK && k.n == 0) /* says why */
 		rc = add_file(&k, files[0], o);
 	if (rc == CTL_OK)
 		rc = judge_and_tell(&k);
-	if (rc == CTL_OK && k.refused)
+	if (rc == CTL_OK && (k.refused || keys != CTL_OK))
 		rc = CTL_FAIL;
 	check_fini(&k);
 	return rc;

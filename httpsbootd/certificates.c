@@ -199,6 +199,10 @@ judge_all(const struct certificates *c, uint64_t now_ms, char words[static EXPIR
 		(void)snprintf(what, sizeof(what), "the cross-certificate in %.120s", cert->file);
 		judge(&v, &other, now_ms);
 	}
+	judge(&v,
+	    &(struct expiry_facts){
+		"a CA in `client_ca`", s->clients_from_ms, s->clients_until_ms, EXPIRY_CLIENT, "" },
+	    now_ms);
 	return v.level;
 }
 

@@ -50,6 +50,7 @@ enum expiry_cure {
 	EXPIRY_ROLL,   /* that expires just as soon: it is replaced itself */
 	EXPIRY_IMPORT, /* somebody else */
 	EXPIRY_CROSS,  /* another root, which vouches for the site's CA */
+	EXPIRY_CLIENT, /* a CA of clients' certificates: whoever runs it */
 };
 
 struct expiry_facts {

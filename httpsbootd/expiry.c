@@ -37,6 +37,11 @@ format_cure(const struct expiry_facts *f, char ret[static EXPIRY_WORDS])
 		    "have a new one issued by \"%.100s\", then `ferryctl ca import` brings it in",
 		    f->issuer);
 		break;
+	case EXPIRY_CLIENT:
+		(void)snprintf(ret, EXPIRY_WORDS,
+		    "clients with its certificates are refused then; `client_ca` wants its "
+		    "successor beside it");
+		break;
 	case EXPIRY_CROSS:
 		(void)snprintf(ret, EXPIRY_WORDS,
 		    "loaders that know \"%.100s\" alone stop then; `ferryctl ca cross` brings a "

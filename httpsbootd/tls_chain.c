@@ -121,6 +121,20 @@ tls_chain_expires_ms(const STACK_OF(X509) * chain, bool *ret_ca)
 	return first;
 }
 
+void
+tls_certs_times(const STACK_OF(X509) * certs, uint64_t *ret_from_ms, uint64_t *ret_until_ms)
+{
+	*ret_from_ms = *ret_until_ms = 0;
+	for (int i = 0; i < sk_X509_num(certs); i++) {
+		uint64_t from = time_ms(X509_get0_notBefore(sk_X509_value(certs, i)));
+		uint64_t until = time_ms(X509_get0_notAfter(sk_X509_value(certs, i)));
+
+		*ret_from_ms = from > *ret_from_ms ? from : *ret_from_ms;
+		if (until != 0 && (*ret_until_ms == 0 || until < *ret_until_ms))
+			*ret_until_ms = until;
+	}
+}
+
 X509 *
 tls_chain_voucher(const STACK_OF(X509) * chain, uint64_t *ret_from_ms, uint64_t *ret_until_ms)
 {

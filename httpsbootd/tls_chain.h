@@ -35,6 +35,8 @@ uint64_t tls_chain_expires_ms(const STACK_OF(X509) * chain, bool *ret_ca);
  */
 X509 *tls_chain_voucher(
     const STACK_OF(X509) * chain, uint64_t *ret_from_ms, uint64_t *ret_until_ms);
+/* The first to expire of any certificates; ret_from_ms: when the last of them begins. */
+void tls_certs_times(const STACK_OF(X509) * certs, uint64_t *ret_from_ms, uint64_t *ret_until_ms);
 /* True if `ferryctl ca` made it. */
 bool tls_chain_is_ours(const STACK_OF(X509) * chain);
 

@@ -194,8 +194,10 @@ is_other_kind(const struct tls_settings *s, const struct tls_cert *cert)
 	return false;
 }
 
-/* `ordered` gets chains as they stand, `ctx` those with the roots last.  0; -EINVAL: it is no good;
- * or -EIO: nothing is. */
+/*
+ * `ordered` gets chains as they stand, `ctx` those with the roots last.  0, or -EINVAL: then the
+ * two are as before, but perhaps for a certificate without its key, which is never chosen.
+ */
 static int
 load_certificate(SSL_CTX *ctx, SSL_CTX *ordered, const struct tls_files *files, size_t i,
     struct tls_settings *s, bool *tied)
@@ -212,19 +214,20 @@ load_certificate(SSL_CTX *ctx, SSL_CTX *ordered, const struct tls_files *files, 
 		tls_pair_free(&cert->pair);
 		return -EINVAL;
 	}
-	s->ncerts++;
 	last = tls_chain_roots_last(cert->pair.chain);
 	ok = last != NULL && use_certificate(ctx, last, cert->pair.key) &&
 	     use_certificate(ordered, cert->pair.chain, cert->pair.key);
 	if (ok) {
+		s->ncerts++;
 		note_roots(s, cert->pair.chain);
 		*tied = *tied || tls_chain_is_tied(cert->pair.chain);
 	} else {
 		log_errx("%s: \"%s\": %s", i == 0 ? "certificate" : "certificate_ecdsa",
 		    files->certificate, openssl_error(0, error));
+		tls_pair_free(&cert->pair);
 	}
 	sk_X509_free(last);
-	return ok ? 0 : -EIO;
+	return ok ? 0 : -EINVAL;
 }
 
 /* --- contexts ------------------------------------------------------------------------------- */
@@ -345,6 +348,18 @@ fail:
 	return NULL;
 }
 
+static void
+note_client_cas(const struct tls_conf *conf, struct tls_settings *s)
+{
+	STACK_OF(X509) * cas;
+
+	if (conf->client_certs == TLS_CLIENT_CERTS_OFF)
+		return;
+	cas = tls_chain_read(conf->client_ca); /* it could be read a moment ago */
+	tls_certs_times(cas, &s->clients_from_ms, &s->clients_until_ms);
+	sk_X509_pop_free(cas, X509_free);
+}
+
 int
 tls_settings_load(const struct tls_conf *conf, struct tls_settings *ret)
 {
@@ -368,6 +383,7 @@ tls_settings_load(const struct tls_conf *conf, struct tls_settings *ret)
 	}
 	if (rc == 0 && s.ncerts == 0)
 		rc = -EINVAL;
+	note_client_cas(conf, &s);
 	if (rc == 0 && tied && SSL_CTX_set_ex_data(s.ctx, ordered_index, ordered) == 1)
 		ordered = NULL; /* s.ctx has it now */
 	SSL_CTX_free(ordered);

@@ -63,6 +63,8 @@ struct tls_settings {
 	struct tls_cert certs[TLS_CERTS];
 	size_t ncerts;
 	bool incomplete; /* one could not be used, and is left out */
+	/* of the CAs of clients' certificates; until 0: none is asked for */
+	uint64_t clients_from_ms, clients_until_ms;
 	/* SHA-256 of the roots that are sent, in DER, each once */
 	uint8_t trust[TLS_ROOTS_MAX * DIGEST_BYTES];
 	size_t ntrust; /* roots; 0: iPXE, which knows but a root's print, has none to trust */

@@ -38,6 +38,9 @@ main(void)
 		{ "what vouches for its root", 0, SINCE + 100 * D, SINCE + 98 * D, EXPIRY_CROSS, 2,
 		    "it expires in 2 days, on 2027-02-09 00:00 UTC: loaders that know \"Corp CA\" "
 		    "alone stop then; `ferryctl ca cross` brings a new one" },
+		{ "a CA of clients", 0, SINCE + 100 * D, SINCE + 98 * D, EXPIRY_CLIENT, 2,
+		    "it expires in 2 days, on 2027-02-09 00:00 UTC: clients with its certificates "
+		    "are refused then; `client_ca` wants its successor beside it" },
 		{ "now", 0, SINCE + 100 * D, SINCE + 100 * D, 0, 4, NULL },
 		{ "long ago", 0, SINCE + 100 * D, SINCE + 500 * D, EXPIRY_RENEW, 4,
 		    "it expired on 2027-02-09 00:00 UTC: clients that know the time refuse it; "

@@ -423,6 +423,7 @@ test_clients(struct tls_conf *conf)
 		client = new_client(ctx, c.a, TLS1_2_VERSION, NULL);
 		server = SSL_new(s.ctx);
 		CHECK_INT(certs_handshake(server, client), cases[i].ok);
+		CHECK_INT(s.clients_until_ms != 0, cases[i].mode != TLS_CLIENT_CERTS_OFF);
 		id = cases[i].ok ? tls_identity_new(server) : NULL;
 		CHECK_INT(id != NULL, cases[i].known);
 		if (id != NULL) {
@@ -444,7 +445,11 @@ test_clients(struct tls_conf *conf)
 static void
 test_files(struct tls_conf *conf)
 {
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 	struct tls_settings s = { 0 };
+	SSL *client, *server;
+	EVP_PKEY *weak;
+	X509 *weak_leaf;
 	FILE *f;
 
 	f = fopen(path("junk.pem"), "w");
@@ -490,6 +495,27 @@ test_files(struct tls_conf *conf)
 		tls_settings_free(&s);
 		conf->lenient = false;
 	}
+	test_case("files: one that OpenSSL finds too weak is left out, too");
+	weak = EVP_RSA_gen(512);
+	weak_leaf = certs_make("boot.example", weak, c.a, c.a_key, false, 5);
+	certs_write(path("both.pem"), (X509 *[]){ weak_leaf, c.a, NULL });
+	certs_write_key(path("junk.pem"), weak);
+	conf->files[0] = (struct tls_files){ path("both.pem"), path("junk.pem"), NULL };
+	conf->files[1] = (struct tls_files){ path("ec.pem"), path("ec.key"), NULL };
+	CHECK_INT(tls_settings_load(conf, &s), -EINVAL);
+	conf->lenient = true;
+	CHECK_INT(tls_settings_load(conf, &s), 0);
+	CHECK(s.ncerts == 1 && s.incomplete);
+	client = new_client(ctx, c.a, TLS1_2_VERSION, NULL);
+	server = SSL_new(s.ctx);
+	CHECK(certs_handshake(server, client));
+	SSL_free(client);
+	SSL_free(server);
+	SSL_CTX_free(ctx);
+	tls_settings_free(&s);
+	conf->lenient = false;
+	X509_free(weak_leaf);
+	EVP_PKEY_free(weak);
 	conf->files[1].certificate = "";
 	test_case("files: what vouches for the root is told of apart");
 	must_load(path("begun.pem"), "", conf, &s);

@@ -143,6 +143,8 @@ def test_half_replaced():
         shutil.copy(f"{other}.pem", f"{tls}/server.pem")
         wait_until(lambda: "if one of the two has been replaced" in read(site.log("httpsbootd")), WATCH, "it is told")
         check(served() == first, "and the pair before is served")
+        p = ca(site, "check", ok=False)
+        check(p.returncode == 1 and "it is not the key of the certificate beside it" in p.stderr, p.stderr)
         site.kill("httpsbootd")
         words, ready, _ = first_words(site)
         check(ready and "it is not the key of the certificate in" in words and "what was served last is served" in
