@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SMALL_BYTES (64 * 1024) /* a file's part that goes through the engine */
@@ -103,12 +104,16 @@ send_status(struct exchange *x, unsigned status, const char *text)
 }
 
 static void
-put_file_head(struct MHD_Response *response, const struct filehead *head)
+put_file_head(
+    struct MHD_Response *response, const struct content_file *f, const struct filehead *head)
 {
 	if (response == NULL)
 		return;
 	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, head->etag);
-	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_LAST_MODIFIED, head->modified);
+	/* a clock may have been wrong (RFC 9110 section 8.8.2.1) */
+	if (f->mtime.tv_sec <= time(NULL))
+		(void)MHD_add_response_header(
+		    response, MHD_HTTP_HEADER_LAST_MODIFIED, head->modified);
 	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_ACCEPT_RANGES, "bytes");
 	if (head->content_range[0] != '\0')
 		(void)MHD_add_response_header(
@@ -282,7 +287,7 @@ send_file(struct exchange *x)
 	SERVE_ADD(x->worker->stats.ranges, head.status == FILEHEAD_PART);
 	SERVE_ADD(x->worker->stats.unmodified, head.status == FILEHEAD_NOT_MODIFIED);
 	response = file_body(x, &f, &head);
-	put_file_head(response, &head);
+	put_file_head(response, &f, &head);
 	memcpy(x->path, f.path, sizeof(x->path));
 	x->transfer = !x->head && (head.status == FILEHEAD_WHOLE || head.status == FILEHEAD_PART);
 	if (x->transfer) {
