@@ -99,6 +99,7 @@ note_refused(struct exchange *x, const struct gate_refused *r)
 		return;
 	x->refused = r->fault;
 	SERVE_ADD(x->worker->stats.malformed, 1);
+	SERVE_ADD(x->worker->stats.refused_heads[r->fault], 1);
 }
 
 void *

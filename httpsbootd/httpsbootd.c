@@ -24,6 +24,7 @@ struct stats {
 	uint64_t requests, boots, files, heads, ranges, reports, not_found, refused, turned;
 	uint64_t unanswered, too_large, aborted, bytes, scripts, open;
 	uint64_t unlisted, unmodified, last_requests, malformed, log_lost;
+	uint64_t refused_heads[REQHEAD_FAULTS];
 	uint64_t turned_address, evicted, slow_heads, slow_bodies, slow_answers;
 	uint64_t origin_hits, origin_misses, origin_joins, origin_bytes, origin_failures;
 	uint64_t origin_absent, origin_evicted, origin_stale, origin_unchanged, origin_kept_bytes;
@@ -37,6 +38,10 @@ struct stats {
 #define FAILED(name, which, text)                                                                  \
 	{                                                                                          \
 #name, offsetof(struct stats, tls_failed[which]), text                             \
+	}
+#define HEAD(name, which, text)                                                                    \
+	{                                                                                          \
+#name, offsetof(struct stats, refused_heads[which]), text                          \
 	}
 #define CERT(name, member, text)                                                                   \
 	{                                                                                          \
@@ -85,6 +90,20 @@ static const struct counter counters[] = {
 	STAT(slow_answers, "connections cut off because the client took too little"),
 	STAT(last_requests, "connections closed after max_requests"),
 	STAT(malformed, "requests that are no proper HTTP, or with a head beyond max_head_bytes"),
+	HEAD(bad_line, REQHEAD_LINE, "of these: no request line of HTTP"),
+	HEAD(bad_version, REQHEAD_VERSION, "of these: not HTTP/1.x"),
+	HEAD(long_target, REQHEAD_LONG_TARGET, "of these: too long a URL"),
+	HEAD(large_head, REQHEAD_LARGE, "of these: too large a head"),
+	HEAD(bad_line_end, REQHEAD_LINE_END, "of these: a line feed alone"),
+	HEAD(bad_field_name, REQHEAD_NAME, "of these: a field without a proper name"),
+	HEAD(bad_field_value, REQHEAD_VALUE, "of these: a control character in a field"),
+	HEAD(folded_field, REQHEAD_FOLDED, "of these: a field on several lines"),
+	HEAD(bad_length, REQHEAD_LENGTH, "of these: a Content-Length that is no number"),
+	HEAD(two_lengths, REQHEAD_LENGTHS, "of these: two lengths for one body"),
+	HEAD(bad_coding, REQHEAD_CODING, "of these: a transfer coding that is not known"),
+	HEAD(no_host, REQHEAD_NO_HOST, "of these: HTTP/1.1 without a Host"),
+	HEAD(bad_host, REQHEAD_HOST, "of these: two Hosts, or one that is none"),
+	HEAD(bad_chunk, REQHEAD_CHUNK, "of these: broken chunks"),
 	STAT(log_lost, "lines that the file access_log has not got"),
 	STAT(origin_hits, "files from the cache of what the origin has"),
 	STAT(origin_misses, "files that the origin was asked for"),
@@ -219,6 +238,8 @@ gather(void *arg)
 		sum.unlisted += atomic_load(&s->unlisted);
 		sum.unmodified += atomic_load(&s->unmodified);
 		sum.malformed += atomic_load(&s->malformed);
+		for (int k = 0; k < REQHEAD_FAULTS; k++)
+			sum.refused_heads[k] += atomic_load(&s->refused_heads[k]);
 		sum.last_requests += atomic_load(&s->last_requests);
 		sum.turned_address += atomic_load(&s->turned_address);
 		sum.evicted += atomic_load(&s->evicted);

@@ -8,6 +8,7 @@
 
 #include "httpsbootd/access_log.h"
 #include "httpsbootd/certificates.h"
+#include "httpsbootd/reqhead.h"
 #include "httpsbootd/tls.h"
 #include "httpsbootd/watch.h"
 
@@ -21,6 +22,7 @@ struct serve_stats {
 	_Atomic uint64_t requests, boots, files, heads, ranges, reports, not_found, refused;
 	_Atomic uint64_t unanswered, too_large, aborted, bytes, scripts;
 	_Atomic uint64_t unlisted, unmodified, last_requests, malformed;
+	_Atomic uint64_t refused_heads[REQHEAD_FAULTS]; /* of `malformed` */
 	_Atomic uint64_t turned_address, evicted, slow_heads, slow_bodies, slow_answers;
 	_Atomic uint64_t open;   /* requests under way */
 	_Atomic uint64_t turned; /* connections turned away because there were too many */

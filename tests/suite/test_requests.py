@@ -1,5 +1,8 @@
 """Requests that are not as RFC 9112 has them, and odd ones that are: httpsbootd's own gate, not the engine, answers."""
 
+import os
+import time
+
 from lab import Lab, SERVER, check, network, read, wait_until
 from test_http import start
 from test_tftp import put
@@ -23,6 +26,7 @@ REFUSED = (
     (lambda t: ask("POST", t, "Content-Length: 5, 5", body="aaaaa"), 400, "no number", "content-length"),
     (lambda t: ask("POST", t, "Content-Length: " + "9" * 60, body="aaaaa"), 400, "no number", "content-length"),
     (lambda t: ask("POST", t, *["Content-Length: 5"] * 2, body="aaaaa"), 400, "two lengths", "two-lengths"),
+    (lambda t: ask("POST", t, "Transfer-Encoding: gzip, chunked", body="0\r\n"), 400, "coding", "transfer-coding"),
     (lambda t: head(t, "Accept: */*"), 400, "without a Host", "no-host"),
     (lambda t: head(t, "Host: a", "Host: b"), 400, "two Hosts", "host"),
     (lambda t: head(t, "Host: a", "Host: a", version="HTTP/1.0"), 400, "two Hosts", "host"),
@@ -78,8 +82,16 @@ def test_refused():
                 for line, number in ((a, status), (b, 200)):
                     check(f" status={number} " in line and f" why={why}" in line, f"{why}: {line}")
                 check("/2PXE/file/f" in a and "/2PXE/boot" in b, f"the target is told: {a} {b}")
-        check(counters(site)["malformed"] == 4 * len(REFUSED) and counters(site)["reports"] == 0,
-              f"counted, and nothing was hidden: {counters(site)}")
+        c = counters(site)
+        check(c["malformed"] == 4 * len(REFUSED) and c["reports"] == 0, f"counted, and nothing was hidden: {c}")
+        reasons = {"request-line": "bad_line", "http-version": "bad_version", "long-target": "long_target",
+                   "large-head": "large_head", "line-end": "bad_line_end", "field-name": "bad_field_name",
+                   "field-value": "bad_field_value", "folded-field": "folded_field", "content-length": "bad_length",
+                   "two-lengths": "two_lengths", "transfer-coding": "bad_coding", "no-host": "no_host",
+                   "host": "bad_host", "chunk": "bad_chunk"}
+        for why, counter in reasons.items():
+            times = 4 * sum(row[3] == why for row in REFUSED)
+            check(times > 0 and c[counter] == times, f"{why}, {times} times: {c}")
         for port in (8050, 8060):
             # HEAD has no body in any case, and answers to earlier requests come first, large files too
             a, b, c = web(lab, client, "each", address=SERVER, port=port, rest=5, requests=[
@@ -195,6 +207,8 @@ def test_methods():
             "http_allow": ["/2PXE/boot", "/2PXE/file/boot/*", "/2PXE/report/*"]})
         put(site, "f", b"0123456789")
         put(site, "boot/f", b"0123456789")
+        put(site, "boot/new", b"x")
+        os.utime(f"{site.root}/boot/new", (time.time() + 9999,) * 2)
         start(site)
         for port in (8050, 8060):
             paths = ("/2PXE/boot", f"/2PXE/boot?{FORM}", "/2PXE/file/boot/f", "/2PXE/file/f", "/2PXE/file/none",
@@ -220,6 +234,9 @@ def test_methods():
             for a in answers:
                 check(a["status"] == 405 and field(a, "allow") == "GET, HEAD, POST", f"a method: {a}")
                 check(field(a, "content-type") == "text/plain" and a["length"] == [a["bytes"]], f"in words: {a}")
+            # the future cannot have been (a wrong clock)
+            a, = web(lab, client, "each", address=SERVER, port=port, requests=[ask("GET", "/2PXE/file/boot/new")])
+            check(a["status"] == 200 and field(a, "etag") and not field(a, "last-modified"), f"{a}")
             # expectations
             n = f"Content-Length: {len(FORM)}"
             a, b, c = web(lab, client, "each", address=SERVER, port=port, requests=[
