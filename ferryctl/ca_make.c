@@ -53,8 +53,9 @@ add_extension(X509 *cert, X509 *issuer, int nid, const char *value)
 }
 
 /*
- * A certificate without names, extensions and signature, valid from yesterday on, as clocks differ:
- * not longer than its issuer.
+ * A certificate without names, extensions and signature, not longer valid than its issuer.  It has
+ * been valid since 1970: a PC whose battery is dead has a clock that says 2000, or the year when
+ * its firmware was made, and iPXE would not accept one that begins later (error 0216eb8f).
  */
 static X509 *
 new_cert(uint64_t days, EVP_PKEY *key, X509 *issuer)
@@ -66,7 +67,7 @@ new_cert(uint64_t days, EVP_PKEY *key, X509 *issuer)
 	ok = cert != NULL && serial != NULL && X509_set_version(cert, 2) == 1 &&
 	     BN_rand(serial, 127, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1 &&
 	     BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(cert)) != NULL &&
-	     X509_gmtime_adj(X509_getm_notBefore(cert), -24 * 3600L) != NULL &&
+	     ASN1_TIME_set(X509_getm_notBefore(cert), 0) != NULL &&
 	     X509_time_adj_ex(X509_getm_notAfter(cert), (int)days, 0, NULL) != NULL &&
 	     X509_set_pubkey(cert, key) == 1;
 	if (ok && issuer != NULL &&

@@ -105,9 +105,10 @@ trust_words(enum tls_client client)
 	switch (client) {
 	case TLS_CLIENT_IPXE:
 		return "iPXE does not trust this site's CA: no offer of ours with option 175.90 "
-		       "reached the firmware that started it, or it was built with roots of its "
-		       "own; `ferryctl loaders list` tells which, `ferryctl loaders stamp` and "
-		       "`ferryctl dhcp-options` help";
+		       "reached the firmware that started it, it was built with roots of its own, "
+		       "or its clock says a time when the certificate is not valid; `ferryctl "
+		       "loaders list` tells which, `ferryctl loaders stamp` and `ferryctl "
+		       "dhcp-options` help";
 	case TLS_CLIENT_UEFI:
 		return "the firmware does not trust this site's CA: enrol ca.pem of `ferryctl ca "
 		       "export` in its setup (TLS authentication), or let it boot by PXE";

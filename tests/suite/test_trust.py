@@ -456,7 +456,10 @@ goto again
 
 
 def test_ipxe_2_boot():
-    """iPXE 2.0, unmodified, while the CA is replaced: two fingerprints in the offer, an ECDSA certificate."""
+    """
+    iPXE 2.0, unmodified, while the CA is replaced: two fingerprints in the offer, an ECDSA certificate.  The
+    battery of its PC is dead.
+    """
     with Lab("ipxe2ec") as lab:
         segment = lab.segment("net")
         lab.dhcp_server(segment)
@@ -466,7 +469,7 @@ def test_ipxe_2_boot():
         ca(site, "init", "--name", "boot.example", "--address", SERVER, "--key", "both")
         ca(site, "roll", "begin")
         site.start()
-        machine = Machine(lab, segment)
+        machine = Machine(lab, segment, args=["-rtc", "base=2000-01-01T00:00:00"])
         wait_until(lambda: re.search("target=/2PXE/boot status=200", read(site.log("httpsbootd"))), 150, "its script")
         machine.stop()
         check("ECDHE-ECDSA" in read(site.log("httpsbootd")), "over the ECDSA certificate")
