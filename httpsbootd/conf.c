@@ -2,6 +2,7 @@
 #include "httpsbootd/httpsbootd.h"
 
 #include "common/http.h"
+#include "httpsbootd/pull.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,14 @@ static const struct config_key origin_keys[] = {
 	    .help = "base URL of a server that has the files which are not in `root`: another "
 		    "httpsbootd's `https://NAME:8050/2PXE/file/`, or a distribution point's; what "
 		    "is fetched from there is kept in `cache`; empty: off" },
+	{ .name = "more_urls",
+	    .type = CONFIG_STRINGS,
+	    ORIGIN(more_urls),
+	    .def = "[]",
+	    .max = ORIGINS_MAX - 1,
+	    .flags = CONFIG_RESTART,
+	    .help = "servers with the same files, which are asked in this order when `url` cannot "
+		    "be reached; after a minute `url` is tried again" },
 	{ .name = "ca",
 	    .type = CONFIG_STRING,
 	    ORIGIN(ca),
@@ -364,22 +373,33 @@ static const struct config_key keys[] = {
 };
 
 static void
-check_origin(const struct httpsbootd_conf *c, config_error_fn *error, void *arg)
+check_origin_url(const struct httpsbootd_conf *c, const char *key, const char *url,
+    config_error_fn *error, void *arg)
 {
-	const char *url = c->origin.url;
 	size_t n = strlen(url);
 
-	if (n == 0)
-		return;
 	if (!http_url_valid(url) || strchr(url, '?') != NULL) {
-		error(arg, "origin.url",
+		error(arg, key,
 		    "it is no http or https URL, or has a name, a password or a query in it");
 		return;
 	}
 	if (url[n - 1] != '/')
-		error(arg, "origin.url", "it must end with \"/\", for the path follows");
+		error(arg, key, "it must end with \"/\", for the path follows");
 	if (c->origin.auth == HTTP_AUTH_BASIC && !http_url_private(url))
 		error(arg, "origin.auth", "\"basic\" would send the password in the clear by http");
+}
+
+static void
+check_origin(const struct httpsbootd_conf *c, config_error_fn *error, void *arg)
+{
+	if (c->origin.url[0] == '\0') {
+		if (c->origin.more_urls.n > 0)
+			error(arg, "origin.more_urls", "there is no origin.url to begin with");
+		return;
+	}
+	check_origin_url(c, "origin.url", c->origin.url, error, arg);
+	for (size_t i = 0; i < c->origin.more_urls.n; i++)
+		check_origin_url(c, "origin.more_urls", c->origin.more_urls.v[i], error, arg);
 	if ((c->origin.auth == HTTP_AUTH_BASIC || c->origin.auth == HTTP_AUTH_NTLM) &&
 	    (c->origin.user[0] == '\0' || c->origin.password_file[0] == '\0'))
 		error(arg, "origin.auth", "it needs user and password_file");

@@ -401,10 +401,11 @@ static int
 open_pull(struct httpsbootd *d)
 {
 	const struct httpsbootd_conf *c = d->conf;
-	const struct pull_conf conf = {
+	struct pull_conf conf = {
 		.instance = d->front.instance,
 		.host = c->name[0] != '\0' ? c->name : d->host,
-		.url = c->origin.url,
+		.urls = { c->origin.url },
+		.nurls = 1 + c->origin.more_urls.n,
 		.ca = c->origin.ca,
 		.certificate = c->origin.certificate,
 		.key = c->origin.key,
@@ -419,6 +420,8 @@ open_pull(struct httpsbootd *d)
 		.fresh_ms = (uint64_t)c->origin.fresh_s * 1000,
 	};
 
+	for (size_t i = 0; i < c->origin.more_urls.n; i++)
+		conf.urls[1 + i] = c->origin.more_urls.v[i];
 	(void)gethostname(d->host, sizeof(d->host) - 1); /* for people only */
 	return c->origin.url[0] != '\0' ? pull_open(&conf, &d->pull) : 0;
 }

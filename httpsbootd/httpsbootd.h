@@ -41,6 +41,7 @@ struct httpsbootd_conf {
 	char *access_log;
 	struct {
 		char *url;
+		struct config_strings more_urls;
 		char *ca;
 		char *certificate;
 		char *key;

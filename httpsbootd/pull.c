@@ -574,8 +574,8 @@ pull_dump(struct pull *pull)
 	json_t *json;
 
 	pthread_mutex_lock(&pull->lock);
-	json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "url", pull->conf.url, "cache",
-	    pull->conf.cache, "files", (json_int_t)pull->shelf.nkept, "bytes",
+	json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "url", pull->conf.urls[pull->url],
+	    "cache", pull->conf.cache, "files", (json_int_t)pull->shelf.nkept, "bytes",
 	    (json_int_t)pull->shelf.kept_bytes, "max_bytes", (json_int_t)pull->shelf.max_bytes,
 	    "waiting", (json_int_t)pull->queued, "problem", problem_of(pull));
 	pthread_mutex_unlock(&pull->lock);

@@ -15,14 +15,16 @@
 
 #include <stdatomic.h>
 
+#define ORIGINS_MAX    8
 #define PULL_TEXT_SIZE 224 /* why there is no file */
 
 struct pull;
 struct pulled;
 
 struct pull_conf {
-	const char *instance, *host; /* what the origin is told of who we are */
-	const char *url;
+	const char *instance, *host;   /* what the origin is told of who we are */
+	const char *urls[ORIGINS_MAX]; /* in this order, while one cannot be reached */
+	size_t nurls;
 	const char *ca, *certificate, *key;
 	enum http_auth auth;
 	const char *user, *password_file;

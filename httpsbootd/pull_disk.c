@@ -49,6 +49,25 @@ pull_disk_open(const char *path)
 	return fd;
 }
 
+bool
+pull_disk_reopen(int dir, const char *path)
+{
+	struct stat st;
+	bool good;
+	int fd;
+
+	if (fstat(dir, &st) < 0 || st.st_nlink > 0)
+		return false;
+	fd = pull_disk_open(path);
+	if (fd < 0)
+		return false;
+	good = dup3(fd, dir, O_CLOEXEC) >= 0; /* the lock is the new folder's, and stays */
+	close(fd);
+	if (good)
+		log_warnx("origin.cache: \"%s\" was removed; it was made anew", path);
+	return good;
+}
+
 /* --- what is there already -------------------------------------------------------------------- */
 
 static json_t *

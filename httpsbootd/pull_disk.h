@@ -12,6 +12,10 @@
  */
 int pull_disk_open(const char *path);
 
+/* If the folder was removed: makes it anew, behind the same descriptor.  True if it is there again.
+ */
+bool pull_disk_reopen(int dir, const char *path);
+
 /* A file of the folder, and when it was last used, in ms since 1970. */
 struct pull_found {
 	struct keep_note note;

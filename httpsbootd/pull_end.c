@@ -146,6 +146,7 @@ fail_origin(struct fetch *f, const char *text)
 {
 	struct pull *pull = f->pull;
 
+	pull_turn(pull, f->url);
 	pull_lock(pull);
 	/* one outage, not as many as there are files */
 	if (pull->pause_ms <= pull_now_ms())
@@ -286,18 +287,20 @@ fetch_ended(void *arg, const struct http_answer *answer)
 {
 	struct fetch *f = arg;
 	struct pull *pull = f->pull;
-	char text[sizeof(answer->text) + 40];
+	char text[PULL_TEXT_SIZE];
 
 	f->request = NULL;
 	if (f->fault < 0) { /* we broke it off */
 		fetch_fail(f, f->fault, f->fault_text);
 		return;
 	}
-	if (fetch_breaks(f, answer))
+	if (fetch_breaks(f, answer) || fetch_turns(f, answer))
 		return;
 	if (answer->error == -ECONNREFUSED || answer->error == -EACCES ||
 	    (answer->error == -ETIMEDOUT && f->p->fd < 0)) {
-		(void)snprintf(text, sizeof(text), "%s%s", f->again ? "the origin broke off: " : "",
+		(void)snprintf(text, sizeof(text), "%s%s%s",
+		    f->again ? "the origin broke off: " : "",
+		    answer->error == -EACCES ? "no TLS with the origin (see origin.ca): " : "",
 		    answer->text);
 		fail_origin(f, text);
 		return;

@@ -45,7 +45,7 @@ put_conditions(struct fetch *f, char lines[static 2][KEEP_ETAG_MAX + 40], const 
 int
 fetch_url(const struct fetch *f, char *dst, size_t size)
 {
-	return http_url_join(f->pull->conf.url, f->p->file->item.path, dst, size);
+	return http_url_join(f->pull->conf.urls[f->url], f->p->file->item.path, dst, size);
 }
 
 void
@@ -72,20 +72,33 @@ fetch_send(struct fetch *f, const char *const headers[2])
 		    rc == -EACCES ? "origin.password_file cannot be read" : strerror(-rc));
 }
 
-static void
-start(struct fetch *f)
+void
+fetch_start(struct fetch *f)
 {
 	char lines[2][KEEP_ETAG_MAX + 40];
 	const char *headers[3];
 
-	f->began_ms = loop_now_ms(f->pull->thread.loop);
-	f->length = -1;
 	put_conditions(f, lines, headers);
+	fetch_send(f, headers);
+}
+
+static void
+start(struct fetch *f)
+{
+	struct pull *pull = f->pull;
+
+	f->began_ms = loop_now_ms(pull->thread.loop);
+	f->length = -1;
+	pull_lock(pull);
+	if (pull->url_until_ms <= pull_now_ms()) /* the first one may be there again */
+		pull->url = 0;
+	f->url = pull->url;
+	pull_unlock(pull);
 	f->digest = EVP_MD_CTX_new();
 	if (f->digest == NULL || EVP_DigestInit_ex(f->digest, EVP_sha256(), NULL) != 1)
 		fetch_fail(f, -EAGAIN, "out of memory");
 	else
-		fetch_send(f, headers);
+		fetch_start(f);
 }
 
 static struct fetch *

@@ -72,6 +72,7 @@ struct fetch {
 	uint64_t broke_at; /* the last time */
 	uint64_t pass_over;
 	struct loop_timer retry;
+	size_t url, urls_tried;
 	/* who else wants it: pull_ring.c */
 	struct hops hops;   /* the servers before us, of whoever was first */
 	struct hops joined; /* of those who came later */
@@ -87,7 +88,9 @@ struct pull {
 	struct shelf shelf;
 	struct fetch *queue, **queue_end;
 	size_t queued;
-	/* the origin itself, when it cannot be reached */
+	/* the origin itself: which one is asked now, and whether it cannot be reached */
+	size_t url;
+	uint64_t url_until_ms;
 	unsigned failures;
 	uint64_t pause_ms;
 	char problem[PULL_TEXT_SIZE];
@@ -183,6 +186,10 @@ extern const struct http_sink fetch_sink;
 void fetch_mark(struct fetch *f, const struct http_head *head);
 /* True if the answer is a file that broke off, and that is taken up again later. */
 bool fetch_breaks(struct fetch *f, const struct http_answer *answer);
+/* The origin cannot be reached: true if another one is asked later, before anything has come. */
+bool fetch_turns(struct fetch *f, const struct http_answer *answer);
+/* The next origin is the one that is asked from now on. */
+void pull_turn(struct pull *pull, size_t from);
 /* The head of an answer to that: 0, or the fetch's fault. */
 int fetch_go_on(struct fetch *f, const struct http_head *head);
 
@@ -210,6 +217,7 @@ void pull_keeper_end(struct pull *pull);  /* what still waits is left in pull->k
 /* pull_fetch.c */
 /* Asks the origin; `headers` up to a NULL.  Fails the fetch if that cannot be. */
 void fetch_send(struct fetch *f, const char *const headers[2]);
+void fetch_start(struct fetch *f);
 int fetch_url(const struct fetch *f, char *dst, size_t size);
 int pull_fetch_open(struct pull *pull);
 void pull_fetch_close(struct pull *pull);

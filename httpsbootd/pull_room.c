@@ -27,7 +27,8 @@ fetch_reserve(struct fetch *f, uint64_t bytes)
 	int rc;
 
 	pull_lock(pull);
-	while ((rc = shelf_room(&pull->shelf, bytes, &victim)) == 1)
+	rc = bytes > pull->shelf.max_bytes - f->reserved ? -EFBIG : 1;
+	while (rc == 1 && (rc = shelf_room(&pull->shelf, bytes, &victim)) == 1)
 		evict(pull, victim);
 	if (rc == 0) {
 		pull->shelf.reserved += bytes;
@@ -69,6 +70,8 @@ fetch_open_part(struct fetch *f, int64_t size)
 	const char *path = f->p->file->item.path;
 	int fd = pull_disk_begin(pull->dir, path), rc;
 
+	if (fd == -ENOENT && pull_disk_reopen(pull->dir, pull->conf.cache))
+		fd = pull_disk_begin(pull->dir, path);
 	if (fd < 0) {
 		log_peer_warn("origin.cache: %s", strerror(-fd));
 		return fetch_fault(f, -EAGAIN, "the cache cannot be written");

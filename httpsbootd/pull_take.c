@@ -61,6 +61,22 @@ publish_head(struct fetch *f, int64_t size)
 		atomic_store_explicit(&p->state, PULL_STREAMING, memory_order_release);
 }
 
+/*
+ * Lists of folders, and what gateways and login forms say with status 200, which would be kept as
+ * the file.
+ */
+static bool
+is_page(const char *type, const char *path)
+{
+	const char *end = strrchr(path, '.');
+
+	if (strncasecmp(type, "text/html", 9) != 0 &&
+	    strncasecmp(type, "application/xhtml", 17) != 0)
+		return false;
+	return end == NULL || (strcasecmp(end, ".html") != 0 && strcasecmp(end, ".htm") != 0 &&
+				  strcasecmp(end, ".xhtml") != 0);
+}
+
 static int
 on_head(void *arg, const struct http_head *head)
 {
@@ -75,6 +91,9 @@ on_head(void *arg, const struct http_head *head)
 		return fetch_fault(f, -EAGAIN, "the origin answered with another status than 200");
 	if (head->encoding[0] != '\0' && strcasecmp(head->encoding, "identity") != 0)
 		return fetch_fault(f, -EAGAIN, "the origin sends the file encoded");
+	if (is_page(head->type, f->p->file->item.path))
+		return fetch_fault(
+		    f, -EACCES, "the origin sends a web page instead of the file: a login?");
 	note_head(f, head);
 	pull_lock(pull);
 	f->fault = keep_check_head(
@@ -98,6 +117,18 @@ on_head(void *arg, const struct http_head *head)
 	return 0;
 }
 
+/* How much room to ask for, of which so much is needed: others are not to go for nothing. */
+static uint64_t
+step_of(const struct fetch *f, uint64_t needed)
+{
+	uint64_t part = f->pull->conf.max_bytes / 16, left = f->pull->conf.max_bytes - f->reserved;
+	uint64_t step = part < STEP_BYTES ? part : STEP_BYTES;
+
+	if (step > left)
+		step = left;
+	return step > needed ? step : needed;
+}
+
 static int
 on_body(void *arg, struct slice bytes)
 {
@@ -116,8 +147,8 @@ on_body(void *arg, struct slice bytes)
 	}
 	if (f->length >= 0 && bytes.n > (uint64_t)f->length - came)
 		return fetch_fault(f, -EBADMSG, "the origin sent more than the file");
-	if (f->length < 0 && came + bytes.n > f->reserved)
-		rc = fetch_reserve(f, STEP_BYTES);
+	while (rc == 0 && f->length < 0 && came + bytes.n > f->reserved)
+		rc = fetch_reserve(f, step_of(f, came + bytes.n - f->reserved));
 	if (rc == 0)
 		rc = fetch_write_part(f, came, bytes);
 	if (rc < 0)

@@ -72,6 +72,7 @@ pulling_open(struct exchange *x, struct content_file *ret)
 
 	if (rc < 0) {
 		x->retry_s = 1;
+		(void)snprintf(x->text, sizeof(x->text), "too many files are asked for at once");
 		return rc;
 	}
 	pull_look(x->pulled, &v);

@@ -7,7 +7,7 @@ Gives DIR/files/PATH.  What it does stands in DIR/mode, so that it can change wh
 
     answer | short N | short-plain N | more | flip | chunked | chunked-short N | endless | status N | stall N | pace N |
     gzip | no-store | plain-etag | basic | ntlm | ntlm-short N |
-    negotiate
+    negotiate | html | redirect URL (with the path behind it) | drip N
 
 Behind them words for what it does about a Range: `norange` (it does not know it), `norange-tag` (no ETag in
 206), `noifrange` (it does not look whether the file is the same). Else it does as the RFC says.
@@ -104,6 +104,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(data[:number])
             self.wfile.flush()
             time.sleep(30)
+        elif mode == "drip":
+            for i in range(number):
+                self.wfile.write(data[i:i + 1])
+                self.wfile.flush()
+                time.sleep(1)
         elif mode == "pace":
             self.pour(data, number)
         elif mode in ("chunked", "chunked-short"):
@@ -134,6 +139,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if mode == "status":
             self.refuse(number)
             return
+        if mode == "redirect":
+            self.refuse(302, Location=words[1] + self.path)
+            return
         try:
             with open(self.folder + "/files" + self.path, "rb") as f:
                 data = f.read()
@@ -161,6 +169,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if etag:
             self.send_header("ETag", etag)
         self.send_header("Last-Modified", modified)
+        if mode == "html":
+            self.send_header("Content-Type", "text/html; charset=utf-8")
         if mode == "gzip":
             self.send_header("Content-Encoding", "gzip")
         if mode == "no-store":

@@ -7,8 +7,9 @@ import time
 
 import logins
 import peers
-from lab import Lab, SERVER, Site, check, read, wait_until
-from test_pull import CLIENT, Faulty, NGINX, PATH, counters, crowd, curl, got, keeps, logged, manifest, rpc, sites
+from lab import BUILD, Lab, SERVER, Site, check, read, wait_until
+from test_pull import (BRANCH, CLIENT, Faulty, NGINX, PATH, counters, crowd, curl, got, keeps, logged, manifest, rpc,
+                       sites)
 from test_tftp import put
 
 
@@ -318,3 +319,105 @@ def test_ntlm():
         rest = [r for r in faulty.asked("big") if "Range" in r["headers"]]
         check(len({r["port"] for r in rest}) == 1 and rest[0]["port"] != seen[0]["port"] and len(rest) == 2 and
               all(r["headers"]["Authorization"].startswith("NTLM ") for r in rest), f"by another handshake: {rest}")
+
+
+def test_odd():
+    """Origins and caches that are not as they should be: clear words, nothing wrong is kept, and it goes on."""
+    with Lab("originodd") as lab:
+        client, origin, branch = sites(lab, {"url": f"http://{SERVER}:9000/", "timeout_s": 2, "max_bytes": 3 << 20})
+        faulty = Faulty(lab, origin)
+        data = random.Random(17).randbytes(4 << 20)
+        for name, size in (("page", 900), ("page.html", 900), ("near", 70000), ("far", 70000), ("chunks", 2 << 20),
+                           ("more", 4 << 20), ("again", 70000), ("slow", 2 << 20), ("empty", 0)):
+            faulty.has(name, data[:size])
+        branch.start("handlerd", "httpsbootd")
+
+        faulty.does("html")
+        check(curl(lab, client, "page")[0] == 502 and b"web page" in got(lab), f"no login form for a file: {got(lab)}")
+        check(curl(lab, client, "page.html") == (200, 900), "what is called a page may be one")
+        faulty.does(f"redirect http://{SERVER}:9001")
+        check(curl(lab, client, "far")[0] == 503, f"no redirect to another server is followed: {got(lab)}")
+        faulty.does("answer")
+        check(curl(lab, client, "empty") == (200, 0), "an empty file")
+        for options in (["-I"], ["-r", "5-9"], []):
+            check(curl(lab, client, f"none{len(options)}", *options)[0] == 404, f"what is not there: {options}")
+        faulty.does("chunked")
+        check(curl(lab, client, "chunks") == (200, 2 << 20) and got(lab) == data[:2 << 20],
+              "a file of an unknown size that fits")
+        keeps(branch, "page.html", "empty", "chunks")
+        check(curl(lab, client, "more")[0] == 507 and b"larger" in got(lab), f"one that does not: {got(lab)}")
+        check(not parts(lab), "nothing is left of it")
+
+        # clients give up sooner than the origin does; nobody is left, so it is not tried again
+        faulty.does("drip 20")
+        check(curl(lab, client, "slow", "-m", "1")[1] < 20, "an octet a second")
+        wait_until(lambda: counters(branch)["open"] == 0, 3, "clients that give up are let go")
+        wait_until(lambda: logged(branch, "slow: the origin broke off"), 8, "and the origin in the end")
+        check(len(faulty.asked("slow")) == 1, "it was asked once")
+        faulty.does("answer")
+        check(curl(lab, client, "near") == (200, 70000), "others are served")
+        keeps(branch, "near", what="and one is kept")
+
+        lab.sh(None, f"rm -r {lab.path('cache')}")
+        check(curl(lab, client, "again") == (200, 70000) and got(lab) == data[:70000], "a cache that was removed")
+        keeps(branch, "again", "near", what="is made anew")  # the latter is not known to be gone yet
+        for name in ("near", "again"):
+            check(curl(lab, client, name)[0] == 200, f"{name}, which was in it or is")
+        check(logged(branch, "was removed; it was made anew"), "the log tells")
+
+
+def test_many_names():
+    """Names that nobody has: remembered for a moment, and in bounds."""
+    with Lab("originnames") as lab:
+        client, origin, branch = sites(lab)
+        put(origin, "there", b"x" * 1000)
+        origin.start("handlerd", "httpsbootd")
+        branch.start("handlerd", "httpsbootd")
+        pid = lab.sh(branch.ns, "ss -Hltnp sport = :8060 | grep -o 'pid=[0-9]*' | head -n 1 | cut -d= -f2").strip()
+
+        def size():
+            return int(lab.sh(None, f"awk '/^VmRSS/ {{print $2}}' /proc/{pid}/status"))
+
+        def storm(first, last):
+            out = lab.sh(client, f"curl -s -Z --parallel-max 50 -o /dev/null -w '%{{http_code}}\\n' "
+                                 f"'http://{BRANCH}:8060{PATH}/n[{first}-{last}]' 2>/dev/null | sort | uniq -c")
+            return out.split()
+
+        check(storm(1, 4500) == ["4500", "404"], "4500 names that are not there")
+        before = size()
+        check(storm(4501, 9000) == ["4500", "404"], "and as many again")
+        check(size() - before < 4000 or "san-" in BUILD,  # which keeps for a while what is freed
+              f"no more memory than for the first: {before} kB, {size()} kB")
+        check(storm(8991, 9000) == ["10", "404"] and counters(branch)["origin_absent"] == 9000,
+              "the origin is not asked again at once")
+        check(curl(lab, client, "there") == (200, 1000), "what is there is given")
+
+
+def test_reach():
+    """The second of two origins, by IPv6, when the first one is dead; one whose certificate is of another CA."""
+    with Lab("originreach") as lab:
+        client, origin, branch = sites(lab, {
+            "url": f"https://{SERVER}:9{PATH}/", "more_urls": [f"https://[fd77::10]:8050{PATH}/"]})
+        origin.ferryctl("ca", "issue", "--dir", f"{origin.run}/etc", "--out", lab.path("six"), "--address", "fd77::10")
+        origin.conf["httpsbootd"].update({"certificate": lab.path("six.pem"), "key": lab.path("six.key")})
+        for site, address in ((origin, "fd77::10"), (branch, "fd77::20")):
+            lab.sh(site.ns, f"ip addr add {address}/64 dev eth0 nodad")
+        origin.conf["httpsbootd"]["address6"] = "fd77::10"
+        for name in ("six", "seven"):
+            put(origin, name, b"x" * 70000)
+        origin.start("handlerd", "httpsbootd")
+        branch.start("handlerd", "httpsbootd")
+        check(curl(lab, client, "six") == (200, 70000) and got(lab) == b"x" * 70000, "over IPv6")
+        check(curl(lab, client, "six", "-I")[0] == 200 and curl(lab, client, "seven", "-I")[0] == 200, "HEAD as well")
+        check("client=fd77::20" in read(origin.log("httpsbootd")), "as the origin saw")
+        check(len(logged(branch, f"https://{SERVER}:9{PATH}/: ", "[fd77::10]:8050", "is asked")) == 1,
+              "the first is left alone for a while")
+        branch.kill("httpsbootd")
+        other = lab.path("other")
+        origin.ferryctl("ca", "init", "--dir", other, "--name", "other.example", "--bits", "2048")
+        branch.conf["httpsbootd"]["origin"].update({
+            "ca": f"{other}/ca/ca.pem", "cache": lab.path("cache2"), "url": f"https://{SERVER}:8050{PATH}/"})
+        branch.start("httpsbootd")
+        check(curl(lab, client, "six")[0] == 503 and b"see origin.ca" in got(lab), f"no trust: {got(lab)}")
+        wait_until(lambda: [p for p in branch.query("status")["problems"] if "origin.ca" in p], 6,
+                   "`ferryctl status` has the problem")
