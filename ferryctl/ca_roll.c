@@ -108,6 +108,15 @@ wall_ms(void)
 	return (uint64_t)now.tv_sec * 1000;
 }
 
+/* The phase is old enough.  A clock that was set back since tells nothing: it is not. */
+static bool
+has_settled(const struct ca_store *s)
+{
+	uint64_t now_ms = wall_ms();
+
+	return now_ms >= s->since_ms && now_ms - s->since_ms >= SETTLE_MS;
+}
+
 static bool
 is_pair(X509 *cert, EVP_PKEY *key)
 {
@@ -204,8 +213,7 @@ switch_over(struct ca_store *s, struct ca_options *o)
 				 "have it sign %s/ca/next.pem and bring that in with `ferryctl ca "
 				 "cross`, or use --force",
 		    s->dir);
-	if (s->phase == CA_BEGUN && s->next_by_ca == NULL && !o->force &&
-	    wall_ms() - s->since_ms < SETTLE_MS)
+	if (s->phase == CA_BEGUN && s->next_by_ca == NULL && !o->force && !has_settled(s))
 		return ctl_error("today's CA was made without room to vouch for another: machines "
 				 "that started before `begin` know it alone; switch a day after "
 				 "that, or use --force");
@@ -272,7 +280,7 @@ finish(struct ca_store *s, struct ca_options *o)
 	if (s->phase != CA_SWITCHED)
 		return ctl_error("the new CA's certificate is not in use yet: `ferryctl ca roll "
 				 "switch` puts it there");
-	if (!o->force && wall_ms() - s->since_ms < SETTLE_MS)
+	if (!o->force && !has_settled(s))
 		return ctl_error("machines that started before the roll-over may still know the "
 				 "old CA alone: finish a day after `switch`, or use --force");
 	ca_roots_warn(o, s->next != NULL ? s->next : s->ca, true);
@@ -305,7 +313,7 @@ go_back(struct ca_store *s, struct ca_options *o)
 	if (s->phase == CA_SWITCHED && s->next != NULL &&
 	    ca_store_set_phase(s, CA_BEGUN, true) != CTL_OK)
 		return CTL_FAIL;
-	if (!s->back || o->force || wall_ms() - s->since_ms >= SETTLE_MS)
+	if (!s->back || o->force || has_settled(s))
 		s->phase = CA_STEADY;
 	rc = ca_refresh_pairs(s, o);
 	if (rc == CTL_OK)

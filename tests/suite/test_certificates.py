@@ -103,6 +103,15 @@ def test_cut_off():
         check(cut_off(site, ("roll", "switch"), NAMES, (old,)) > 1, "switch was killed")
         shutil.copy(f"{etc}/ca/next.pem", new)
         shutil.copytree(etc, f"{site.run}/switched")
+        with open(f"{etc}/ca/roll.json", encoding="utf-8") as f:
+            state = json.load(f)
+        for ahead, ok in ((3600, False), (-3600, False), (-25 * 3600, True)):  # the clock was set back, or not
+            with open(f"{etc}/ca/roll.json", "w", encoding="utf-8") as f:
+                json.dump({**state, "since_ms": state["since_ms"] + ahead * 1000}, f)
+            p = ca(site, "roll", "finish", ok=False)
+            check((p.returncode == 0) == ok, f"finish, {ahead} s after the switch: {p.stderr}")
+        shutil.rmtree(etc)
+        shutil.copytree(f"{site.run}/switched", etc)
         # back: to where the old CA's certificate is served, and who knows the new one alone still boots
         check(cut_off(site, ("roll", "abort"), NAMES, (old, new)) > 1, "abort was killed")
         check("a day later" in ca(site, "roll") and "a day later" in ca(site, "roll", "abort"), "half-way back")

@@ -474,6 +474,9 @@ def test_ipxe_2_boot():
         machine.stop()
         check("ECDHE-ECDSA" in read(site.log("httpsbootd")), "over the ECDSA certificate")
         check(counter(site, "tls_no_trust") == 0, "and it trusts us at once")
+        told = site.query("ca", "roll", "--dir", f"{site.run}/etc")["machines"]
+        check((told["told"], told["booted"], told["untold"], told["elsewhere"]) == (1, 1, 0, 0),
+              f"it was offered the new fingerprint, and came: {told}")
 
 
 def https_boot(name, loader_suite, phase, suite, **options):
