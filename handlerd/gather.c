@@ -413,6 +413,25 @@ check_token(struct handlerd *h, const struct boot_request *r, const struct image
 	note_token(h, r, &claims, f, uses);
 }
 
+void
+gather_token_owner(struct handlerd *h, struct boot_request *r, uint64_t now_ms)
+{
+	struct token_use use = { .address = r->address, .scope = TOKEN_SCOPE_BOOT };
+	struct token_claims claims;
+	const struct boot *b;
+
+	if (r->token.n == 0 || r->mac.len != 0 || token_peek(r->token, &claims) < 0)
+		return;
+	b = boots_find(h->boots, claims.boot);
+	if (b == NULL || b->mac.len == 0)
+		return;
+	use.mac = b->mac;
+	if (token_check(keyring_signer(h->keyring), r->token, &use, now_ms, &claims) != TOKEN_GOOD)
+		return;
+	r->boot = b->id;
+	r->mac = b->mac;
+}
+
 /* Whether pxelinux, which asks for this configuration, would find its menu's program. */
 static bool
 has_menu_program(struct handlerd *h, const struct names_ask *as, const char *config)

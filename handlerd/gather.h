@@ -33,6 +33,12 @@ void gather(struct handlerd *h, const struct boot_request *r, const struct boot 
     const struct policy *policy, uint64_t now_ms, bool only_look, struct fact_room *room,
     struct facts *f);
 
+/*
+ * A good token tells whose request it is, where the address does not: behind NAT, or when two
+ * machines have one MAC.  It is its boot's then, in *r.
+ */
+void gather_token_owner(struct handlerd *h, struct boot_request *r, uint64_t now_ms);
+
 /* Finds out which machine a boot is of, and takes down what a request tells about it. */
 void gather_machine(
     struct handlerd *h, const struct boot_request *r, struct boot *b, uint64_t now_ms);

@@ -782,6 +782,7 @@ inquire(struct handlerd *h, const struct bus_reply *to, const struct boot_reques
 		return;
 	}
 	learn_mac(h, &q.r, now_ms);
+	gather_token_owner(h, &q.r, now_ms);
 	b = boots_for_request(h->boots, r, now_ms, &q.opened);
 	if (b != NULL) {
 		q.boot = b->id;
