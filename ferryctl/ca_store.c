@@ -316,6 +316,7 @@ ca_store_lock(const char *dir, bool make, int *ret)
 {
 	static const char *const folders[] = { "ca", "tls" };
 	char path[PUBLISH_PATH];
+	struct stat st;
 
 	*ret = -1;
 	if (make && ca_store_make_folders(dir) != CTL_OK)
@@ -330,6 +331,13 @@ ca_store_lock(const char *dir, bool make, int *ret)
 		if (flock(*ret, LOCK_EX) < 0)
 			return ctl_error("%s: %s", dir, strerror(errno));
 	}
+	(void)snprintf(path, sizeof(path), "%s/ca/ca.key", dir);
+	if (stat(path, &st) == 0 && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		fprintf(stderr,
+		    "ferryctl: warning: %s: others than its owner may use it (mode %04o): `chmod "
+		    "600` "
+		    "mends that, and if somebody did, `ferryctl ca roll` replaces the CA\n",
+		    path, (unsigned)(st.st_mode & 07777));
 	/* nobody else writes there now: whatever is hidden was left, keys among it */
 	for (size_t i = 0; i < NITEMS(folders); i++) {
 		(void)snprintf(path, sizeof(path), "%s/%s", dir, folders[i]);

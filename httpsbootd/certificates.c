@@ -3,6 +3,7 @@
 
 #include "common/log.h"
 #include "httpsbootd/kept.h"
+#include "httpsbootd/tls_chain.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -239,8 +240,18 @@ say_what_is_missing(const struct tls_settings *s)
 {
 	bool rsa = false;
 
-	for (size_t i = 0; i < s->ncerts; i++)
+	for (size_t i = 0; i < s->ncerts; i++) {
+		const STACK_OF(X509) *chain = s->certs[i].pair.chain;
+		int line = tls_chain_line(chain);
+
 		rsa = rsa || s->certs[i].old_clients;
+		if (line < sk_X509_num(chain))
+			log_warnx(
+			    "certificate: \"%s\": its certificate %d is not signed by the next "
+			    "one: iPXE refuses such a chain; `ferryctl ca import` puts it into "
+			    "order",
+			    s->certs[i].file, line);
+	}
 	if (s->ntrust == 0)
 		log_warnx("certificate: \"%s\" holds no root certificate: iPXE, which knows only "
 			  "a root's fingerprint, cannot trust it by our offers",

@@ -74,6 +74,22 @@ STACK_OF(X509) * tls_chain_roots_last(const STACK_OF(X509) * chain)
 	return out;
 }
 
+int
+tls_chain_line(const STACK_OF(X509) * chain)
+{
+	int n = sk_X509_num(chain) > 0 ? 1 : 0;
+
+	for (; n > 0 && n < sk_X509_num(chain); n++) {
+		X509 *cert = sk_X509_value(chain, n - 1), *next = sk_X509_value(chain, n);
+
+		if (X509_NAME_cmp(X509_get_issuer_name(cert), X509_get_subject_name(next)) != 0 ||
+		    X509_verify(cert, X509_get0_pubkey(next)) != 1)
+			break;
+	}
+	ERR_clear_error(); /* a signature of somebody else is one */
+	return n;
+}
+
 /* 0: not known */
 static uint64_t
 time_ms(const ASN1_TIME *t)

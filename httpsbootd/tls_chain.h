@@ -23,6 +23,8 @@ bool tls_chain_is_tied(const STACK_OF(X509) * chain);
 /* A new stack with the roots at the end, the last one first; it borrows.  NULL: out of memory. */
 STACK_OF(X509) * tls_chain_roots_last(const STACK_OF(X509) * chain);
 bool tls_cert_is_root(X509 *cert);
+/* How many certificates from the first on are each signed by the next: all, if it is in order. */
+int tls_chain_line(const STACK_OF(X509) * chain);
 /*
  * From when on all of its certificates up to its root are valid, and when the first of them
  * expires, in ms since 1970; 0: not known.  `ret_ca`: that is a CA's, or with it.

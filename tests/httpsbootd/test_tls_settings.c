@@ -445,6 +445,19 @@ test_clients(struct tls_conf *conf)
 static void
 test_files(struct tls_conf *conf)
 {
+	const struct {
+		X509 *certs[4];
+		int n;
+	} lines[] = {
+		{ { c.rsa_leaf }, 1 },
+		{ { c.rsa_leaf, c.a }, 2 },
+		{ { c.rsa_leaf, c.b }, 1 },
+		{ { c.rsa_leaf, c.a, c.a_by_b, c.b }, 4 },
+		{ { c.rsa_leaf_b, c.b, c.b_by_a, c.a }, 4 },
+		{ { c.rsa_leaf, c.a, c.b, c.a_by_b }, 2 },
+		{ { c.rsa_leaf, c.ec_leaf, c.a }, 1 },
+		{ { NULL }, 0 },
+	};
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 	struct tls_settings s = { 0 };
 	SSL *client, *server;
@@ -517,6 +530,15 @@ test_files(struct tls_conf *conf)
 	X509_free(weak_leaf);
 	EVP_PKEY_free(weak);
 	conf->files[1].certificate = "";
+	test_case("files: whether each certificate is signed by the next");
+	for (size_t i = 0; i < NITEMS(lines); i++) {
+		STACK_OF(X509) *chain = sk_X509_new_null();
+
+		for (size_t k = 0; k < NITEMS(lines[i].certs) && lines[i].certs[k] != NULL; k++)
+			sk_X509_push(chain, lines[i].certs[k]);
+		CHECK_INT(tls_chain_line(chain), lines[i].n);
+		sk_X509_free(chain);
+	}
 	test_case("files: what vouches for the root is told of apart");
 	must_load(path("begun.pem"), "", conf, &s);
 	CHECK(s.certs[0].voucher_until_ms > s.certs[0].expires_ms); /* 100 days, the leaf 50 */

@@ -210,6 +210,9 @@ def test_issue():
            "--bits", "2048")
         check(os.stat(f"{out}.key").st_uid == pwd.getpwnam("nobody").pw_uid, "it is given to an account")
         check(os.stat(f"{out}.pem").st_uid == os.geteuid(), "the certificate is for all")
+        os.chmod(f"{site.run}/etc/ca/ca.key", 0o640)
+        p = ca(site, "issue", "--client", "--name", "pc-17", "--out", out, ok=False)
+        check(p.returncode == 0 and "others than its owner may use it (mode 0640)" in p.stderr, p.stderr)
         p = ca(site, "issue", "--client", "--name", "pc-17", "--out", out, "--owner", "no-such", ok=False)
         check(p.returncode == 1 and 'no account "no-such"' in p.stderr, p.stderr)
 
