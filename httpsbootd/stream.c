@@ -30,7 +30,7 @@
 #define SEND_FILE (1024 * 1024) /* by the kernel at once */
 /* With more than this unsent, nothing is read: TLS itself answers to some records (KeyUpdate). */
 #define OUTPUT_BYTES (64 * 1024)
-/* What is read behind a request that was refused, and how long after the answer. */
+/* What is read behind a request that was refused, and for how long after the answer. */
 #define DROP_BYTES (4u << 20)
 #define LINGER_MS  1000
 
@@ -593,8 +593,8 @@ pump_body(struct tls_conn *c)
 }
 
 /*
- * A client whose request was refused may still be sending.  What it sends is thrown away for a
- * while: the kernel would answer it with a reset, and the client might not see why it was refused
+ * A client that was answered before it had sent all may still be sending.  That is thrown away for
+ * a while: the kernel would answer it with a reset, and the client might not see what was wrong
  * (RFC 9112 section 9.6).  False when that is over.
  */
 static bool
@@ -604,7 +604,7 @@ linger(struct tls_conn *c)
 	ssize_t n = 0;
 
 	if (!c->lingers) {
-		if (c->gate.state != GATE_REFUSED || c->eof || shutdown(c->client.fd, SHUT_WR) < 0)
+		if (c->gate.state == GATE_HEAD || c->eof || shutdown(c->client.fd, SHUT_WR) < 0)
 			return false;
 		c->lingers = true;
 		(void)loop_timer_set(t->loop, &c->timer, LINGER_MS); /* has its place */

@@ -106,9 +106,11 @@ def test_refused():
             check(c["bytes"] == 3000000 and c["more"].startswith("HTTP/1.1 400 ") and c["closed"],
                   f"behind a file: {c['more']} {c['closed']} {c['bytes']}")
             # who sends a lot that is refused sees why
-            a, = web(lab, client, "each", address=SERVER, port=port, pad=2000000, rest=5, requests=[
-                head("/2PXE/boot", "Host: x", "X: PAD")])
+            a, b = web(lab, client, "each", address=SERVER, port=port, pad=2000000, rest=5, requests=[
+                head("/2PXE/boot", "Host: x", "X: PAD"),
+                ask("POST", "/2PXE/file/f", TYPED, "Content-Length: 9000000", body="PAD")])
             check_text(a, "a long head")
+            check(b and b.get("status") == 413 and b["closed"], f"a long form: {b}")
 
 
 def test_accepted():
