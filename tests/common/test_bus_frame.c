@@ -63,7 +63,7 @@ main(void)
 	struct bus_buffer out = { 0 };
 	struct bus_incoming in = { 0 };
 	struct slice message, huge;
-	size_t sizes[8];
+	size_t sizes[8] = { 0 };
 
 	test_case("messages come out as they went in, however the stream is cut");
 	put(&out, 0);
