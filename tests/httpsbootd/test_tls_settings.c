@@ -186,6 +186,52 @@ test_choice(struct tls_conf *conf)
 	conf->profile = TLS_COMPAT;
 }
 
+/* Which suite is agreed on with a client that lists others first. */
+static void
+test_preference(struct tls_conf *conf)
+{
+	static const struct {
+		const char *what;
+		int version;
+		const char *ciphers;
+		enum tls_profile profile;
+		const char *suite;
+	} cases[] = {
+		{ "AES-128 goes before AES-256", TLS1_2_VERSION,
+		    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256", TLS_COMPAT,
+		    "ECDHE-ECDSA-AES128-GCM-SHA256" },
+		{ "in strict, too", TLS1_2_VERSION,
+		    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256", TLS_STRICT,
+		    "ECDHE-ECDSA-AES128-GCM-SHA256" },
+		{ "and with DHE", TLS1_2_VERSION,
+		    "DHE-RSA-AES256-GCM-SHA384:DHE-RSA-AES128-GCM-SHA256", TLS_COMPAT,
+		    "DHE-RSA-AES128-GCM-SHA256" },
+		{ "and in TLS 1.3", TLS1_3_VERSION, NULL, TLS_COMPAT, "TLS_AES_128_GCM_SHA256" },
+		{ "but forward secrecy goes before either", TLS1_2_VERSION,
+		    "AES128-GCM-SHA256:DHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384",
+		    TLS_COMPAT, "ECDHE-RSA-AES256-GCM-SHA384" },
+	};
+
+	for (size_t i = 0; i < NITEMS(cases); i++) {
+		SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+		struct tls_settings s;
+		SSL *server, *client;
+
+		test_case("suites: %s", cases[i].what);
+		conf->profile = cases[i].profile;
+		must_load(path("rsa.pem"), path("ec.pem"), conf, &s);
+		client = new_client(ctx, c.a, cases[i].version, cases[i].ciphers);
+		server = SSL_new(s.ctx);
+		CHECK(certs_handshake(server, client));
+		CHECK_STR(SSL_get_cipher_name(client), cases[i].suite);
+		SSL_free(client);
+		SSL_free(server);
+		SSL_CTX_free(ctx);
+		tls_settings_free(&s);
+	}
+	conf->profile = TLS_COMPAT;
+}
+
 /* Goes along a chain as iPXE does: from the first certificate that it trusts back to the leaf. */
 static bool
 ipxe_accepts(STACK_OF(X509) * chain, X509 *root)
@@ -564,6 +610,7 @@ main(void)
 		return 1;
 	make_certs();
 	test_choice(&conf);
+	test_preference(&conf);
 	test_rollover(&conf);
 	test_tickets(&conf);
 	test_short_records(&conf);

@@ -43,14 +43,14 @@ def test_two_certificates():
         site.start("handlerd", "httpsbootd")
         trust = f"-CAfile {site.run}/etc/ca/ca.pem -verify_return_error"
         for arguments, cipher in (
-                ("-noservername -tls1_2", "ECDHE-ECDSA-AES256-GCM-SHA384"),
-                ("-servername other.example -tls1_2", "ECDHE-ECDSA-AES256-GCM-SHA384"),
+                ("-noservername -tls1_2", "ECDHE-ECDSA-AES128-GCM-SHA256"),
+                ("-servername other.example -tls1_2", "ECDHE-ECDSA-AES128-GCM-SHA256"),
                 ("-noservername -tls1_2 -cipher ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"),
-                ("-tls1_2 -sigalgs RSA+SHA256 -cipher DEFAULT", "ECDHE-RSA-AES256-GCM-SHA384"),
+                ("-tls1_2 -sigalgs RSA+SHA256 -cipher DEFAULT", "ECDHE-RSA-AES128-GCM-SHA256"),
                 ("-noservername -tls1_2 -cipher DHE-RSA-AES256-GCM-SHA384", "DHE-RSA-AES256-GCM-SHA384"),
                 ("-noservername -tls1_2 -cipher AES128-SHA", "AES128-SHA"),
                 ("-tls1_2 -cipher AESCCM:AES256-GCM-SHA384", "AES256-GCM-SHA384"),  # no tags of 64 bits
-                ("-tls1_3", "TLS_AES_256_GCM_SHA384")):
+                ("-tls1_3", "TLS_AES_128_GCM_SHA256")):
             out = s_client(lab, client, f"{trust} {arguments}")
             check(f"Cipher is {cipher}" in out and "Verify return code: 0" in out,
                   f"{arguments}: {out[-600:]}")
@@ -66,8 +66,8 @@ def test_two_certificates():
         site.kill("httpsbootd", 15)
         site.conf["httpsbootd"]["tls_profile"] = "strict"
         site.start("httpsbootd")
-        for arguments, want in (("-tls1_3", "TLS_AES_256_GCM_SHA384"),
-                                ("-tls1_2", "ECDHE-ECDSA-AES256-GCM-SHA384"),
+        for arguments, want in (("-tls1_3", "TLS_AES_128_GCM_SHA256"),
+                                ("-tls1_2", "ECDHE-ECDSA-AES128-GCM-SHA256"),
                                 ("-tls1_2 -cipher DHE-RSA-AES256-GCM-SHA384", "(NONE)"),
                                 ("-tls1_2 -cipher AES128-SHA", "(NONE)"),
                                 ("-tls1_2 -cipher ECDHE-RSA-AES256-SHA384", "(NONE)")):
@@ -506,12 +506,12 @@ def https_boot(name, loader_suite, phase, suite, **options):
 
 def test_firmware_https():
     """OVMF 2022.11 with the old CA enrolled, after `switch`: firmware finds its way along the chain, too."""
-    https_boot("fwhttps", "trixie", ("begin", "switch"), "DHE-RSA-AES256-GCM-SHA384")
+    https_boot("fwhttps", "trixie", ("begin", "switch"), "DHE-RSA-AES128-GCM-SHA256")
 
 
 def test_new_firmware_https():
     """OVMF of 2026, with elliptic curves and stronger demands, takes the ECDSA certificate."""
-    https_boot("fwnew", "trixie", (), "ECDHE-ECDSA-AES256-GCM-SHA384", flash=new_ovmf())
+    https_boot("fwnew", "trixie", (), "ECDHE-ECDSA-AES128-GCM-SHA256", flash=new_ovmf())
 
 
 def test_cross_boot():
