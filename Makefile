@@ -68,7 +68,7 @@ handlerd_EDGE := conf journal sql store store_query store_schema store_machines 
 
 httpsbootd_PURE := keep resume hops shelf route range reqhead gate head httpdate filehead pace crowd access_line tls_failure expiry
 httpsbootd_EDGE := pull_disk pull_room pull_take pull_resume pull_ring pull_keeper pull_end pull_fetch pull \
-	conf tls_chain tls_pair kept tls_tickets tls_settings certificates tls stream watch access_log pulling answer \
+	conf tls_chain tls_pair kept tls_tickets tls_settings certificates tls stream stream_body watch access_log pulling answer \
 	question exchange exchange_end serve httpsbootd
 
 DAEMONS := dhcpproxyd tftpd httpsbootd handlerd

@@ -5,29 +5,19 @@
  * makes, and leaves in one send.  What the client does not take is kept with its connection, and
  * until that is gone nothing more is made for it: a slow client costs one piece, an idle one
  * nothing.
- *
- * The body of a large answer does not pass through the engine, which writes its head only.  Without
- * TLS the kernel sends it from the page cache (sendfile); with TLS it is read, encrypted and sent
- * in large pieces.  The file is read, not mapped: one that is cut meanwhile gives a short read, and
- * no signal.
  */
 #include "httpsbootd/stream.h"
 
 #include "common/log.h"
-#include "httpsbootd/head.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define A_TURN    8             /* pieces before others get their turn */
-#define SEND_FILE (1024 * 1024) /* by the kernel at once */
+#define A_TURN 8 /* pieces before others get their turn */
 /* With more than this unsent, nothing is read: TLS itself answers to some records (KeyUpdate). */
 #define OUTPUT_BYTES (64 * 1024)
 /* What is read behind a request that was refused, and for how long after the answer. */
@@ -159,9 +149,8 @@ stream_bio_method(void)
 	return m;
 }
 
-/* Puts octets for the client into the front's buffer. */
-static bool
-output(struct tls_conn *c, const uint8_t *p, size_t n)
+bool
+stream_output(struct tls_conn *c, const uint8_t *p, size_t n)
 {
 	uint8_t *dst;
 
@@ -186,9 +175,8 @@ output(struct tls_conn *c, const uint8_t *p, size_t n)
 	return true;
 }
 
-/* True if the client shall take what waits before more is made for it. */
-static bool
-is_blocked(const struct tls_conn *c)
+bool
+stream_is_blocked(const struct tls_conn *c)
 {
 	return c->rest_n > 0 && !c->lazy;
 }
@@ -429,7 +417,7 @@ pump_in(struct tls_conn *c)
 	return true;
 }
 
-/* --- from the engine and from files to the client ------------------------------------------- */
+/* --- from the engine to the client ---------------------------------------------------------- */
 
 /* Engine to client.  False when the connection is broken. */
 static bool
@@ -440,7 +428,7 @@ pump_out(struct tls_conn *c)
 	for (int i = 0; i < A_TURN; i++) {
 		ssize_t n;
 
-		if (c->engine.fd < 0 || is_blocked(c) || c->body != NULL || c->holding)
+		if (c->engine.fd < 0 || stream_is_blocked(c) || c->body != NULL || c->holding)
 			return true;
 		n = recv(c->engine.fd, t->plain, sizeof(t->plain), 0);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -451,7 +439,7 @@ pump_out(struct tls_conn *c)
 			c->engine_done = true;
 			if (c->ssl != NULL)
 				(void)SSL_shutdown(c->ssl); /* goes out with the rest, or not */
-		} else if (!output(c, t->plain, (size_t)n)) {
+		} else if (!stream_output(c, t->plain, (size_t)n)) {
 			return false;
 		}
 		/* when the engine has closed its end, that is told in the same segment */
@@ -461,133 +449,6 @@ pump_out(struct tls_conn *c)
 			return false;
 		if (n > 0 && (size_t)n < sizeof(t->plain))
 			return true; /* that was all */
-	}
-	return true;
-}
-
-static void
-free_head(struct tls_conn *c)
-{
-	free(c->head);
-	c->head = NULL;
-	c->head_n = 0;
-}
-
-static bool
-is_changed(const struct delivery *d)
-{
-	struct stat st;
-
-	return d->stays && (fstat(d->fd, &st) < 0 || st.st_mtim.tv_sec != d->mtime.tv_sec ||
-			       st.st_mtim.tv_nsec != d->mtime.tv_nsec);
-}
-
-/*
- * How much of the body there is to be sent, in *ret; 0: the rest is not there yet.  False if it
- * never will be.
- */
-static bool
-look_for_more(struct tls_conn *c, uint64_t *ret)
-{
-	struct delivery *d = c->body;
-	int64_t there = d->ready != NULL ? d->ready(d) : (int64_t)d->left;
-
-	/* asked before the last piece: without it nobody takes what he has for a file */
-	if (d->left <= (c->ssl != NULL ? PLAIN_BYTES : SEND_FILE) && is_changed(d))
-		there = -1;
-	c->starved = there == 0;
-	c->file_failed = there < 0;
-	*ret = there > 0 && (uint64_t)there < d->left ? (uint64_t)there : d->left;
-	return there >= 0;
-}
-
-/* The head of what still grows does not wait for it.  False when the connection is broken. */
-static bool
-send_head(struct tls_conn *c)
-{
-	if (!output(c, c->head, c->head_n) || !stream_flush(c))
-		return false;
-	free_head(c);
-	return true;
-}
-
-/* Encrypts the next piece of a file, behind the head if that still waits. */
-static bool
-send_encrypted(struct tls_conn *c, uint64_t there)
-{
-	struct delivery *d = c->body;
-	uint8_t *p = c->front->plain;
-	size_t n = PLAIN_BYTES, room;
-	ssize_t got;
-
-	if (c->head != NULL)
-		memcpy(p, c->head, c->head_n);
-	room = n - c->head_n;
-	n = there < room ? (size_t)there : room;
-	do {
-		got = pread(d->fd, p + c->head_n, n, (off_t)d->offset);
-	} while (got < 0 && errno == EINTR);
-	c->file_failed = got <= 0;
-	if (got <= 0 || !output(c, p, c->head_n + (size_t)got))
-		return false;
-	free_head(c);
-	d->offset += (size_t)got;
-	d->left -= (size_t)got;
-	return stream_flush(c);
-}
-
-/* Lets the kernel send from a file.  *blocked: the client takes no more now. */
-static bool
-send_plain(struct tls_conn *c, uint64_t there, bool *blocked)
-{
-	struct delivery *d = c->body;
-	off_t offset = (off_t)d->offset;
-	ssize_t n;
-
-	if (c->head != NULL) {
-		if (!send_head(c))
-			return false;
-		if (is_blocked(c))
-			return true;
-	}
-	n = sendfile(c->client.fd, d->fd, &offset, there < SEND_FILE ? there : SEND_FILE);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-		*blocked = errno == EAGAIN;
-		return true;
-	}
-	/* of the two it is the socket that fails with these */
-	c->file_failed = n == 0 || (n < 0 && errno != EPIPE && errno != ECONNRESET &&
-				       errno != ETIMEDOUT && errno != EHOSTUNREACH);
-	if (n <= 0)
-		return false;
-	d->offset += (size_t)n;
-	d->left -= (size_t)n;
-	c->moved_ms = loop_now_ms(c->front->loop);
-	return true;
-}
-
-/* File to client.  False when the connection is broken. */
-static bool
-pump_body(struct tls_conn *c)
-{
-	struct delivery *d = c->body;
-	bool blocked = false;
-	uint64_t there;
-
-	if (d->ready != NULL && c->head != NULL && !is_blocked(c) && !send_head(c))
-		return false;
-	for (int i = 0; i < A_TURN && !blocked && d->left > 0 && !is_blocked(c); i++) {
-		if (!look_for_more(c, &there))
-			return false;
-		if (c->starved)
-			break;
-		if (c->ssl != NULL ? !send_encrypted(c, there) : !send_plain(c, there, &blocked))
-			return false;
-	}
-	if (d->left == 0 && !is_blocked(c)) {
-		c->body = NULL;
-		c->starved = false;
-		d->ended(d, DELIVERY_COMPLETE);
 	}
 	return true;
 }
@@ -631,7 +492,7 @@ stream_move(struct tls_conn *c)
 		return false;
 	if (c->engine.fd < 0)
 		c->lazy = false; /* no answer is due with which it could go */
-	if ((c->body != NULL && !pump_body(c)) || !pump_out(c) || !stream_flush(c))
+	if ((c->body != NULL && !stream_pump_body(c)) || !pump_out(c) || !stream_flush(c))
 		return false;
 	if (c->rest_n > 0 || c->body != NULL)
 		return true;
@@ -645,8 +506,8 @@ void
 stream_wait(struct tls_conn *c)
 {
 	struct loop *loop = c->front->loop;
-	bool out = is_blocked(c) || c->body != NULL;
-	uint32_t client = out && (!c->starved || is_blocked(c)) ? EPOLLOUT : 0, engine = 0;
+	bool out = stream_is_blocked(c) || c->body != NULL;
+	uint32_t client = out && (!c->starved || stream_is_blocked(c)) ? EPOLLOUT : 0, engine = 0;
 
 	if (c->lingers) {
 		loop_mod(loop, &c->client, EPOLLIN);
@@ -665,79 +526,4 @@ stream_wait(struct tls_conn *c)
 		loop_mod(loop, &c->engine, engine);
 	else if (!out && !c->holding) /* closed by the engine, and not yet read to its end */
 		(void)loop_add(loop, &c->engine, c->engine.fd, engine, tls_conn_on_engine, c);
-}
-
-/* --- bodies --------------------------------------------------------------------------------- */
-
-int
-tls_body_expect(struct tls_conn *c)
-{
-	struct tls_front *t = c->front;
-	ssize_t n;
-
-	assert(c->body == NULL);
-	if (c->gone || c->broken || c->engine.fd < 0)
-		return -ECONNRESET;
-	stream_make_ready(c);
-	/* earlier answers, and "100 Continue", go first: what comes then is the head alone */
-	while ((n = recv(c->engine.fd, t->plain, sizeof(t->plain), 0)) > 0) {
-		if (!output(c, t->plain, (size_t)n) || !stream_flush(c)) {
-			t->out_n = 0;
-			c->broken = true;
-			return -ECONNRESET;
-		}
-	}
-	c->holding = true;
-	return 0;
-}
-
-int
-tls_body_begin(struct tls_conn *c, struct delivery *d)
-{
-	uint8_t *head = c->front->plain;
-	ssize_t n;
-	int rc;
-
-	if (c->gone || c->broken || c->engine.fd < 0)
-		return -ECONNRESET;
-	stream_make_ready(c);
-	c->holding = false;
-	n = recv(c->engine.fd, head, PLAIN_BYTES - HEAD_LENGTH_DIGITS, 0);
-	rc = n <= 0 ? -ECONNRESET : head_put_length(head, (size_t)n, d->left);
-	if (rc > 0) {
-		c->head = malloc((size_t)rc);
-		if (c->head == NULL)
-			rc = -ENOMEM;
-	}
-	if (rc < 0) {
-		c->broken = true;
-		return rc;
-	}
-	memcpy(c->head, head, (size_t)rc);
-	c->head_n = (size_t)rc;
-	c->body = d;
-	return 0;
-}
-
-void
-tls_body_forget(struct tls_conn *c)
-{
-	c->holding = false;
-	stream_make_ready(c);
-}
-
-void
-tls_body_go_on(struct tls_conn *c)
-{
-	if (c->gone || !c->starved)
-		return;
-	c->starved = false;
-	c->moved_ms = loop_now_ms(c->front->loop);
-	stream_make_ready(c);
-}
-
-struct delivery *
-tls_body_of(const struct tls_conn *c)
-{
-	return c->body;
 }

@@ -74,6 +74,13 @@ struct tls_front {
  */
 BIO_METHOD *stream_bio_method(void);
 
+/* Puts octets for the client into the turn's output.  False: out of memory, or the client is gone.
+ */
+bool stream_output(struct tls_conn *c, const uint8_t *p, size_t n);
+/* True if the client shall take what waits before more is made for it. */
+bool stream_is_blocked(const struct tls_conn *c);
+/* stream_body.c: file to client.  False when the connection is broken. */
+bool stream_pump_body(struct tls_conn *c);
 /* Keeps the turn's output until there is more.  False when out of memory. */
 bool stream_keep(struct tls_conn *c);
 /* Sends what waits.  False when the client is gone. */
