@@ -125,7 +125,8 @@ finish(struct exchange *x, const char *why)
 		    why == NULL             ? ""
 		    : x->fault != PACE_FINE ? "the client took it too slowly"
 					    : why);
-	else if (x->route.kind == ROUTE_BOOT && x->status == MHD_HTTP_OK && why == NULL && !x->head)
+	else if (x->route.kind == ROUTE_BOOT && x->status == MHD_HTTP_OK && why == NULL &&
+		 !x->head && x->refused == REQHEAD_FINE)
 		exchange_report(
 		    x, EVENT_SCRIPT, x->bytes, 0, x->unanswered ? "handlerd did not answer" : "");
 	if (x->status != 0)
