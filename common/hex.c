@@ -16,8 +16,8 @@ hex_format(struct slice s, char *dst)
 	return dst;
 }
 
-static int
-digit(uint8_t c)
+int
+hex_digit(uint8_t c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -33,7 +33,7 @@ hex_parse(struct slice text, uint8_t *dst, size_t size)
 	if (text.n / 2 > size)
 		return -EMSGSIZE;
 	for (size_t i = 0; i < text.n / 2; i++) {
-		int high = digit(text.p[2 * i]), low = digit(text.p[2 * i + 1]);
+		int high = hex_digit(text.p[2 * i]), low = hex_digit(text.p[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return -EINVAL;

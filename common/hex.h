@@ -4,6 +4,8 @@
 
 #include "common/wire.h"
 
+/* What a digit of either case stands for, 0 to 15; -1: it is none. */
+int hex_digit(uint8_t c);
 /* Two lower-case digits a byte, ended by a NUL; `dst` has room for 2 * s.n + 1.  Returns it. */
 char *hex_format(struct slice s, char *dst);
 /* The number of bytes; -EINVAL for what is no such text, -EMSGSIZE for more than `size`. */

@@ -1,22 +1,13 @@
 /* Hardware addresses, UUIDs, IP addresses, boot ids; see ident.h. */
 #include "common/ident.h"
 
+#include "common/hex.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
 static const char hex_digits[] = "0123456789abcdef";
-
-static int
-hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
 
 /*
  * Reads pairs of hexadecimal digits, each pair but the first optionally after one of the

@@ -1,19 +1,12 @@
 /* See params.h. */
 #include "common/params.h"
 
+#include "common/hex.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
-
-static int
-hex_value(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 int
 url_decode(struct slice s, bool form, char *dst, size_t size)
@@ -30,8 +23,8 @@ url_decode(struct slice s, bool form, char *dst, size_t size)
 
 			if (s.n - i < 3)
 				return -EINVAL;
-			hi = hex_value(s.p[i + 1]);
-			lo = hex_value(s.p[i + 2]);
+			hi = hex_digit(s.p[i + 1]);
+			lo = hex_digit(s.p[i + 2]);
 			if (hi < 0 || lo < 0)
 				return -EINVAL;
 			c = (uint8_t)(hi << 4 | lo);

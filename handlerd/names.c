@@ -1,6 +1,8 @@
 /* The plan of a look-up; see names.h. */
 #include "handlerd/names.h"
 
+#include "common/hex.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,16 +20,6 @@ static bool
 is_letter(uint8_t c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static int
-hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 static struct slice

@@ -2,6 +2,7 @@
  * The parameters of a boot request: what a script makes iPXE post, what of a posted form goes along
  * with the next ones, and the memory that it tells of.
  */
+#include "common/hex.h"
 #include "handlerd/referral.h"
 #include "handlerd/script.h"
 #include "handlerd/script_parts.h"
@@ -46,15 +47,6 @@ static const struct {
 
 /* Those of 2PXE that tie a client to one web service. */
 static const char *const tokens[] = { "tokenid", "requestid", "statusid" };
-
-static int
-hex_digit(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* Decodes a form's value; false if it is none, too long, or iPXE would expand it. */
 static bool

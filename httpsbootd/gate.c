@@ -1,6 +1,8 @@
 /* See gate.h. */
 #include "httpsbootd/gate.h"
 
+#include "common/hex.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -223,15 +225,6 @@ next_part(struct gate *g, size_t max_head, uint8_t **p, size_t *n, struct slice 
 
 /* --- bodies in chunks (RFC 9112 section 7.1) ------------------------------------------------ */
 
-static int
-hex_value(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool
 is_printing(uint8_t c)
 {
@@ -249,7 +242,7 @@ step(struct gate *g, uint8_t c, struct wbuf *w)
 
 	switch (g->state) {
 	case GATE_CHUNK_SIZE:
-		digit = hex_value(c);
+		digit = hex_digit(c);
 		if (digit >= 0) {
 			g->left = g->left << 4 | (uint64_t)digit;
 			return ++g->digits <= CHUNK_DIGITS ? GATE_CHUNK_SIZE : GATE_REFUSED;

@@ -29,5 +29,14 @@ main(void)
 		test_case("refused: %s", bad[i].what);
 		CHECK_INT(hex_parse(slice_str(bad[i].text), bytes, sizeof(bytes)), bad[i].rc);
 	}
+	test_case("of all octets 22 are digits");
+	for (int c = 0, digits = 0; c < 256; c++) {
+		digits += hex_digit((uint8_t)c) >= 0;
+		if (c == 255)
+			CHECK_INT(digits, 22);
+	}
+	CHECK_INT(hex_digit('9'), 9);
+	CHECK_INT(hex_digit('a'), 10);
+	CHECK_INT(hex_digit('F'), 15);
 	return test_end();
 }
