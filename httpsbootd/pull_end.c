@@ -15,7 +15,6 @@
 void
 fetch_free(struct fetch *f)
 {
-	loop_timer_clear(f->pull->thread.loop, &f->retry);
 	EVP_MD_CTX_free(f->digest);
 	free(f);
 }
@@ -31,6 +30,7 @@ leave(struct fetch *f)
 		at = &(*at)->next;
 	*at = f->next;
 	pull->nrunning--;
+	loop_timer_clear(pull->thread.loop, &f->retry); /* here, for the loop is this thread's */
 }
 
 void

@@ -198,6 +198,7 @@ free_all(struct pull *pull, struct fetch *f)
 
 		if (f->p->fd >= 0 && !f->unchanged)
 			pull_disk_forget(pull->dir, f->p->file->item.path);
+		loop_timer_clear(pull->thread.loop, &f->retry);
 		pull_unref(f->p, &fd);
 		if (fd >= 0)
 			close(fd);
