@@ -1,6 +1,7 @@
 /* Forms; see form.h. */
 #include "common/form.h"
 
+#include "common/hex.h"
 #include "common/params.h"
 
 #include <string.h>
@@ -99,12 +100,6 @@ put_cut(struct wbuf *w, const void *p, size_t n)
 	wbuf_bytes(w, p, n < w->size - w->used ? n : w->size - w->used);
 }
 
-static bool
-is_hex(uint8_t c)
-{
-	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
-}
-
 /*
  * The character at the front of a text, however often it is encoded ("%74", "%2574"); how many
  * octets it takes.
@@ -112,19 +107,20 @@ is_hex(uint8_t c)
 static size_t
 next_character(const uint8_t *p, size_t n, char *ret)
 {
-	uint8_t last[3] = { '%' };
 	size_t i = 1;
+	int high, low;
 
 	*ret = (char)p[0];
 	if (p[0] != '%')
 		return 1;
-	while (n - i >= 4 && p[i] == '2' && p[i + 1] == '5' && is_hex(p[i + 2]) && is_hex(p[i + 3]))
+	while (n - i >= 4 && p[i] == '2' && p[i + 1] == '5' && hex_digit(p[i + 2]) >= 0 &&
+	       hex_digit(p[i + 3]) >= 0)
 		i += 2;
-	if (n - i < 2 || !is_hex(p[i]) || !is_hex(p[i + 1]))
+	high = n - i >= 2 ? hex_digit(p[i]) : -1;
+	low = n - i >= 2 ? hex_digit(p[i + 1]) : -1;
+	if (high < 0 || low < 0)
 		return 1;
-	last[1] = p[i];
-	last[2] = p[i + 1];
-	(void)url_decode((struct slice){ last, 3 }, false, ret, 1); /* they are digits */
+	*ret = (char)(high << 4 | low);
 	return i + 2;
 }
 
