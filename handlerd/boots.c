@@ -539,8 +539,10 @@ note_file(struct boot *b, const struct boot_request *r, const struct boot_answer
 	char path[CONTENT_PATH_MAX];
 
 	(void)slice_copy(path, sizeof(path), a->file);
-	if (names_is_loader(path))
+	if (names_is_loader(path)) {
 		names_folder(path, b->folder);
+		b->loader_ms = b->last_ms;
+	}
 	if (path_is_below(path, "images")) {
 		note_image(b, path);
 		advance(b, PHASE_IMAGE);

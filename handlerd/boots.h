@@ -65,6 +65,7 @@ struct boot {
 	uint64_t before_ms;     /* and when; 0: there was none */
 
 	char folder[NAMES_FOLDER_MAX]; /* of the loader that it fetched last, for names beside it */
+	uint64_t loader_ms;            /* when it asked for that; 0: for none */
 
 	bool waits;     /* for approval or release */
 	uint64_t given; /* boot_given() of the assigned entry it got; GIVEN_OTHER; 0: not known */

@@ -101,6 +101,7 @@ struct facts {
 	uint64_t boot;          /* the id */
 	bool trusted;           /* the firmware's offer carried our fingerprint */
 	bool by_http;           /* the loader came by plain HTTP */
+	uint64_t loader_ms;     /* when this boot asked for a loader; 0: for none */
 	uint64_t loop_until_ms; /* the loop guard holds the machine until then; 0: it does not */
 	uint32_t memory_mb;
 	const char *token; /* for this boot's secret files; "": there is none */

@@ -8,6 +8,9 @@
 #include <string.h>
 
 #define LOADERS_MAX ADAPT_LOADERS
+/* Who comes so soon after it fetched a loader is that loader: seen after 3 s, and it asks for 15 s.
+ */
+#define NEWER_MS 30000
 
 static void
 offer(const struct deciding *d, enum offer_style style, struct slice file, enum boot_reason reason)
@@ -106,6 +109,13 @@ offer_newer(const struct deciding *d)
 	bool dead;
 	size_t n = list_loaders(d, NULL, &dead, list);
 
+	/* of some loaders it cannot be seen that they lack it, too */
+	if (d->facts->loop_until_ms > d->facts->now_ms) {
+		answer_ignore(d, REASON_LOOP);
+		return;
+	}
+	if (d->facts->loader_ms != 0 && d->facts->now_ms - d->facts->loader_ms < NEWER_MS)
+		n = 0;
 	for (size_t i = 0; i < n; i++) {
 		/* DHCPv6 would bring it no fingerprint */
 		if (list[i]->info.kind != LOADER_IPXE || d->r->server.family == 6)

@@ -552,6 +552,7 @@ gather(struct handlerd *h, const struct boot_request *r, const struct boot *b,
 		.boot = b != NULL ? b->id : 0,
 		.trusted = b != NULL && b->trusted,
 		.by_http = b != NULL && b->by_http,
+		.loader_ms = b != NULL ? b->loader_ms : 0,
 		.memory_mb = script_memory_mb(r->params),
 		.token = "",
 	};

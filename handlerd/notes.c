@@ -210,7 +210,8 @@ notes_log(const struct boot_request *r, const struct boot *b, const struct boot_
 			: "did not get this site's CA from an offer of ours");
 	if (a->reason == REASON_NO_HTTPS)
 		log_peer_warn("boot=%s mac=%s: it cannot do HTTPS, httpsbootd's http_port is off, "
-			      "and there is no iPXE with HTTPS for its CPU: it gets no answer",
+			      "and there is no iPXE with HTTPS for its CPU (or what it got as one "
+			      "lacks it): it gets no answer",
 		    id, mac);
 	if (a->reason == REASON_OTHER_FAMILY)
 		log_peer_warn("boot=%s mac=%s: it asks over IPv%u, and %s has no address of that "

@@ -576,6 +576,36 @@ test_loop_guard(void)
 	}
 }
 
+/* iPXE without HTTPS that loads one without it, too: there is no script that could tell it. */
+static void
+test_loop_guard_newer(void)
+{
+	struct boot_request r = request_of(ASK_IPXE);
+	struct decision d;
+	struct facts f;
+
+	test_case("loop guard: iPXE without HTTPS gets no newer one again");
+	r.ipxe_features = IPXE_FEATURE_HTTP;
+	f = facts_of(&r);
+	f.now_ms = 100000;
+	run(&r, stock_policy(), &f, &d);
+	CHECK_STR(boot_reason_name(d.answer.reason), boot_reason_name(REASON_LOADER_NEWER));
+	f.loop_until_ms = f.now_ms + 1;
+	run(&r, stock_policy(), &f, &d);
+	CHECK_INT(d.answer.action, ACTION_IGNORE);
+	CHECK_STR(boot_reason_name(d.answer.reason), boot_reason_name(REASON_LOOP));
+
+	test_case("nor is the newer one that lacks it, too, sent round");
+	f.loop_until_ms = 0;
+	f.loader_ms = f.now_ms - 3000;
+	run(&r, stock_policy(), &f, &d);
+	CHECK_INT(d.answer.action, ACTION_IGNORE);
+	CHECK_STR(boot_reason_name(d.answer.reason), boot_reason_name(REASON_NO_HTTPS));
+	f.loader_ms = f.now_ms - 60000; /* a reset */
+	run(&r, stock_policy(), &f, &d);
+	CHECK_STR(boot_reason_name(d.answer.reason), boot_reason_name(REASON_LOADER_NEWER));
+}
+
 static void
 test_cpu(void)
 {
@@ -612,6 +642,7 @@ main(void)
 	test_images();
 	test_schemes();
 	test_loop_guard();
+	test_loop_guard_newer();
 	test_cpu();
 	return test_end();
 }
