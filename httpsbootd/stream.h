@@ -20,6 +20,7 @@ struct tls_conn {
 	struct loop_fd client, engine;             /* engine.fd -1: none yet, or not any more */
 	struct loop_timer timer;
 	uint64_t moved_ms; /* when the client last sent or took something */
+	int unconfirmed;   /* octets sent to it, when that was looked at last */
 	struct sockaddr_storage peer;
 	socklen_t peer_len;
 	unsigned held; /* how many connections the engine still has of it */

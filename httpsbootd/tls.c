@@ -4,6 +4,7 @@
 #include "common/log.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,7 +103,7 @@ fail_handshake(struct tls_conn *c, bool late)
 static void
 set_timer(struct tls_conn *c, uint64_t ms)
 {
-	if (c->engine.fd >= 0 && ms > ENGINE_REST_MS)
+	if ((c->engine.fd >= 0 || c->body != NULL || c->rest_n > 0) && ms > ENGINE_REST_MS)
 		ms = ENGINE_REST_MS;
 	(void)loop_timer_set(c->front->loop, &c->timer, ms); /* has its place in the heap, or had */
 }
@@ -195,13 +196,31 @@ engine_rests(const struct tls_conn *c)
 	       unread == 0;
 }
 
+/*
+ * A slow client empties a full send buffer for minutes before there is room for more, which is all
+ * that epoll would tell: what it has confirmed since the last look counts as well.
+ */
+static void
+look_at_slow(struct tls_conn *c)
+{
+	int unconfirmed = 0;
+
+	if ((c->body == NULL && c->rest_n == 0) || ioctl(c->client.fd, SIOCOUTQ, &unconfirmed) < 0)
+		return;
+	if (unconfirmed != c->unconfirmed)
+		c->moved_ms = loop_now_ms(c->front->loop);
+	c->unconfirmed = unconfirmed;
+}
+
 static void
 on_timeout(void *arg)
 {
 	struct tls_conn *c = arg;
 	struct tls_front *t = c->front;
-	uint64_t still = loop_now_ms(t->loop) - c->moved_ms;
+	uint64_t still;
 
+	look_at_slow(c);
+	still = loop_now_ms(t->loop) - c->moved_ms;
 	if (!c->established) {
 		ERR_clear_error();
 		fail_handshake(c, true);

@@ -106,6 +106,32 @@ def part_way(address, version, path, leave_at, wait=0.0, ready=""):
     return {"promised": promised, "got": got, "sha": digest.hexdigest(), "error": error}
 
 
+def sipping(address, version, path, rate, seconds):
+    """Takes so many octets a second for so long, then the rest at once."""
+    digest = hashlib.sha256()
+    got = 0
+    with connect(address, version, receive=16384) as s, s.makefile("rb", buffering=0) as f:
+        s.sendall(request("GET", path))
+        fields = b""
+        while not fields.endswith(b"\r\n\r\n"):
+            fields += s.recv(1)
+        promised = int(fields.lower().split(b"content-length: ")[1].split()[0])
+        begin = time.monotonic()
+        try:
+            while got < promised:
+                data = f.read(min(16384, promised - got))
+                if not data:
+                    break
+                digest.update(data)
+                got += len(data)
+                now = time.monotonic() - begin
+                if now < seconds:
+                    time.sleep(max(0.0, got / rate - now))
+        except OSError as e:
+            return {"got": got, "error": str(e), "seconds": time.monotonic() - begin}
+    return {"got": got, "sha": digest.hexdigest()}
+
+
 def resting(address, version, path, count, seconds):
     """
     Connections that ask, rest, ask in two parts with a rest between them, send a form in chunks, and

@@ -167,6 +167,27 @@ def test_stalled():
         check(texts == ["the client took nothing for too long"] * 3, f"the timeline tells why: {texts}")
 
 
+def test_slow_client():
+    """One that takes 40 kB/s is no stalled one, though for long there is no room for more in its send buffer."""
+    with Lab("delivslow") as lab:
+        client, site = start(lab, httpsbootd={"idle_timeout_s": 5})
+        content = os.urandom(1 << 20) * 12
+        put(site, "big", content)
+        site.start("handlerd", "httpsbootd")
+        results = {}
+
+        def sip(v):
+            results[v] = ask(lab, client, "sipping", version=v, path=f"{PATH}/big", rate=40000, seconds=13)
+
+        threads = [threading.Thread(target=sip, args=(v,)) for v in VERSIONS]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for v in VERSIONS:
+            check(results[v].get("sha") == sha(content), f"TLS {v or 'none'}: all of it: {results[v]}")
+
+
 def test_large():
     """A file of several gigabytes, by its size, its end and a part across 4 GB."""
     with Lab("large") as lab:
