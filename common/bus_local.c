@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -85,6 +86,24 @@ on_hook(void *arg)
 	send_some(l);
 }
 
+/*
+ * Appends a message.  A peer that reads, but never all, leaves the buffer never empty: what has
+ * been sent makes room once it is the larger part, which is seldom enough to cost little.
+ */
+static int
+put(struct local *l, struct slice message)
+{
+	struct bus_buffer *out = &l->pipe.out;
+	int rc = bus_frame_put(out, message);
+
+	if (rc == 0 || l->sent <= out->used / 2)
+		return rc;
+	out->used -= l->sent;
+	memmove(out->p, out->p + l->sent, out->used);
+	l->sent = 0;
+	return bus_frame_put(out, message);
+}
+
 static int
 local_send(struct bus_pipe *p, struct slice message)
 {
@@ -94,7 +113,7 @@ local_send(struct bus_pipe *p, struct slice message)
 
 	if (p->ended)
 		return -EPIPE;
-	rc = bus_frame_put(&p->out, message);
+	rc = put(l, message);
 	if (rc == 0 && !full && !l->waits) {
 		loop_hook_add(p->loop, &l->hook, on_hook, l);
 		l->waits = true;
