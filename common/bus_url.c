@@ -3,6 +3,10 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
+
+/* A longer one no system call takes: a front daemon would try for ever, and say nothing. */
+#define LOCAL_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 
 void
 bus_check_urls(const struct config_strings *urls, const char *path, const char *ca,
@@ -21,6 +25,12 @@ bus_check_urls(const struct config_strings *urls, const char *path, const char *
 		if (!known) {
 			(void)snprintf(what, sizeof(what),
 			    "\"%.200s\" is no URL of ipc://, tcp:// or tls+tcp://", url);
+			error(arg, path, what);
+		} else if (bus_url_path(url) != NULL &&
+			   strlen(bus_url_path(url)) > LOCAL_PATH_MAX) {
+			(void)snprintf(what, sizeof(what),
+			    "\"%.200s\": a socket's path has at most %zu octets", url,
+			    LOCAL_PATH_MAX);
 			error(arg, path, what);
 		} else if (strncmp(url, "tls", 3) == 0 &&
 			   (ca[0] == '\0' || certificate[0] == '\0')) {

@@ -5,8 +5,8 @@
 #include "common/config.h"
 
 /*
- * Tells each URL of the key `path` that is of no known kind, and of tls+tcp those for which
- * PATH_ca or PATH_certificate is not set.
+ * Tells each URL of the key `path` that is of no known kind, or whose socket's path is too long,
+ * and of tls+tcp those for which PATH_ca or PATH_certificate is not set.
  */
 void bus_check_urls(const struct config_strings *urls, const char *path, const char *ca,
     const char *certificate, config_error_fn *error, void *arg);
