@@ -79,8 +79,10 @@ reply_send(struct bus_server *s, uint64_t to, struct slice message)
 	struct connection *c = connection_of(s, to);
 
 	/* the asker's deadline covers a loss, and its end is told by reading */
-	if (c != NULL && bus_pipe_send(c->pipe, message) == -EAGAIN)
+	if (c != NULL && bus_pipe_send(c->pipe, message) == -EAGAIN) {
+		s->stats.unread++;
 		log_peer_warn("bus: a front daemon does not read; its answers are dropped");
+	}
 }
 
 static void
@@ -454,11 +456,12 @@ close_listener(struct bus_server *s, struct listener *l)
 		nng_aio_free(l->aio);
 	}
 	nng_stream_listener_free(l->listener);
+	/* while it is open nobody else makes one there, and its inode stays its own */
+	remove_socket(l);
 	if (l->lf.fd >= 0) {
 		loop_del(s->loop, &l->lf);
 		close(l->lf.fd);
 	}
-	remove_socket(l);
 }
 
 /* --- life ------------------------------------------------------------------------------------ */

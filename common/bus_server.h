@@ -28,6 +28,7 @@ struct bus_server_stats {
 	uint64_t versions;    /* messages of another version, dropped */
 	uint64_t connections; /* open now */
 	uint64_t refused;     /* connections beyond BUS_CONNECTIONS */
+	uint64_t unread;      /* messages dropped as too many wait for their reader */
 };
 
 struct bus_server_ops {

@@ -168,7 +168,8 @@ rpc_status(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_er
 		json_object_set_new(tokens, token_fault_name((enum token_fault)i),
 		    json_integer((json_int_t)h->by_token_fault[i]));
 	return json_pack("{s:s, s:s, s:i, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o,"
-			 " s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I, s:I, s:I},"
+			 " s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I},"
+			 " s:{s:I, s:I, s:I, s:I, s:I, s:I},"
 			 " s:o?, s:o, s:o, s:o, s:o, s:o, s:o}",
 	    "daemon", "handlerd", "version", BOOTFERRY_VERSION, "pid", (int)getpid(), "started_ms",
 	    (json_int_t)h->started_ms, "now_ms", (json_int_t)now_ms, "mode",
@@ -178,12 +179,14 @@ rpc_status(void *arg, struct rpc_conn *conn, const json_t *params, struct rpc_er
 	    "selftests", (json_int_t)h->selftest.requests, "reasons", reasons, "tokens", tokens,
 	    "bus", "messages", (json_int_t)bus.messages, "requests", (json_int_t)bus.requests,
 	    "answers", (json_int_t)bus.answers, "events", (json_int_t)bus.events, "malformed",
-	    (json_int_t)bus.malformed, "versions", (json_int_t)bus.versions, "store", "records",
-	    (json_int_t)store.records, "lost", (json_int_t)store.lost, "stored",
-	    (json_int_t)store.stored, "commits", (json_int_t)store.commits, "failures",
-	    (json_int_t)store.failures, "waiting_bytes", (json_int_t)store.waiting, "kept",
-	    store_count(h->store), "services", services, "problems", find_problems(h, now_ms),
-	    "deciding", dump_deciding(h), "sources", sources_status(h->sources), "targets",
+	    (json_int_t)bus.malformed, "versions", (json_int_t)bus.versions, "connections",
+	    (json_int_t)bus.connections, "refused", (json_int_t)bus.refused, "unread",
+	    (json_int_t)bus.unread, "store", "records", (json_int_t)store.records, "lost",
+	    (json_int_t)store.lost, "stored", (json_int_t)store.stored, "commits",
+	    (json_int_t)store.commits, "failures", (json_int_t)store.failures, "waiting_bytes",
+	    (json_int_t)store.waiting, "kept", store_count(h->store), "services", services,
+	    "problems", find_problems(h, now_ms), "deciding", dump_deciding(h), "sources",
+	    sources_status(h->sources), "targets",
 	    h->prober != NULL ? prober_status(h->prober) : json_array(), "transfers",
 	    control_transfers_counts(h));
 }

@@ -122,7 +122,9 @@ def test_bus_messages():
                        "    s.sendall(os.urandom(n) + b'\\n'); s.close()\n"
                        "E")
         check_alive(site)
-        check(site.query("status")["bus"]["malformed"] > 0, "it was counted")
+        bus = site.query("status")["bus"]
+        check(bus["malformed"] > 0, "it was counted")
+        check({"connections", "refused", "unread"} <= set(bus), f"who is connected and what was dropped is told: {bus}")
         check_end(lab, site)
 
 
