@@ -59,10 +59,15 @@ bus_frame_rewind(struct bus_incoming *in)
 int
 bus_frame_put(struct bus_buffer *out, struct slice message)
 {
+	size_t need = out->used + LENGTH_BYTES + message.n;
 	struct wbuf w;
 
-	if (out->used + message.n > BUS_OUT_BYTES ||
-	    bus_buffer_grow(out, out->used + LENGTH_BYTES + message.n) < 0)
+	if (out->used + message.n > BUS_OUT_BYTES)
+		return -EAGAIN;
+	/* twice the room, as all may be copied each time; without the memory, what is needed */
+	if (out->size < need)
+		(void)bus_buffer_grow(out, 2 * out->size);
+	if (bus_buffer_grow(out, need) < 0)
 		return -EAGAIN;
 	wbuf_init(&w, out->p + out->used, out->size - out->used);
 	wbuf_u32(&w, (uint32_t)message.n);
