@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@ struct bus_link {
 	unsigned pause_ms;
 	struct bus_pipe *pipe; /* NULL: not connected */
 	unsigned losses;
+	int fault; /* of the last attempt on this host, so that each is logged once; 0: none */
 };
 
 /* On a thread of nng. */
@@ -72,6 +74,10 @@ connect_locally(struct bus_link *l)
 {
 	int fd = local_connect(l->path);
 
+	/* that nobody is there, or is busy, passes and is told by who waits for an answer */
+	if (fd < 0 && fd != l->fault && fd != -ENOENT && fd != -ECONNREFUSED && fd != -EAGAIN)
+		log_warnx("handler: \"%s\": %s", l->conf.url, strerror(-fd));
+	l->fault = fd < 0 ? fd : 0;
 	if (fd < 0 || bus_local_new(l->loop, fd, on_pipe, l, &l->pipe) < 0)
 		dial_later(l);
 	else

@@ -11,6 +11,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -282,6 +283,41 @@ test_strangers(void)
 	end(pid);
 }
 
+/* What keeps a front daemon out for good is in the log, once. */
+static void
+test_fault(void)
+{
+	struct bus_link_conf conf = { .url = url, .fn = on_link };
+	char path[160], log[1024] = "";
+	struct bus_link *l;
+	int err = dup(STDERR_FILENO), fd;
+	const char *line;
+
+	test_case("a path that leads nowhere is logged once");
+	(void)snprintf(path, sizeof(path), "%s/log", dir);
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	CHECK(fd >= 0 && err >= 0);
+	(void)snprintf(url, sizeof(url), "ipc://%s/log/handlerd", dir);
+	log_set_level(LOG_LEVEL_WARNING);
+	CHECK(dup2(fd, STDERR_FILENO) >= 0);
+	CHECK_INT(loop_new(&loop), 0);
+	CHECK_INT(bus_link_open(loop, &conf, &l), 0);
+	for (int i = 0; i < 3; i++) {
+		loop_timer_init(&limit, on_limit, NULL);
+		CHECK_INT(loop_timer_set(loop, &limit, 100), 0);
+		CHECK_INT(loop_run(loop), 0);
+	}
+	bus_link_close(l);
+	loop_free(loop);
+	CHECK(dup2(err, STDERR_FILENO) >= 0);
+	log_set_level(LOG_LEVEL_ERROR);
+	CHECK(pread(fd, log, sizeof(log) - 1, 0) > 0);
+	line = strstr(log, "/log/handlerd\": Not a directory\n");
+	CHECK(line != NULL && strstr(line + 1, "/log/handlerd") == NULL);
+	close(fd);
+	close(err);
+}
+
 /* A TCP port that nobody has, now. */
 static unsigned
 free_port(void)
@@ -312,6 +348,7 @@ main(int argc, char *argv[])
 	(void)snprintf(url, sizeof(url), "ipc://%s/handlerd", dir);
 	test_link();
 	test_strangers();
+	test_fault();
 	(void)snprintf(command, sizeof(command), "rm -rf '%s'", dir);
 	CHECK_INT(system(command), 0);
 	return test_end();
