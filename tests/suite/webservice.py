@@ -114,6 +114,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             self.send(200, text.encode())
 
+    def end(self):
+        """Says that all was sent: without it curl 8 takes what has no length for cut short."""
+        if isinstance(self.connection, ssl.SSLSocket):
+            try:
+                self.connection.settimeout(1)
+                self.connection.unwrap()
+            except OSError:
+                pass  # the client does not say so in turn, or is gone
+
     def drop(self):
         self.close_connection = True
         self.connection.close()
@@ -145,6 +154,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             for _ in range(number // 1024):
                 self.wfile.write(b"x" * 1024)
+            self.end()
             self.drop()
         elif what == "text":
             self.send(200, b"<html>welcome</html>", "text/html")
