@@ -18,6 +18,8 @@ def connect(address, version, receive=0):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    # Debian's Python would take an end without TLS's notice for a regular one
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     context.minimum_version = context.maximum_version = {
         "1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}[version]
     return context.wrap_socket(raw, suppress_ragged_eofs=False)
