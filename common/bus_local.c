@@ -14,7 +14,7 @@ struct local {
 	size_t sent;   /* of pipe.out */
 	bool waits;    /* for the hook to send */
 	struct loop_hook hook;
-	struct loop_timer again; /* messages are left, of which epoll knows nothing */
+	bool again; /* messages are left, of which epoll knows nothing */
 };
 
 static struct local *
@@ -72,7 +72,7 @@ send_some(struct local *l)
 	}
 	if (l->sent == out->used)
 		l->sent = out->used = 0;
-	loop_mod(l->pipe.loop, &l->lf, EPOLLIN | (out->used > 0 ? EPOLLOUT : 0));
+	loop_mod(l->pipe.loop, &l->lf, EPOLLIN | (out->used > 0 || l->again ? EPOLLOUT : 0));
 }
 
 /* All of a round leaves by one call, and wakes the other side once. */
@@ -125,27 +125,28 @@ static void
 on_socket(void *arg, uint32_t events)
 {
 	struct local *l = arg;
+	bool again = l->again;
 
+	l->again = false;
 	l->readable = l->readable || (events & ~(uint32_t)EPOLLOUT) != 0;
 	if ((events & EPOLLOUT) != 0)
-		send_some(l);
-	if (l->readable || l->pipe.ended)
+		send_some(l); /* and waits for room no longer, unless there is need */
+	if (l->readable || again || l->pipe.ended)
 		l->pipe.fn(l->pipe.arg);
 }
 
-static void
-on_again(void *arg)
-{
-	struct local *l = arg;
-
-	l->pipe.fn(l->pipe.arg);
-}
-
+/*
+ * A socket with room calls back in the next round, after others had their turn; a timer would let
+ * the loop wait for a millisecond.  One without room has a peer that does not read: his messages
+ * wait until he does.
+ */
 static void
 local_again(struct bus_pipe *p)
 {
-	/* without memory for a timer they are taken when more comes */
-	(void)loop_timer_set(p->loop, &local_of(p)->again, 0);
+	struct local *l = local_of(p);
+
+	l->again = true;
+	loop_mod(p->loop, &l->lf, EPOLLIN | EPOLLOUT);
 }
 
 static void
@@ -155,7 +156,6 @@ local_free(struct bus_pipe *p)
 
 	if (l->waits)
 		on_hook(l); /* the last answers of one that stops */
-	loop_timer_clear(p->loop, &l->again);
 	loop_del(p->loop, &l->lf);
 	close(l->lf.fd);
 	free(p->in.b.p);
@@ -174,7 +174,6 @@ bus_local_new(struct loop *loop, int fd, bus_pipe_fn *fn, void *arg, struct bus_
 	if (l != NULL) {
 		l->pipe =
 		    (struct bus_pipe){ .kind = &local_kind, .loop = loop, .fn = fn, .arg = arg };
-		loop_timer_init(&l->again, on_again, l);
 		rc = bus_buffer_grow(&l->pipe.in.b, BUS_IN_BYTES);
 	}
 	if (rc == 0)
