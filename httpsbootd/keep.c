@@ -37,12 +37,11 @@ keep_dump(const struct keep_note *note)
 	    note->dated, "tag", (json_int_t)note->tag, "checked_ms", (json_int_t)note->checked_ms);
 }
 
-/* It goes out in a header again. */
-static bool
-is_plain(const char *s)
+bool
+keep_is_plain(const char *value)
 {
-	for (; *s != '\0'; s++) {
-		if ((unsigned char)*s < ' ' || *s == 0x7f)
+	for (; *value != '\0'; value++) {
+		if ((unsigned char)*value < ' ' || *value == 0x7f)
 			return false;
 	}
 	return true;
@@ -62,7 +61,8 @@ keep_parse(const json_t *json, struct keep_note *ret)
 		"size", &size, "sha256", &sha256, "etag", &etag, "modified_s", &modified, "dated",
 		&dated, "tag", &tag, "checked_ms", &checked) < 0 ||
 	    size < 0 || checked < 0 || path_normalise(slice_str(path), normal) < 0 ||
-	    strcmp(path, normal) != 0 || strlen(etag) >= sizeof(note.etag) || !is_plain(etag) ||
+	    strcmp(path, normal) != 0 || strlen(etag) >= sizeof(note.etag) ||
+	    !keep_is_plain(etag) ||
 	    hex_parse(slice_str(sha256), note.sha256, sizeof(note.sha256)) != DIGEST_BYTES)
 		return -EINVAL;
 	memcpy(note.path, normal, sizeof(note.path));

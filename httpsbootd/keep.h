@@ -38,6 +38,9 @@ const char *keep_name(const char *path, char ret[static KEEP_NAME_STRLEN]);
 /* True for what keep_name() may have made. */
 bool keep_is_name(const char *name, size_t n);
 
+/* True without control characters: what the origin sent may go out in a header again. */
+bool keep_is_plain(const char *value);
+
 json_t *keep_dump(const struct keep_note *note);
 /* 0, or -EINVAL. */
 int keep_parse(const json_t *json, struct keep_note *ret);

@@ -2,6 +2,7 @@
 #include "httpsbootd/resume.h"
 
 #include "httpsbootd/httpdate.h"
+#include "httpsbootd/keep.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,17 +15,6 @@
  */
 #define STRONG_S 60
 #define FIRST_MS 200
-
-/* It goes out in a header again. */
-static bool
-is_plain(const char *s)
-{
-	for (; *s != '\0'; s++) {
-		if ((unsigned char)*s < ' ' || *s == 0x7f)
-			return false;
-	}
-	return true;
-}
 
 static bool
 is_strong_date(const struct resume_head *head)
@@ -39,10 +29,11 @@ bool
 resume_mark(const struct resume_head *head, struct resume_mark *ret)
 {
 	*ret = (struct resume_mark){ .etag = "" };
-	if (head->etag[0] == '"' && strlen(head->etag) < sizeof(ret->etag) && is_plain(head->etag))
+	if (head->etag[0] == '"' && strlen(head->etag) < sizeof(ret->etag) &&
+	    keep_is_plain(head->etag))
 		strcpy(ret->etag, head->etag); /* checked above */
 	/* as it stands: it is compared letter by letter */
-	if (strlen(head->modified) < sizeof(ret->date) && is_plain(head->modified) &&
+	if (strlen(head->modified) < sizeof(ret->date) && keep_is_plain(head->modified) &&
 	    is_strong_date(head))
 		strcpy(ret->date, head->modified);
 	return ret->etag[0] != '\0' || ret->date[0] != '\0';
