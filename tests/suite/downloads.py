@@ -78,17 +78,22 @@ def whole(address, version, path, http="1.0", fields=()):
             "connection": got.get("connection", ""), "sha": hashlib.sha256(body).hexdigest()}
 
 
+def ask_for(s, path):
+    """Asks, and reads no further than the head; the length that it promises."""
+    s.sendall(request("GET", path))
+    fields = b""
+    while not fields.endswith(b"\r\n\r\n"):
+        fields += s.recv(1)
+    return int(fields.lower().split(b"content-length: ")[1].split()[0])
+
+
 def part_way(address, version, path, leave_at, wait=0.0, ready=""):
     """Leaves after so many octets, or waits there for a while and reads on; what came in all."""
     digest = hashlib.sha256()
     got = 0
     error = ""
     with connect(address, version, receive=65536) as s, s.makefile("rb", buffering=0) as f:
-        s.sendall(request("GET", path))
-        fields = b""
-        while not fields.endswith(b"\r\n\r\n"):
-            fields += s.recv(1)
-        promised = int(fields.lower().split(b"content-length: ")[1].split()[0])
+        promised = ask_for(s, path)
         try:
             while got < promised:
                 data = f.read(min(16384, promised - got))
@@ -113,11 +118,7 @@ def sipping(address, version, path, rate, seconds):
     digest = hashlib.sha256()
     got = 0
     with connect(address, version, receive=16384) as s, s.makefile("rb", buffering=0) as f:
-        s.sendall(request("GET", path))
-        fields = b""
-        while not fields.endswith(b"\r\n\r\n"):
-            fields += s.recv(1)
-        promised = int(fields.lower().split(b"content-length: ")[1].split()[0])
+        promised = ask_for(s, path)
         begin = time.monotonic()
         try:
             while got < promised:
