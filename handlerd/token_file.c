@@ -53,7 +53,14 @@ make_ring(const char *path, size_t bytes)
 	if (errno == 0)
 		p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
-	return p != MAP_FAILED ? p : NULL;
+	if (p == MAP_FAILED) { /* a disk that is full shall not stay so by a part of it */
+		int saved = errno;
+
+		(void)unlink(path);
+		errno = saved;
+		return NULL;
+	}
+	return p;
 }
 
 int

@@ -513,6 +513,7 @@ httpsbootd_close(struct httpsbootd *d)
 {
 	if (d == NULL)
 		return;
+	pull_stop(d->pull);
 	for (size_t i = 0; i < d->nworkers; i++)
 		worker_close(d->workers[i]);
 	pull_close(d->pull);

@@ -71,13 +71,15 @@ bool
 pull_take_kept(struct pulled *p)
 {
 	struct pull_file *file = p->file;
+	char path[LOG_QUOTE_SIZE];
 	int fd;
 
 	if (!file->item.kept)
 		return false;
 	fd = file->open != NULL ? pull_dup(file->open) : pull_disk_read(p->pull->dir, &file->note);
 	if (fd == -ENOENT || fd == -ESTALE || fd == -ELOOP) { /* somebody was at the folder */
-		log_peer_warn("origin.cache: a kept file is gone: %s", strerror(-fd));
+		log_peer_warn("origin.cache: file=%s, which was kept, is gone: %s",
+		    log_quote(slice_str(file->note.path), path), strerror(-fd));
 		pull_disk_drop(p->pull->dir, file->item.path);
 		shelf_drop(&p->pull->shelf, &file->item);
 	}
@@ -506,14 +508,22 @@ pull_start(struct pull *pull)
 }
 
 void
+pull_stop(struct pull *pull)
+{
+	if (pull == NULL)
+		return;
+	loop_thread_end(&pull->thread);
+	pull_keeper_end(pull);
+}
+
+void
 pull_close(struct pull *pull)
 {
 	struct shelf_item *item, *newer;
 
 	if (pull == NULL)
 		return;
-	loop_thread_end(&pull->thread);
-	pull_keeper_end(pull);
+	pull_stop(pull);
 	pull_fetch_close(pull);
 	for (item = pull->shelf.oldest; item != NULL; item = newer) {
 		newer = item->newer;

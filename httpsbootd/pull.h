@@ -74,6 +74,8 @@ int pull_open(const struct pull_conf *conf, struct pull **ret);
 /* Before pull_start(). 0, or a negative errno. */
 int pull_add_user(struct pull *pull, struct pull_user *user);
 int pull_start(struct pull *pull);
+/* Ends its threads, which wake users: before those go.  NULL is allowed. */
+void pull_stop(struct pull *pull);
 /* Users have released what they held.  NULL is allowed. */
 void pull_close(struct pull *pull);
 

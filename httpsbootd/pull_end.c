@@ -182,20 +182,21 @@ end_unchanged(struct fetch *f)
 {
 	struct pull *pull = f->pull;
 	struct pull_file *file = f->p->file;
+	bool unchanged; /* f is the keeper's once it has it */
 
 	pull_lock(pull);
 	file->note.checked_ms = wall_clock_ms();
 	f->note = file->note;
-	f->unchanged = pull_take_kept(f->p);
+	f->unchanged = unchanged = pull_take_kept(f->p);
 	file->failures = 0;
 	file->pause_ms = 0;
-	if (f->unchanged) {
+	if (unchanged) {
 		file->coming = NULL; /* it is on the shelf */
 		leave(f);
 		pull_keeper_take(f);
 	}
 	pull_unlock(pull);
-	if (!f->unchanged) {
+	if (!unchanged) {
 		fetch_fail(f, -EAGAIN, "the kept file is gone");
 		return;
 	}
@@ -220,17 +221,14 @@ static void
 end_whole(struct fetch *f)
 {
 	struct pull *pull = f->pull;
-	struct pulled *p = f->p;
-	struct pull_file *file = p->file;
+	struct pull_file *file = f->p->file;
+	bool no_store = f->no_store; /* f is the keeper's once it has it */
 
-	f->note.size = atomic_load(&p->came);
 	log_whole(f);
 	pull_lock(pull);
-	atomic_store(&p->size, f->note.size);
-	atomic_store_explicit(&p->state, PULL_COMPLETE, memory_order_release);
 	file->failures = 0;
 	file->pause_ms = 0;
-	if (f->no_store) { /* nor is what was kept before */
+	if (no_store) { /* nor is what was kept before */
 		pull_disk_forget(pull->dir, file->item.path);
 		pull_keeper_drop(pull, file);
 	} else {
@@ -239,7 +237,7 @@ end_whole(struct fetch *f)
 	}
 	pull_unlock(pull);
 	pull_wake(pull);
-	if (f->no_store)
+	if (no_store)
 		end(f);
 	else
 		pull_hurry(pull);
@@ -266,7 +264,12 @@ end_good(struct fetch *f)
 		return;
 	}
 	pull_lock(pull);
-	rc = keep_check_end(&f->want, f->length, atomic_load(&f->p->came), f->note.sha256, &text);
+	f->note.size = atomic_load(&f->p->came);
+	rc = keep_check_end(&f->want, f->length, f->note.size, f->note.sha256, &text);
+	if (rc == 0) { /* at once: whoever joins from now on is compared with what came */
+		atomic_store(&f->p->size, f->note.size);
+		atomic_store_explicit(&f->p->state, PULL_COMPLETE, memory_order_release);
+	}
 	pull_unlock(pull);
 	if (rc < 0)
 		fetch_fail(f, rc, text);

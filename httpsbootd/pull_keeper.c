@@ -19,9 +19,11 @@ put_on_shelf(struct fetch *f)
 	struct pull *pull = f->pull;
 	struct pull_file *file = f->p->file;
 	int rc = pull_disk_keep(pull->dir, f->p->fd, &f->note);
+	char path[LOG_QUOTE_SIZE];
 
 	if (rc < 0)
-		log_peer_warn("origin.cache: a file could not be kept: %s", strerror(-rc));
+		log_peer_warn("origin.cache: file=%s could not be kept: %s",
+		    log_quote(slice_str(f->note.path), path), strerror(-rc));
 	pull_lock(pull);
 	shelf_drop(&pull->shelf, &file->item);
 	file->open = NULL; /* the one before; its readers go on */
@@ -172,8 +174,8 @@ pull_keeper_end(struct pull *pull)
 	pthread_cond_signal(&pull->keeper_due);
 	pull_unlock(pull);
 	(void)pthread_join(pull->keeper, NULL);
-	pull->keeper_runs = false;
 	pull_lock(pull);
+	pull->keeper_runs = false; /* from now on whoever drops a file closes it */
 	close_doomed(pull);
 	pull_unlock(pull);
 }
