@@ -155,7 +155,7 @@ put(const struct ca_pair *p, X509 *const *certs, size_t n)
 		rc = ca_write_keys(p->key_file, both, nboth, owner);
 	if (rc == CTL_OK)
 		rc = ca_write_certs(p->cert_file, certs, n);
-	if (rc == CTL_OK && (known ? nhad > 1 : nboth > 1))
+	if (rc == CTL_OK && (known ? nhad > 1 || p->owner_asked : nboth > 1))
 		rc = ca_write_keys(p->key_file, &p->key, 1, owner);
 	for (size_t i = 0; i < nhad; i++)
 		EVP_PKEY_free(had[i]);

@@ -206,6 +206,9 @@ def test_issue():
         second = read(f"{out}.key")
         ca(site, "issue", "--client", "--name", "pc-17", "--out", out, "--key", "ecdsa")
         check(read(f"{out}.key") == second, "and kept in turn")
+        ca(site, "issue", "--client", "--name", "pc-17", "--out", out, "--key", "ecdsa", "--owner", "nobody")
+        check(os.stat(f"{out}.key").st_uid == pwd.getpwnam("nobody").pw_uid and read(f"{out}.key") == second,
+              "a key that is kept is given away, too")
         ca(site, "issue", "--client", "--name", "pc-17", "--out", out, "--new-key", "--owner", "nobody",
            "--bits", "2048")
         check(os.stat(f"{out}.key").st_uid == pwd.getpwnam("nobody").pw_uid, "it is given to an account")
