@@ -25,6 +25,13 @@ struct version {
 	struct timespec mtime;
 };
 
+/* What was said of expiry, and when. */
+struct told {
+	int level;
+	uint64_t said_ms;
+	char problem[EXPIRY_WORDS];
+};
+
 struct certificates {
 	struct front *front;
 	const struct httpsbootd_conf *conf;
@@ -35,15 +42,12 @@ struct certificates {
 	char ecdsa[2][PATH_MAX_BYTES]; /* found beside the other: certificate, key */
 	char kept[TLS_CERTS][KEPT_PATH];
 	uint64_t loads, failed_loads;
-	/* what was said of expiry, and when */
-	int level;
-	uint64_t said_ms;
-	char problem[EXPIRY_WORDS];
-	bool incomplete;  /* one of them is not in use */
-	bool stale;       /* the files are not what is in use: they could not be taken */
-	bool started;     /* certificates_watch() was called */
-	bool unkept;      /* what is in use is still to be written down, */
-	bool unkept_told; /* which did not work */
+	struct told own, others; /* of the server's certificates, of what else expires */
+	bool incomplete;         /* one of them is not in use */
+	bool stale;              /* the files are not what is in use: they could not be taken */
+	bool started;            /* certificates_watch() was called */
+	bool unkept;             /* what is in use is still to be written down, */
+	bool unkept_told;        /* which did not work */
 };
 
 SSL_CTX *
@@ -107,7 +111,9 @@ find_files(struct certificates *c, struct tls_conf *ret)
 		.tickets = conf->ticket_rotation_s > 0 ? c->tickets : NULL,
 		.session_s = (uint64_t)conf->ticket_rotation_s * 2,
 	};
-	if (beside && access(conf->certificate, F_OK) < 0 && errno == ENOENT)
+	/* a key without its certificate is no choice of anybody's */
+	if (beside && access(conf->certificate, F_OK) < 0 && errno == ENOENT &&
+	    access(conf->key, F_OK) < 0 && errno == ENOENT)
 		ret->files[0] = (struct tls_files){ "", "", NULL };
 	for (size_t i = 0; i < TLS_CERTS; i++)
 		kept_name(ret->files[i].certificate[0] != '\0' ? conf->kept_certificates : "",
@@ -177,8 +183,13 @@ judge(struct verdict *v, const struct expiry_facts *f, uint64_t now_ms)
 	memcpy(v->words, text, sizeof(text));
 }
 
+/*
+ * The server's own certificates, or what else expires: one of the latter that has expired long ago,
+ * and has a successor, says nothing of the former.
+ */
 static int
-judge_all(const struct certificates *c, uint64_t now_ms, char words[static EXPIRY_WORDS])
+judge_all(
+    const struct certificates *c, bool own_ones, uint64_t now_ms, char words[static EXPIRY_WORDS])
 {
 	const struct tls_settings *s = &c->shared.settings;
 	struct verdict v = { .words = words };
@@ -196,41 +207,51 @@ judge_all(const struct certificates *c, uint64_t now_ms, char words[static EXPIR
 			cert->voucher_until_ms, EXPIRY_CROSS, cert->voucher };
 
 		(void)snprintf(what, sizeof(what), "the certificate in %.120s", cert->file);
-		judge(&v, &own, now_ms);
+		if (own_ones)
+			judge(&v, &own, now_ms);
 		(void)snprintf(what, sizeof(what), "the cross-certificate in %.120s", cert->file);
-		judge(&v, &other, now_ms);
+		if (!own_ones)
+			judge(&v, &other, now_ms);
 	}
-	judge(&v,
-	    &(struct expiry_facts){
-		"a CA in `client_ca`", s->clients_from_ms, s->clients_until_ms, EXPIRY_CLIENT, "" },
-	    now_ms);
+	if (!own_ones)
+		judge(&v,
+		    &(struct expiry_facts){ "a CA in `client_ca`", s->clients_from_ms,
+			s->clients_until_ms, EXPIRY_CLIENT, "" },
+		    now_ms);
 	return v.level;
+}
+
+static void
+tell_expiry(struct certificates *c, struct told *t, int level, uint64_t now_ms)
+{
+	struct boot_event e = { .kind = EVENT_CERTIFICATE, .via = VIA_HTTPS };
+
+	/* a clock that is set right may go backwards */
+	if (level == 0 ||
+	    (level == t->level && now_ms >= t->said_ms && now_ms - t->said_ms < DAY_MS)) {
+		t->level = level;
+		return;
+	}
+	log_warnx("certificate: %s", t->problem);
+	/* an event when it gets more urgent, a line in the log every day */
+	if (level > t->level && c->front->bus != NULL) {
+		e.subnet = slice_str(c->front->instance);
+		e.text = slice_str(t->problem);
+		bus_event(c->front->bus, &e);
+	}
+	/* without a bus the event is still to be sent */
+	if (c->front->bus != NULL)
+		t->level = level;
+	t->said_ms = now_ms;
 }
 
 static void
 judge_expiry(struct certificates *c)
 {
 	uint64_t now_ms = wall_clock_ms();
-	struct boot_event e = { .kind = EVENT_CERTIFICATE, .via = VIA_HTTPS };
-	int level = judge_all(c, now_ms, c->problem);
 
-	/* a clock that is set right may go backwards */
-	if (level == 0 ||
-	    (level == c->level && now_ms >= c->said_ms && now_ms - c->said_ms < DAY_MS)) {
-		c->level = level;
-		return;
-	}
-	log_warnx("certificate: %s", c->problem);
-	/* an event when it gets more urgent, a line in the log every day */
-	if (level > c->level && c->front->bus != NULL) {
-		e.subnet = slice_str(c->front->instance);
-		e.text = slice_str(c->problem);
-		bus_event(c->front->bus, &e);
-	}
-	/* without a bus the event is still to be sent */
-	if (c->front->bus != NULL)
-		c->level = level;
-	c->said_ms = now_ms;
+	tell_expiry(c, &c->own, judge_all(c, true, now_ms, c->own.problem), now_ms);
+	tell_expiry(c, &c->others, judge_all(c, false, now_ms, c->others.problem), now_ms);
 }
 
 /* --- loading -------------------------------------------------------------------------------- */
@@ -286,7 +307,8 @@ keep(struct certificates *c)
 		log_warnx("kept_certificates: \"%s\": %s: nothing would be served at a start with "
 			  "files that do not fit each other",
 		    c->conf->kept_certificates, strerror(-rc));
-	c->unkept_told = c->unkept_told || (rc < 0 && !c->unkept);
+	/* once for as long as it lasts */
+	c->unkept_told = rc < 0 && (c->unkept_told || !c->unkept);
 }
 
 static void
@@ -462,7 +484,8 @@ certificates_announce(struct certificates *c, struct daemon_status *status)
 				      "the log says why"
 		      : c->stale    ? "the certificate's files cannot be used: the one "
 				      "from before is served; the log says why"
-				    : c->problem);
+		      : c->own.problem[0] != '\0' ? c->own.problem
+						  : c->others.problem);
 }
 
 void

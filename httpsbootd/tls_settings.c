@@ -182,7 +182,7 @@ read_pair(const struct tls_files *files, size_t i, struct tls_pair *ret, bool *r
 		log_errx("kept_certificates: \"%s\": %s", files->kept, words);
 		return -EINVAL;
 	}
-	log_warnx("%s: \"%s\": what was served last is served until that is mended", names[i][key],
+	log_warnx("%s: \"%s\": what was served last is served until that is mended", names[i][0],
 	    files->certificate);
 	*ret_kept = true;
 	return 0;
@@ -212,6 +212,7 @@ load_certificate(SSL_CTX *ctx, SSL_CTX *ordered, const struct tls_files *files, 
 	char error[256];
 	bool ok;
 
+	*cert = (struct tls_cert){ 0 }; /* one that was refused may have been here */
 	if (read_pair(files, i, &cert->pair, &cert->kept) < 0)
 		return -EINVAL;
 	describe(cert, files->certificate);

@@ -181,6 +181,12 @@ def test_half_replaced():
         words, ready, _ = first_words(site)
         check(ready and "server-ecdsa.pem\": it holds no certificate in PEM" in words and
               "is served alone until the other one is mended" in words, words)
+        # a certificate that is gone while its key is there was not meant to go
+        lab.sh(None, f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 -subj /CN=x "
+                     f"-keyout {tls}/server-ecdsa.key -out {tls}/server-ecdsa.pem 2>&1")
+        os.rename(f"{tls}/server.pem", lab.path("away.pem"))
+        words, ready, _ = first_words(site)
+        check(ready and 'server.pem": No such file' in words, f"it is missed: {words}")
 
 
 def test_issue():
