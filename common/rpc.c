@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define AGAIN_MS 100 /* after a failure to accept */
+
 /* An answer that comes later. */
 struct rpc_deferred {
 	struct rpc_conn *conn; /* NULL: it is gone */
@@ -40,6 +42,7 @@ struct rpc_conn {
 struct rpc_server {
 	struct loop *loop;
 	struct loop_fd lf;
+	struct loop_timer again; /* accepts again, when descriptors had run out */
 	const struct rpc_method *methods;
 	void *arg;
 	struct rpc_conn *conns;
@@ -274,6 +277,14 @@ on_conn(void *arg, uint32_t events)
 }
 
 static void
+on_again(void *arg)
+{
+	struct rpc_server *server = arg;
+
+	loop_mod(server->loop, &server->lf, EPOLLIN);
+}
+
+static void
 on_accept(void *arg, uint32_t events)
 {
 	struct rpc_server *server = arg;
@@ -283,13 +294,18 @@ on_accept(void *arg, uint32_t events)
 	(void)events;
 	fd = accept4(server->lf.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
-		if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
-			log_warn("control: accept");
+		if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR)
+			return;
+		log_peer_warn("control: accept: %s", strerror(errno));
+		/* it stays readable while descriptors are short: it rests, instead of the loop
+		 * spinning */
+		if (loop_timer_set(server->loop, &server->again, AGAIN_MS) == 0)
+			loop_mod(server->loop, &server->lf, 0);
 		return;
 	}
 	c = server->nconns < RPC_CONNECTIONS ? calloc(1, sizeof(*c)) : NULL;
 	if (c == NULL) {
-		log_warnx("control: more than %d connections", RPC_CONNECTIONS);
+		log_peer_warn("control: more than %d connections", RPC_CONNECTIONS);
 		close(fd);
 		return;
 	}
@@ -330,6 +346,7 @@ rpc_open(struct loop *loop, const char *path, const struct rpc_method *methods, 
 		rc = fd;
 		goto fail;
 	}
+	loop_timer_init(&server->again, on_again, server);
 	rc = loop_add(loop, &server->lf, fd, EPOLLIN, on_accept, server);
 	if (rc < 0)
 		goto fail;
@@ -350,6 +367,7 @@ rpc_close(struct rpc_server *server)
 		return;
 	while (server->conns != NULL)
 		conn_free(server->conns);
+	loop_timer_clear(server->loop, &server->again);
 	loop_del(server->loop, &server->lf);
 	close(server->lf.fd);
 	(void)unlink(server->path); /* may be gone, or not ours to remove any more */
