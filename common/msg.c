@@ -363,7 +363,8 @@ NAME_FN(boot_reason_name, enum boot_reason, REASONS,
     [REASON_SOURCE_FILE] = "source-file", [REASON_LOOP] = "loop-guard",
     [REASON_OTHER_FAMILY] = "other-family",
     [REASON_STYLE_LEARNED] = "style-learned",
-    [REASON_ORIGIN_FILE] = "origin-file", [REASON_LOADER_NEWER] = "loader-newer")
+    [REASON_ORIGIN_FILE] = "origin-file", [REASON_LOADER_NEWER] = "loader-newer",
+    [REASON_SHORTAGE] = "shortage")
 NAME_FN(event_kind_name, enum event_kind, EVENT_KINDS,
     [EVENT_NONE] = "none", [EVENT_OFFER] = "offer", [EVENT_LEASE] = "lease",
     [EVENT_TRANSFER_BEGAN] = "transfer-began", [EVENT_TRANSFER_FINISHED] = "transfer-finished",

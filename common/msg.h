@@ -144,6 +144,7 @@ enum boot_reason {
 	REASON_STYLE_LEARNED,   /* the preferred loader, offered in another style, by experience */
 	REASON_ORIGIN_FILE,     /* a file that only httpsbootd's origin may have */
 	REASON_LOADER_NEWER,    /* iPXE without HTTPS gets one that has it, as plain HTTP is off */
+	REASON_SHORTAGE,        /* of descriptors, say: whether there is such a file is not known */
 	REASONS,
 };
 

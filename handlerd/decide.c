@@ -255,6 +255,10 @@ decide_file(const struct deciding *d)
 	else if (f->file_rc == -EISDIR)
 		answer_refuse(d, BOOT_ERROR_NOT_FOUND, REASON_NO_SUCH_FILE,
 		    "a folder or a special file, not a file");
+	else if (f->file_rc == -EMFILE || f->file_rc == -ENFILE || f->file_rc == -ENOMEM ||
+		 f->file_rc == -EIO)
+		answer_refuse(d, BOOT_ERROR_UNAVAILABLE, REASON_SHORTAGE,
+		    "it cannot be looked for now: out of descriptors or memory, or a broken disk");
 	else
 		answer_refuse(d, BOOT_ERROR_NOT_FOUND, REASON_NO_SUCH_FILE, "no such file");
 }

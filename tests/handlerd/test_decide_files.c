@@ -30,6 +30,8 @@ test_files(void)
 		    REASON_NO_SUCH_FILE, BOOT_ERROR_NOT_FOUND },
 		{ "a folder", "a", 0, -EISDIR, VIA_TFTP, 0, ACTION_ERROR, REASON_NO_SUCH_FILE,
 		    BOOT_ERROR_NOT_FOUND },
+		{ "one that cannot be looked for is not missing", "a", 0, -EMFILE, VIA_HTTPS, 0,
+		    ACTION_ERROR, REASON_SHORTAGE, BOOT_ERROR_UNAVAILABLE },
 		{ "a link out of the root", "a", 0, -EACCES, VIA_TFTP, 0, ACTION_ERROR,
 		    REASON_BAD_NAME, BOOT_ERROR_FORBIDDEN },
 		{ "a name that climbs", "", -EACCES, 0, VIA_TFTP, 0, ACTION_ERROR, REASON_BAD_NAME,
