@@ -7,6 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void
+check_contents(struct slice message)
+{
+	bool same = true;
+
+	for (size_t i = 0; i < message.n; i++)
+		same = same && message.p[i] == (uint8_t)(message.n + i);
+	CHECK(same);
+}
+
 /* Hands over what `stream` holds, so many octets at a time; how many messages came out of it. */
 static int
 take_in_pieces(const struct bus_buffer *stream, size_t piece, size_t sizes[static 8])
@@ -19,11 +29,7 @@ take_in_pieces(const struct bus_buffer *stream, size_t piece, size_t sizes[stati
 		size_t room;
 
 		while ((rc = bus_frame_take(&in, &message)) == 0 && n < 8) {
-			bool same = true;
-
-			for (size_t i = 0; i < message.n; i++)
-				same = same && message.p[i] == (uint8_t)(message.n + i);
-			CHECK(same);
+			check_contents(message);
 			sizes[n++] = message.n;
 		}
 		CHECK_INT(rc, -EAGAIN);
@@ -38,8 +44,10 @@ take_in_pieces(const struct bus_buffer *stream, size_t piece, size_t sizes[stati
 		in.b.used += room;
 		at += room;
 	}
-	while (bus_frame_take(&in, &message) == 0 && n < 8)
+	while (bus_frame_take(&in, &message) == 0 && n < 8) {
+		check_contents(message);
 		sizes[n++] = message.n;
+	}
 	free(in.b.p);
 	return n;
 }

@@ -77,7 +77,7 @@ test_read(void)
 
 		memcpy(copy, rows[4].via, n);
 		hops_read(&h, (struct slice){ copy, n });
-		CHECK(h.n <= 2);
+		CHECK(h.n <= 1); /* the other one is no server of our kind */
 		free(copy);
 	}
 }
